@@ -1,0 +1,21 @@
+//! Words that every layer uses: names, points in time, digests, and text made safe.
+//!
+//! # Deliberately absent
+//!
+//! No clock, no disk, no network. Imports nothing from this crate.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod digest;
+mod id;
+mod lines;
+mod text;
+mod time;
+
+pub use digest::{Digest, Hasher, InvalidDigest};
+pub use id::{
+    ChannelId, GroupId, HostId, InvalidId, PhaseId, ProbeId, RoleId, RunbookId, SessionId, StepId,
+    VarName,
+};
+pub use lines::{LINE_CHARS_MAX, LineSanitizer};
+pub use text::{SafeText, cells, cut_end, cut_middle, pad};
+pub use time::{InvalidSpan, Millis, Timestamp, Zone};

@@ -1,0 +1,2 @@
+//! golive: the cutover console.
+pub mod base;
