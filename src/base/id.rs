@@ -8,7 +8,9 @@ use thiserror::Error;
 
 /// A name that is not one.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("`{0}` is not a name: use 1 to 64 of A-Z, a-z, 0-9, `-`, `_` and `.`, a letter or digit first")]
+#[error(
+    "`{0}` is not a name: use 1 to 64 of A-Z, a-z, 0-9, `-`, `_` and `.`, a letter or digit first"
+)]
 pub struct InvalidId(String);
 
 fn parse(text: &str) -> Result<String, InvalidId> {

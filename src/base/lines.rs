@@ -66,7 +66,8 @@ impl Line {
     fn end(&mut self) {
         let mut text: String = self.text.drain(..).collect();
         if self.dropped > 0 {
-            text.push_str(&format!(" … {} more characters, all in the transcript", self.dropped));
+            let more = self.dropped;
+            text = format!("{text} … {more} more characters, all in the transcript");
         }
         self.done.push(SafeText::new(&text));
         (self.column, self.dropped) = (0, 0);

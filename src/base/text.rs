@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use unicode_segmentation::UnicodeSegmentation;
+use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr;
 
 /// One line of text that is safe to draw: no control character, nothing that hides or turns
@@ -29,13 +29,24 @@ impl SafeText {
 pub(super) const fn safe_char(c: char) -> char {
     match c {
         '\t' | '\n' | '\r' => ' ',
-        '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' => '·',
-        // Invisible and directional: soft hyphen, Arabic mark, Hangul fillers, zero-width, bidi,
+        // Control characters. Invisible and directional ones: soft hyphen, Arabic mark, Hangul fillers, zero-width, bidi,
         // line separators, variation selectors, byte-order mark, interlinear marks, tags.
-        '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-        | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}' => '·',
+        '\u{0}'..='\u{1f}'
+        | '\u{7f}'..='\u{9f}'
+        | '\u{ad}'
+        | '\u{61c}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}' => '·',
         c => c,
     }
 }
@@ -105,7 +116,7 @@ pub fn pad(text: &str, width: usize) -> String {
     text
 }
 
-fn take_cells<'a>(graphemes: impl Iterator<Item = &'a str>, width: usize) -> String {
+fn take_cells<'a, I: Iterator<Item = &'a str>>(graphemes: I, width: usize) -> String {
     let mut used = 0;
     graphemes
         .take_while(|grapheme| {

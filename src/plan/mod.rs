@@ -1,0 +1,21 @@
+//! Runbook, inventory and variables in, a [`Plan`] out: resolved commands and hosts, classes,
+//! order, and every time that follows from them.
+//!
+//! # Invariants
+//!
+//! - The same inputs give the same plan, bit for bit; [`Plan::digest`] names them.
+//! - A class is never lower than its computed floor (CONSOLE.md 1.5).
+//! - *Latest safe rollback* is never later than the truth.
+//!
+//! # Deliberately absent
+//!
+//! No file, no clock, no state of a run: progress and the time come in as arguments.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod forecast;
+mod model;
+mod text;
+
+pub use forecast::{Actual, Backout, Forecast, Interval, Progress, Rag, StepTimes, signed};
+pub use model::{CheckPlan, PhasePlan, Plan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work};
+pub use text::{NotCaptured, Quoting, Text};

@@ -1,0 +1,242 @@
+//! What would happen: a runbook with its hosts, its variables and its order resolved.
+
+use std::collections::BTreeMap;
+
+use crate::base::{
+    Digest, HostId, Millis, PhaseId, ProbeId, RoleId, RunbookId, SafeText, StepId, VarName, Zone,
+};
+use crate::runbook::{
+    Channel, Class, Expect, Gate, Host, InFlight, Manual, Probe, Retry, Role, Soak, Stage,
+    Strategy, UndoStage, Window,
+};
+
+use super::text::Text;
+
+/// A runbook, resolved. The same inputs always give the same plan; [`Plan::digest`] names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Digest of everything the plan was made from: runbook, inventory, scripts, variables.
+    pub digest: Digest,
+    /// The runbook's name.
+    pub id: RunbookId,
+    /// The runbook's title.
+    pub title: SafeText,
+    /// How the new system takes over.
+    pub strategy: Strategy,
+    /// The team that owns it.
+    pub owner: Option<SafeText>,
+    /// The change ticket.
+    pub change: Option<SafeText>,
+    /// Prose, Markdown.
+    pub summary: String,
+    /// The environment that the inventory names.
+    pub environment: Option<SafeText>,
+    /// The change window.
+    pub window: Option<Window>,
+    /// The site's zone: the window's, else UTC.
+    pub zone: Zone,
+    /// All hosts of the inventory that the plan uses.
+    pub hosts: BTreeMap<HostId, Host>,
+    /// Who may decide, approve and own steps.
+    pub roles: BTreeMap<RoleId, Role>,
+    /// The variables, overrides applied.
+    pub vars: BTreeMap<VarName, String>,
+    /// The phases in order.
+    pub phases: Vec<PhasePlan>,
+    /// Every step by name: forward, before and after a rollback.
+    pub steps: BTreeMap<StepId, StepPlan>,
+    /// The forward steps, in the order of the file.
+    pub order: Vec<StepId>,
+    /// Steps of a rollback before the undo steps.
+    pub before: Vec<StepId>,
+    /// Steps of a rollback after the undo steps.
+    pub after: Vec<StepId>,
+    /// What happens to steps in flight when a rollback begins.
+    pub running: InFlight,
+    /// The probes.
+    pub probes: Vec<Probe>,
+    /// Where notices go.
+    pub channels: Vec<Channel>,
+}
+
+impl Plan {
+    /// The step of this name.
+    pub fn step(&self, id: &StepId) -> Option<&StepPlan> {
+        self.steps.get(id)
+    }
+
+    /// The probe of this name.
+    pub fn probe(&self, id: &ProbeId) -> Option<&Probe> {
+        self.probes.iter().find(|probe| probe.id == *id)
+    }
+
+    /// The place of a forward step in the file, from 1.
+    pub fn number(&self, id: &StepId) -> Option<usize> {
+        self.order.iter().position(|step| step == id).map(|index| index + 1)
+    }
+
+    /// Whether `id` is a forward step, not one of a rollback's own.
+    pub fn is_forward(&self, id: &StepId) -> bool {
+        self.step(id).is_some_and(|step| step.phase.is_some())
+    }
+}
+
+/// A phase of the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhasePlan {
+    /// Its name.
+    pub id: PhaseId,
+    /// One line for people.
+    pub title: SafeText,
+    /// Its stage.
+    pub stage: Option<Stage>,
+    /// Its steps in order.
+    pub steps: Vec<StepId>,
+}
+
+/// A step of the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepPlan {
+    /// Its name.
+    pub id: StepId,
+    /// Its phase; none for a rollback's own steps.
+    pub phase: Option<PhaseId>,
+    /// One line for people.
+    pub title: SafeText,
+    /// What it does.
+    pub work: Work,
+    /// Where; empty for a step on the operator's machine or in a person's hands.
+    pub hosts: Vec<HostId>,
+    /// Steps that have to be over before.
+    pub needs: Vec<StepId>,
+    /// Run only if this expression holds.
+    pub when: Option<String>,
+    /// How hard it is to confirm: the computed floor, or more if the author says so.
+    pub class: Class,
+    /// Why it has that class, in a few words.
+    pub class_because: SafeText,
+    /// May start without a key press.
+    pub auto: bool,
+    /// Markdown beside the command.
+    pub notes: Option<String>,
+    /// The role that owns it.
+    pub owner: Option<RoleId>,
+    /// How long it should take; [`StepPlan::estimated`] says whether the author wrote it.
+    pub estimate: Millis,
+    /// Whether the estimate is the author's, not a default.
+    pub estimated: bool,
+    /// How long it may take before it is stopped; none for steps in a person's hands.
+    pub timeout: Option<Millis>,
+    /// No output for this long raises an alarm.
+    pub silence: Option<Millis>,
+    /// When an attempt counts as done.
+    pub expect: Expect,
+    /// Values taken from the output: name to a regular expression with one group.
+    pub capture: BTreeMap<VarName, String>,
+    /// Repetition by itself after a failure.
+    pub retry: Option<Retry>,
+    /// Polled until true before the step counts as done.
+    pub verify: Option<VerifyPlan>,
+    /// Probes watched after the action.
+    pub soak: Option<Soak>,
+    /// Its inverse.
+    pub undo: UndoPlan,
+    /// From here on, going back needs a break-glass reason.
+    pub point_of_no_return: bool,
+    /// A named place to roll back to.
+    pub checkpoint: Option<SafeText>,
+    /// Environment of the command: `GL_<NAME>` for every variable, then the step's own.
+    pub env: BTreeMap<String, Text>,
+    /// What it reads from standard input.
+    pub stdin: Option<Text>,
+    /// Run with the host's `become` prefix.
+    pub r#become: bool,
+    /// May the operator skip it?
+    pub skippable: bool,
+    /// The stage of the rollback it belongs to, for a rollback's own steps.
+    pub stage: Option<UndoStage>,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// A shell command on each target host.
+    Run(Text),
+    /// A shell command on the operator's machine.
+    Local(Text),
+    /// A person does it and signs off.
+    Manual(Manual),
+    /// A go / no-go decision.
+    Gate(Gate),
+    /// Wait while probes stay healthy.
+    Soak(Soak),
+    /// Tell people.
+    Notify {
+        /// The channels.
+        channels: Vec<crate::base::ChannelId>,
+        /// What they are told.
+        text: Text,
+    },
+}
+
+impl Work {
+    /// The word of the runbook for it.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Local(_) => "local",
+            Self::Manual(_) => "manual",
+            Self::Gate(_) => "gate",
+            Self::Soak(_) => "soak",
+            Self::Notify { .. } => "notify",
+        }
+    }
+}
+
+/// A condition that is polled until it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifyPlan {
+    /// What is asked.
+    pub check: CheckPlan,
+    /// How often.
+    pub every: Millis,
+    /// For how long at most.
+    pub within: Millis,
+}
+
+/// What a verification asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckPlan {
+    /// A command that has to exit with 0, on the hosts of the step or of the undo.
+    Run(Text),
+    /// A probe that has to be healthy.
+    Probe(ProbeId),
+}
+
+/// The inverse of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UndoPlan {
+    /// Nothing to undo.
+    None,
+    /// How to undo it.
+    Undo(Box<UndoStep>),
+    /// It cannot be undone, and why.
+    Irreversible(SafeText),
+}
+
+/// How to undo a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UndoStep {
+    /// A `Run`, `Local` or `Manual`.
+    pub work: Work,
+    /// Where.
+    pub hosts: Vec<HostId>,
+    /// How long it should take; the step's own estimate where the author wrote none.
+    pub estimate: Millis,
+    /// How long it may take; none for a person's work.
+    pub timeout: Option<Millis>,
+    /// Polled until true before the step counts as undone.
+    pub verify: Option<VerifyPlan>,
+    /// Its stage of the rollback.
+    pub stage: UndoStage,
+}
