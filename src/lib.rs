@@ -1,4 +1,5 @@
 //! golive: the cutover console.
 pub mod base;
+pub mod engine;
 pub mod plan;
 pub mod runbook;

@@ -1,0 +1,211 @@
+//! What somebody asks for, and what the edge reports.
+
+use crate::base::{HostId, Millis, SafeText, StepId};
+use crate::runbook::Class;
+
+use super::event::{Choice, Evidence, Genesis};
+use super::health::Change;
+use super::job::{End, Job, Part, Transcript};
+
+/// A wish of the operator, or a report of the edge. `decide` turns it into events or a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Open the session.
+    Open(Genesis),
+    /// Begin the run.
+    Begin,
+    /// Take the session up after its process ended.
+    Resume {
+        /// Who drives now.
+        driver: SafeText,
+        /// The machine.
+        machine: SafeText,
+        /// How long nobody watched.
+        away: Millis,
+    },
+    /// The driver leaves, or the terminal is gone.
+    Leave {
+        /// How.
+        why: SafeText,
+    },
+    /// Start a step.
+    Start {
+        /// Which.
+        step: StepId,
+        /// The gesture.
+        gesture: Gesture,
+    },
+    /// Run a failed, timed-out or unknown step again.
+    Retry {
+        /// Which.
+        step: StepId,
+        /// Its action or its undo.
+        part: Part,
+        /// On which hosts.
+        which: Which,
+        /// The gesture.
+        gesture: Gesture,
+        /// Why; has to be there after `unknown`.
+        reason: Option<SafeText>,
+    },
+    /// Poll a step's verification again, or for the first time after a failure.
+    Recheck {
+        /// Which.
+        step: StepId,
+    },
+    /// Pass over a step.
+    Skip {
+        /// Which.
+        step: StepId,
+        /// Why.
+        reason: SafeText,
+    },
+    /// A person has done it.
+    DoneByHand {
+        /// Which step.
+        step: StepId,
+        /// Its action or its undo.
+        part: Part,
+        /// How, and how it was checked.
+        reason: SafeText,
+    },
+    /// Go on in spite of the failure.
+    AcceptFailure {
+        /// Which step.
+        step: StepId,
+        /// Its action or its undo.
+        part: Part,
+        /// Why.
+        reason: SafeText,
+    },
+    /// Stop what runs of a step.
+    Stop {
+        /// Which.
+        step: StepId,
+    },
+    /// Sign off a manual step or undo.
+    SignOff {
+        /// Which step.
+        step: StepId,
+        /// Its action or its undo.
+        part: Part,
+        /// How many items of the checklist are ticked.
+        ticked: usize,
+        /// Words or evidence.
+        words: SafeText,
+    },
+    /// Decide a gate.
+    Decide {
+        /// Which step.
+        step: StepId,
+        /// How.
+        choice: Choice,
+        /// How many items of the checklist are ticked.
+        ticked: usize,
+        /// What the probes say at this moment.
+        evidence: Vec<Evidence>,
+        /// What is left of the window at the forecast end, in milliseconds; negative when over.
+        margin: Option<i64>,
+        /// Why.
+        reason: Option<SafeText>,
+    },
+    /// Start nothing new.
+    Hold {
+        /// Why.
+        why: SafeText,
+    },
+    /// End the hold.
+    Continue,
+    /// Let steps of class check start by themselves, or not.
+    AutoAdvance {
+        /// Do they?
+        on: bool,
+    },
+    /// Open the rollback guard.
+    OpenGuard,
+    /// Close it without a rollback.
+    CloseGuard {
+        /// How.
+        why: SafeText,
+    },
+    /// Roll back.
+    RollBack {
+        /// Why.
+        reason: SafeText,
+        /// Why it is right past the point of no return.
+        break_glass: Option<SafeText>,
+    },
+    /// The open alarms have been seen.
+    AcknowledgeAlarms,
+    /// Write a note.
+    Note {
+        /// At which step.
+        step: Option<StepId>,
+        /// The text.
+        text: String,
+    },
+    /// Give the run up without rolling back.
+    Abandon {
+        /// Why.
+        reason: SafeText,
+    },
+    /// Close a session that is over.
+    Close,
+    /// Time has passed, or something changed: do what is due by itself.
+    Wake,
+    /// A job ended.
+    Ended {
+        /// Which.
+        job: Job,
+        /// How.
+        end: End,
+        /// What it printed.
+        transcript: Option<Transcript>,
+    },
+    /// A job has printed nothing for longer than its step allows.
+    Silent {
+        /// Which.
+        job: Job,
+        /// For how long.
+        quiet: Millis,
+    },
+    /// A probe's health changed.
+    Health(Change),
+    /// A host's link changed.
+    Link {
+        /// Which host.
+        host: HostId,
+        /// What is wrong; none when it is up.
+        down: Option<SafeText>,
+    },
+    /// The latest safe rollback or the window comes near.
+    Limit {
+        /// Milliseconds until the latest safe rollback; negative when past.
+        latest_safe: Option<i64>,
+        /// Milliseconds until the window closes; negative when past.
+        window: Option<i64>,
+    },
+    /// The wall clock moved.
+    ClockJump {
+        /// By how many milliseconds.
+        millis: i64,
+    },
+}
+
+/// How a start was confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gesture {
+    /// The hardest class it is good for.
+    pub class: Class,
+    /// How long the dialog had been open.
+    pub after: Millis,
+}
+
+/// On which hosts to run again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// On all of them.
+    All,
+    /// Where it did not succeed.
+    Failed,
+}

@@ -1,0 +1,81 @@
+//! What has to be done outside, as values. The session performs them.
+
+use std::collections::BTreeMap;
+
+use crate::base::{ChannelId, Digest, Millis, SafeText, Timestamp, VarName};
+use crate::runbook::Expect;
+
+use super::job::{Key, Place};
+
+/// Something to be done outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Run a command in these places and report every end.
+    Run(Box<Run>),
+    /// Stop what runs of this attempt; its ends are reported as usual.
+    Stop(Key),
+    /// Tell people; the end is reported for [`Place::Here`].
+    Notify {
+        /// Whose end it is; none for notices by rule, which report nothing.
+        key: Option<Key>,
+        /// The channels.
+        channels: Vec<ChannelId>,
+        /// The text.
+        text: SafeText,
+    },
+    /// Send `Command::Wake` at this time or later.
+    WakeAt(Timestamp),
+}
+
+/// A command and all that belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The attempt.
+    pub key: Key,
+    /// Where.
+    pub places: Vec<Place>,
+    /// The command, without the `become` prefix.
+    pub line: String,
+    /// Its environment.
+    pub env: BTreeMap<String, String>,
+    /// What it reads.
+    pub stdin: Option<String>,
+    /// Put the host's `become` prefix before it.
+    pub r#become: bool,
+    /// Report silence after this long, once per silence.
+    pub silence: Option<Millis>,
+    /// When an end counts as expected.
+    pub expect: Expect,
+    /// What to take from the output: name to a regular expression with one group.
+    pub capture: BTreeMap<VarName, String>,
+    /// Run it again and again until it exits with 0; the last end is reported.
+    pub poll: Option<Poll>,
+}
+
+/// Repetition until true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Poll {
+    /// How often.
+    pub every: Millis,
+    /// For how long at most.
+    pub within: Millis,
+}
+
+impl Run {
+    /// Digest of what is sent: the command, the environment and the input.
+    pub fn payload(&self) -> Digest {
+        let mut hasher = crate::base::Hasher::default();
+        let mut field = |text: &str| {
+            hasher.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hasher.update(text.as_bytes());
+        };
+        field(&self.line);
+        for (name, value) in &self.env {
+            field(name);
+            field(value);
+        }
+        field(if self.r#become { "become" } else { "" });
+        field(self.stdin.as_deref().unwrap_or(""));
+        hasher.digest()
+    }
+}

@@ -1,0 +1,394 @@
+//! What happened. The journal holds these and nothing else.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{
+    Digest, HostId, Millis, ProbeId, RunbookId, SafeText, SessionId, StepId, Timestamp, VarName,
+};
+
+use super::health::{Health, Reading};
+use super::job::{End, Job, Key, Part, Place, Transcript, Verdict};
+
+/// Who caused something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Actor {
+    /// A person at the keyboard, or the flags of a run without a screen.
+    Operator(SafeText),
+    /// The program, by the runbook's rules.
+    Engine,
+    /// A host, by what it answered.
+    Host(HostId),
+    /// A probe.
+    Probe(ProbeId),
+    /// The clock.
+    Clock,
+}
+
+impl Actor {
+    /// The name for tables.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Operator(name) => name.as_str(),
+            Self::Engine => "golive",
+            Self::Host(host) => host.as_str(),
+            Self::Probe(probe) => probe.as_str(),
+            Self::Clock => "clock",
+        }
+    }
+}
+
+/// What kind of run it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunKind {
+    /// The real one.
+    Live,
+    /// Real hosts of another inventory.
+    Rehearsal,
+    /// The practice fleet, or a disaster-recovery exercise.
+    Drill,
+}
+
+impl RunKind {
+    /// The word on screen.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Live => "PROD",
+            Self::Rehearsal => "REHEARSAL",
+            Self::Drill => "DRILL",
+        }
+    }
+}
+
+/// The first event of every journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Genesis {
+    /// The session's name.
+    pub session: SessionId,
+    /// What kind of run.
+    pub kind: RunKind,
+    /// Version of golive.
+    pub version: SafeText,
+    /// The runbook's name.
+    pub runbook: RunbookId,
+    /// The runbook's title.
+    pub title: SafeText,
+    /// Digest of everything the plan was made from.
+    pub plan: Digest,
+    /// Who drives.
+    pub driver: SafeText,
+    /// The machine golive runs on.
+    pub machine: SafeText,
+    /// The environment that the inventory names.
+    pub environment: Option<SafeText>,
+    /// Why kind and environment may disagree, where they do.
+    pub overridden: Option<SafeText>,
+}
+
+/// A go / no-go answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Choice {
+    /// Go on.
+    Go,
+    /// Do not.
+    NoGo,
+}
+
+/// One fact that a gate was decided on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The probe.
+    pub probe: ProbeId,
+    /// What it said.
+    pub health: Health,
+    /// The last reading.
+    pub reading: Option<Reading>,
+    /// How old the reading was.
+    pub age: Option<Millis>,
+}
+
+impl Eq for Evidence {}
+
+/// How hard an alarm asks for attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// For information.
+    Advisory,
+    /// Know now, act soon.
+    Caution,
+    /// Act now.
+    Warning,
+}
+
+/// What an alarm is about; equal ones fold.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AlarmId {
+    /// A step failed, timed out or is unknown.
+    Step(StepId),
+    /// A step has printed nothing for too long.
+    Silent(StepId),
+    /// A probe is not healthy.
+    Probe(ProbeId),
+    /// A soak was breached.
+    Soak(StepId),
+    /// A host cannot be reached.
+    Host(HostId),
+    /// The latest safe rollback comes near, or is past.
+    LatestSafe,
+    /// The window comes to its end.
+    Window,
+    /// A notice could not be delivered.
+    Notice(StepId),
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ev", rename_all = "kebab-case")]
+pub enum Event {
+    /// The session was opened. Always the first.
+    SessionOpened(Genesis),
+    /// The run began: steps may start.
+    RunBegan,
+    /// A journal was taken up again after its process ended.
+    Resumed {
+        /// Who drives now.
+        driver: SafeText,
+        /// The machine.
+        machine: SafeText,
+        /// How long nobody watched.
+        away: Millis,
+        /// Jobs in flight at that time: their outcome is unknown.
+        in_doubt: Vec<Job>,
+    },
+    /// The driver left, or the terminal went away.
+    DriverLeft {
+        /// How.
+        why: SafeText,
+    },
+    /// An attempt starts. On disk before a byte leaves for any of its places.
+    AttemptStarted {
+        /// The attempt.
+        key: Key,
+        /// Where.
+        places: Vec<Place>,
+        /// Digest of what is sent: command, environment names, input.
+        payload: Digest,
+        /// What was confirmed on screen, or that nobody had to.
+        confirmed: Confirmed,
+    },
+    /// A job ended.
+    JobEnded {
+        /// Which.
+        job: Job,
+        /// How.
+        end: End,
+        /// What it printed, where it printed anything.
+        transcript: Option<Transcript>,
+    },
+    /// An attempt has run past its limit; it is being stopped.
+    TimeLimitReached {
+        /// Which.
+        key: Key,
+    },
+    /// Somebody asked to stop an attempt.
+    StopAsked {
+        /// Which.
+        key: Key,
+    },
+    /// A failed attempt will be repeated by itself.
+    RetryPlanned {
+        /// Which step.
+        step: StepId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Probes are being watched.
+    SoakStarted {
+        /// For which step.
+        step: StepId,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// A watched probe was not healthy.
+    SoakBreached {
+        /// For which step.
+        step: StepId,
+        /// Which probe.
+        probe: ProbeId,
+        /// What it said.
+        health: Health,
+    },
+    /// A step's part is over, with this verdict.
+    Settled {
+        /// Which step.
+        step: StepId,
+        /// Its action or its undo.
+        part: Part,
+        /// How it ended.
+        verdict: Verdict,
+    },
+    /// A step was passed over.
+    Skipped {
+        /// Which.
+        step: StepId,
+        /// Why.
+        reason: SafeText,
+    },
+    /// Somebody did a step or an undo by hand.
+    DoneByHand {
+        /// Which step.
+        step: StepId,
+        /// Its action or its undo.
+        part: Part,
+        /// How, and how it was checked.
+        reason: SafeText,
+    },
+    /// A failure was accepted.
+    FailureAccepted {
+        /// Which step.
+        step: StepId,
+        /// Its action or its undo.
+        part: Part,
+        /// Why.
+        reason: SafeText,
+    },
+    /// A person signed off a manual step or a manual undo.
+    SignedOff {
+        /// Which step.
+        step: StepId,
+        /// Its action or its undo.
+        part: Part,
+        /// Their words, or the evidence.
+        words: SafeText,
+    },
+    /// A gate was decided.
+    GateDecided {
+        /// Which step.
+        step: StepId,
+        /// How.
+        choice: Choice,
+        /// The readings it was decided on.
+        evidence: Vec<Evidence>,
+        /// Why; always there for no-go and for a go over a criterion that does not hold.
+        reason: Option<SafeText>,
+    },
+    /// Nothing new starts until further notice.
+    Held {
+        /// Why.
+        why: SafeText,
+    },
+    /// The hold is over.
+    Continued,
+    /// Steps of class check start by themselves, or no longer do.
+    AutoAdvance {
+        /// Do they?
+        on: bool,
+    },
+    /// The rollback guard was opened: forward steps are held.
+    GuardOpened,
+    /// The rollback guard was closed without a rollback.
+    GuardClosed {
+        /// How.
+        why: SafeText,
+    },
+    /// A rollback began.
+    RollbackBegan {
+        /// Why.
+        reason: SafeText,
+        /// What will be done, in this order.
+        items: Vec<Item>,
+        /// Why going back past the point of no return is right, where it is.
+        break_glass: Option<SafeText>,
+    },
+    /// The rollback is over.
+    RollbackEnded {
+        /// Every item succeeded, was done by hand, or was accepted; the old system was verified.
+        verified: bool,
+    },
+    /// The health of a probe changed.
+    HealthChanged {
+        /// Which.
+        probe: ProbeId,
+        /// What it was.
+        was: Health,
+        /// What it is.
+        is: Health,
+        /// The reading that made it so; none when readings are missing.
+        reading: Option<Reading>,
+    },
+    /// An alarm was raised.
+    AlarmRaised {
+        /// About what.
+        id: AlarmId,
+        /// How hard.
+        level: Level,
+        /// What happened, and what to do.
+        text: SafeText,
+    },
+    /// The cause of an alarm is gone.
+    AlarmCleared {
+        /// About what.
+        id: AlarmId,
+    },
+    /// Somebody has seen the alarms that are open.
+    AlarmsAcknowledged,
+    /// A note.
+    Noted {
+        /// At which step.
+        step: Option<StepId>,
+        /// The text, Markdown.
+        text: String,
+    },
+    /// A captured value.
+    Captured {
+        /// Its name.
+        name: VarName,
+        /// Its value.
+        value: SafeText,
+        /// Where it was captured.
+        from: Place,
+    },
+    /// The wall clock moved against the boot-time clock.
+    ClockJumped {
+        /// By how many milliseconds; positive is forward.
+        millis: i64,
+    },
+    /// Every step is over.
+    Completed,
+    /// The run was given up, without rolling back.
+    Abandoned {
+        /// Why.
+        reason: SafeText,
+    },
+    /// The session is closed: nothing follows.
+    Closed,
+}
+
+/// One item of a rollback.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Item {
+    /// The step.
+    pub step: StepId,
+    /// `undo` for a forward step, `action` for a rollback's own step.
+    pub part: Part,
+}
+
+/// What stood between the wish and the start of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confirmed {
+    /// Nobody had to confirm: the runbook says `auto`, a retry by itself, a verification, or an
+    /// item of a rollback that was confirmed as a whole.
+    ByRule,
+    /// A person confirmed, this long after the dialog opened.
+    ByPerson {
+        /// The hardest class that the gesture was good for.
+        class: crate::runbook::Class,
+        /// How long the dialog had been open.
+        after: Millis,
+    },
+}

@@ -1,0 +1,164 @@
+//! Names of pieces of work, and how they end.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Digest, HostId, SafeText, StepId, VarName};
+
+/// Which part of a step an attempt belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// The step's own action.
+    Action,
+    /// Its verification.
+    Verify,
+    /// Its undo.
+    Undo,
+    /// The verification of its undo.
+    UndoVerify,
+}
+
+impl Part {
+    /// Whether it belongs to the way back.
+    pub const fn is_undo(self) -> bool {
+        matches!(self, Self::Undo | Self::UndoVerify)
+    }
+}
+
+/// One attempt at one part of one step: never started twice.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key {
+    /// The step.
+    pub step: StepId,
+    /// Which part of it.
+    pub part: Part,
+    /// The attempt, from 1, counted per part.
+    pub attempt: u32,
+}
+
+impl fmt::Display for Key {
+    /// The stem of the transcript's file name: `shift.1.2`, `shift.1.undo.1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { step, part, attempt } = self;
+        match part {
+            Part::Action => write!(f, "{step}.{attempt}"),
+            Part::Verify => write!(f, "{step}.verify.{attempt}"),
+            Part::Undo => write!(f, "{step}.undo.{attempt}"),
+            Part::UndoVerify => write!(f, "{step}.undo-verify.{attempt}"),
+        }
+    }
+}
+
+/// Where a job runs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// On the operator's machine.
+    Here,
+    /// On a host.
+    Host(HostId),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Here => f.pad("local"),
+            Self::Host(host) => f.pad(host.as_str()),
+        }
+    }
+}
+
+/// One attempt in one place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Job {
+    /// The attempt.
+    pub key: Key,
+    /// The place.
+    pub place: Place,
+}
+
+impl fmt::Display for Job {
+    /// The transcript's file name without `.log`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.key, self.place)
+    }
+}
+
+/// How a job ended, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// The command ended by itself.
+    Exited {
+        /// Its exit status.
+        code: i32,
+        /// What `expect` did not find; none if all is as expected.
+        unmet: Option<SafeText>,
+        /// What `capture` took from the output.
+        captured: BTreeMap<VarName, SafeText>,
+    },
+    /// A signal ended it that golive did not send.
+    Signalled {
+        /// The signal's name without `SIG`.
+        signal: SafeText,
+    },
+    /// It was stopped on demand.
+    Stopped {
+        /// What still lives of it, where that is known; empty is the proof that all is gone.
+        survivors: Option<Vec<SafeText>>,
+    },
+    /// Nothing was sent: it did not run, and starting it again is safe.
+    NotStarted {
+        /// Why.
+        why: SafeText,
+    },
+    /// It may have run, or may be running: nobody knows.
+    Unknown {
+        /// Why.
+        why: SafeText,
+    },
+}
+
+impl End {
+    /// The outcome in one word of the step states.
+    pub const fn verdict(&self) -> Verdict {
+        match self {
+            Self::Exited { unmet: None, .. } => Verdict::Succeeded,
+            Self::Exited { .. } | Self::Signalled { .. } | Self::NotStarted { .. } => {
+                Verdict::Failed
+            }
+            Self::Stopped { survivors: Some(alive) } if alive.is_empty() => Verdict::Cancelled,
+            Self::Stopped { .. } | Self::Unknown { .. } => Verdict::Unknown,
+        }
+    }
+}
+
+/// What an end means for the step. Ordered: the worst of all hosts is the step's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Done as expected.
+    Succeeded,
+    /// Stopped on demand, and gone.
+    Cancelled,
+    /// Ran and went wrong, or could not start.
+    Failed,
+    /// Ran past its limit and was stopped.
+    TimedOut,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// The transcript of a job, as it was when the job ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transcript {
+    /// Bytes of output, both streams.
+    pub bytes: u64,
+    /// Lines of output, both streams.
+    pub lines: u64,
+    /// Digest of the transcript file.
+    pub digest: Digest,
+}

@@ -1,0 +1,48 @@
+//! The decider: what may happen next, given what happened so far.
+//!
+//! [`decide()`] turns a command into events or a [`Refusal`], [`State::apply`] folds an event into
+//! the state, [`react()`] says which effects an event asks for; [`advance()`] joins the three.
+//!
+//! # Invariants
+//!
+//! - The state is a function of the plan and the events, and of nothing else.
+//! - An attempt is started by an event, and every event is on disk before its effects begin.
+//! - Nothing whose outcome is unknown is started again without a person and a reason.
+//! - Rolling back is reachable from every state; past the point of no return with a reason.
+//!
+//! # Deliberately absent
+//!
+//! No clock, no disk, no network, no randomness, no async, no logging. Time comes in with each
+//! command.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod command;
+mod effect;
+mod event;
+mod health;
+mod job;
+mod refusal;
+mod state;
+
+pub use command::{Command, Gesture, Which};
+pub use effect::{Effect, Poll, Run};
+pub use event::{
+    Actor, AlarmId, Choice, Confirmed, Event, Evidence, Genesis, Item, Level, RunKind,
+};
+pub use health::{Board, Change, Health, Panel, READINGS_MAX, Reading};
+pub use job::{End, Job, Key, Part, Place, Transcript, Verdict};
+pub use refusal::Refusal;
+pub use state::{
+    Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, Rollback, RunStage, State, Status, Stopping,
+    Track,
+};
+
+/// One event and who caused it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Fact {
+    /// Who.
+    pub by: Actor,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}

@@ -1,0 +1,131 @@
+//! Why not, and what would help. Nothing was done and nothing is journaled.
+
+use thiserror::Error;
+
+use crate::base::{Millis, ProbeId, SafeText, StepId};
+use crate::plan::NotCaptured;
+use crate::runbook::Class;
+
+use super::health::Health;
+use super::state::Status;
+
+/// Something that was asked for and is not possible now.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such step.
+    #[error("there is no step `{0}` in this runbook")]
+    UnknownStep(StepId),
+    /// The session is not active.
+    #[error("nothing can start: the session is {0}")]
+    NotActive(&'static str),
+    /// The session is held.
+    #[error("the session is held ({0}): continue first")]
+    Held(SafeText),
+    /// The rollback guard is open.
+    #[error("the rollback guard is open: close it first")]
+    GuardOpen,
+    /// The guard is not open.
+    #[error("the rollback guard is not open")]
+    GuardClosed,
+    /// A step that it needs is not over.
+    #[error("`{step}` needs `{need}`, which is {status}", status = .status.word())]
+    Needs {
+        /// Which step.
+        step: StepId,
+        /// What it needs.
+        need: StepId,
+        /// How that stands.
+        status: Status,
+    },
+    /// The step is not in a state that allows it.
+    #[error("`{step}` is {status}: {what} is not possible", status = .status.word())]
+    WrongStatus {
+        /// Which step.
+        step: StepId,
+        /// How it stands.
+        status: Status,
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// The gesture is not good enough.
+    #[error("`{step}` is of class {needed:?}: it has to be confirmed as such")]
+    Unconfirmed {
+        /// Which step.
+        step: StepId,
+        /// The class.
+        needed: Class,
+    },
+    /// A reason is missing.
+    #[error("{0} needs a reason")]
+    NoReason(&'static str),
+    /// The author forbids it.
+    #[error("`{0}` may not be skipped: the runbook says `skippable = false`")]
+    NotSkippable(StepId),
+    /// It is not that kind of step.
+    #[error("`{step}` is not a {kind} step")]
+    WrongKind {
+        /// Which step.
+        step: StepId,
+        /// What it is not.
+        kind: &'static str,
+    },
+    /// The checklist is not done.
+    #[error("{ticked} of {all} items of the checklist are ticked: tick all of them")]
+    Checklist {
+        /// How many are ticked.
+        ticked: usize,
+        /// How many there are.
+        all: usize,
+    },
+    /// A probe that a gate needs is not healthy.
+    #[error("probe `{probe}` is {health}: GO needs a reason", health = .health.word())]
+    NotHealthy {
+        /// Which probe.
+        probe: ProbeId,
+        /// What it says.
+        health: Health,
+    },
+    /// The window is too short.
+    #[error("the forecast end leaves less than {0} of the window: GO needs a reason")]
+    Margin(Millis),
+    /// A captured value is missing.
+    #[error("`{step}` cannot start: {missing}")]
+    NotCaptured {
+        /// Which step.
+        step: StepId,
+        /// What is missing.
+        missing: NotCaptured,
+    },
+    /// A `when` expression could not be evaluated.
+    #[error("`when` of `{step}` cannot be evaluated: {why}")]
+    When {
+        /// Which step.
+        step: StepId,
+        /// Why.
+        why: String,
+    },
+    /// A rollback is under way or over.
+    #[error("a rollback has begun: going forward again is a new run")]
+    RollingBack,
+    /// Past the point of no return.
+    #[error("`{0}` is a point of no return and has run: rolling back needs a break-glass reason")]
+    PointOfNoReturn(StepId),
+    /// Nothing to undo and nothing to do.
+    #[error("no step has started: there is nothing to roll back")]
+    NothingToRollBack,
+    /// The step has no verification.
+    #[error("`{0}` has no `verify` to check again")]
+    NoVerify(StepId),
+    /// There is nothing to stop.
+    #[error("nothing of `{0}` is running")]
+    NothingRuns(StepId),
+    /// The session is closed.
+    #[error("the session is closed: its record is complete")]
+    Closed,
+    /// It is already so.
+    #[error("{0}")]
+    Already(&'static str),
+    /// A report about something that is not in flight.
+    #[error("nothing in flight is called `{0}`")]
+    NotInFlight(String),
+}
