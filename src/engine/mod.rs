@@ -16,26 +16,38 @@
 //! command.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod advance;
+mod apply;
 mod command;
+mod decide;
+mod due;
 mod effect;
 mod event;
 mod health;
 mod job;
+mod limits;
+mod react;
 mod refusal;
+mod start;
 mod state;
+mod way_back;
 
+pub use advance::{Advance, advance};
 pub use command::{Command, Gesture, Which};
+pub use decide::decide;
 pub use effect::{Effect, Poll, Run};
 pub use event::{
     Actor, AlarmId, Choice, Confirmed, Event, Evidence, Genesis, Item, Level, RunKind,
 };
 pub use health::{Board, Change, Health, Panel, READINGS_MAX, Reading};
 pub use job::{End, Job, Key, Part, Place, Transcript, Verdict};
+pub use react::react;
 pub use refusal::Refusal;
 pub use state::{
     Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, Rollback, RunStage, State, Status, Stopping,
     Track,
 };
+pub use way_back::{WayBack, WayBackItem};
 
 /// One event and who caused it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -474,8 +474,7 @@ impl State {
 
     /// Whether all that a forward step needs is over.
     pub fn is_ready(&self, step: &StepPlan) -> bool {
-        self.track(&step.id).status == Status::Pending
-            && step.needs.iter().all(|need| self.track(need).status.is_over())
+        self.track(&step.id).status == Status::Pending && self.first_unmet(step).is_none()
     }
 
     /// The forward steps that could start now, in the order of the file.

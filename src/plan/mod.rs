@@ -14,8 +14,10 @@
 
 mod forecast;
 mod model;
+mod resolve;
 mod text;
 
 pub use forecast::{Actual, Backout, Forecast, Interval, Progress, Rag, StepTimes, signed};
 pub use model::{CheckPlan, PhasePlan, Plan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work};
+pub use resolve::holds;
 pub use text::{NotCaptured, Quoting, Text};

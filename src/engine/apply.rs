@@ -1,0 +1,243 @@
+//! Folding events into the state: total, infallible, the same in live, resume, replay and export.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::base::{SafeText, StepId, Timestamp};
+use crate::plan::Work;
+
+use super::event::{Actor, AlarmId, Event, Level};
+use super::job::{Key, Part, Place, Verdict};
+use super::state::{
+    Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, Rollback, RunStage, State, Status, Stopping,
+    Track,
+};
+
+impl State {
+    /// Folds an event into the state.
+    ///
+    /// Total: it happened, so there is nothing left to refuse. A name that the plan does not have
+    /// changes nothing; the chain check and the plan's digest stop such a journal before.
+    pub fn apply(&mut self, at: Timestamp, by: &Actor, event: &Event) {
+        self.events += 1;
+        match event {
+            Event::SessionOpened(genesis) => {
+                self.opened = at;
+                self.driver = genesis.driver.clone();
+                self.genesis = Some(Arc::new(genesis.clone()));
+            }
+            Event::RunBegan => {
+                self.began = Some(at);
+                self.stage = RunStage::Active;
+            }
+            Event::Resumed { driver, away, .. } => {
+                self.driver = driver.clone();
+                self.driver_left = None;
+                self.guard = None;
+                self.last_away = Some((at, *away));
+            }
+            Event::DriverLeft { .. } => self.driver_left = Some(at),
+            Event::AttemptStarted { .. }
+            | Event::JobEnded { .. }
+            | Event::TimeLimitReached { .. }
+            | Event::StopAsked { .. }
+            | Event::RetryPlanned { .. }
+            | Event::SoakStarted { .. }
+            | Event::SoakBreached { .. }
+            | Event::Settled { .. }
+            | Event::Skipped { .. }
+            | Event::DoneByHand { .. }
+            | Event::FailureAccepted { .. }
+            | Event::SignedOff { .. }
+            | Event::GateDecided { .. }
+            | Event::Captured { .. } => self.apply_to_step(at, by, event),
+            Event::Held { why } => {
+                self.hold = Some(Hold { since: at, why: why.clone(), by: by.clone() });
+            }
+            Event::Continued => self.hold = None,
+            Event::AutoAdvance { on } => self.auto = *on,
+            Event::GuardOpened => self.guard = Some(at),
+            Event::GuardClosed { .. } => self.guard = None,
+            Event::RollbackBegan { reason, items, break_glass } => {
+                self.guard = None;
+                self.stage = RunStage::RollingBack;
+                self.rollback = Some(Rollback {
+                    began: at,
+                    ended: None,
+                    reason: reason.clone(),
+                    break_glass: break_glass.clone(),
+                    items: items.clone(),
+                });
+            }
+            Event::RollbackEnded { verified } => {
+                self.stage = RunStage::RolledBack { verified: *verified };
+                if let Some(rollback) = &mut self.rollback {
+                    rollback.ended = Some(at);
+                }
+            }
+            Event::HealthChanged { probe, is, .. } => {
+                self.health.insert(probe.clone(), *is);
+            }
+            Event::AlarmRaised { id, level, text } => self.raise(at, id, *level, text),
+            Event::AlarmCleared { id } => self.clear(at, id),
+            Event::AlarmsAcknowledged => {
+                for alarm in self.alarms.iter_mut().filter(|a| a.acknowledged.is_none()) {
+                    alarm.acknowledged = Some(at);
+                }
+            }
+            Event::Noted { step, text } => {
+                self.notes.push(Note { at, by: by.clone(), step: step.clone(), text: text.clone() })
+            }
+            Event::ClockJumped { .. } => {}
+            Event::Completed => self.stage = RunStage::Completed,
+            Event::Abandoned { .. } => self.stage = RunStage::Abandoned,
+            Event::Closed => self.closed = true,
+        }
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "`apply` names every event and sends only those of a step here"
+    )]
+    fn apply_to_step(&mut self, at: Timestamp, by: &Actor, event: &Event) {
+        match event {
+            Event::AttemptStarted { key, places, .. } => self.start(at, by, key, places),
+            Event::JobEnded { job, end, transcript } => self.with_attempt(&job.key, |attempt| {
+                let end = PlaceEnd { at, end: end.clone(), transcript: *transcript };
+                attempt.places.insert(job.place.clone(), Some(end));
+            }),
+            Event::TimeLimitReached { key } => {
+                self.with_attempt(key, |attempt| attempt.stopping = Some(Stopping::TimeLimit));
+            }
+            Event::StopAsked { key } => self.with_attempt(key, |attempt| {
+                attempt.stopping.get_or_insert(Stopping::Asked);
+            }),
+            Event::RetryPlanned { step, at } => {
+                self.with_track(step, Part::Action, |track| track.retry_at = Some(*at));
+            }
+            Event::SoakStarted { step, until } => self.with_track(step, Part::Action, |track| {
+                track.status = Status::Soaking { until: *until };
+            }),
+            Event::Settled { step, part, verdict } => {
+                let status = match verdict {
+                    Verdict::Succeeded => Status::Succeeded,
+                    Verdict::Cancelled => Status::Cancelled,
+                    Verdict::Failed => Status::Failed,
+                    Verdict::TimedOut => Status::TimedOut,
+                    Verdict::Unknown => Status::Unknown,
+                };
+                self.settle(at, step, *part, status, None);
+            }
+            Event::Skipped { step, reason } => {
+                self.settle(at, step, Part::Action, Status::Skipped, Some(reason));
+            }
+            Event::DoneByHand { step, part, reason } => {
+                self.settle(at, step, *part, Status::DoneByHand, Some(reason));
+            }
+            Event::FailureAccepted { step, part, reason } => {
+                self.settle(at, step, *part, Status::FailureAccepted, Some(reason));
+            }
+            Event::SignedOff { step, part, words } => {
+                self.with_track(step, *part, |track| track.reason = Some(words.clone()));
+            }
+            Event::GateDecided { step, choice, evidence, reason } => {
+                let record = GateRecord {
+                    at,
+                    by: by.clone(),
+                    choice: *choice,
+                    evidence: evidence.clone(),
+                    reason: reason.clone(),
+                };
+                self.gates.insert(step.clone(), record);
+            }
+            Event::Captured { name, value, .. } => {
+                self.captures.insert(name.clone(), value.as_str().to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    fn start(&mut self, at: Timestamp, by: &Actor, key: &Key, places: &[Place]) {
+        let work = self.plan.step(&key.step).map(|step| &step.work);
+        let status = match key.part {
+            Part::Verify | Part::UndoVerify => Status::Verifying,
+            Part::Action | Part::Undo if !places.is_empty() => Status::Running,
+            Part::Action if matches!(work, Some(Work::Soak(_))) => Status::Running,
+            Part::Action | Part::Undo => Status::Waiting,
+        };
+        let attempt = Attempt {
+            key: key.clone(),
+            started: at,
+            by: by.clone(),
+            places: places.iter().map(|place| (place.clone(), None)).collect::<BTreeMap<_, _>>(),
+            stopping: None,
+        };
+        self.with_track(&key.step, key.part, |track| {
+            track.status = status;
+            track.started.get_or_insert(at);
+            track.settled = None;
+            track.retry_at = None;
+            track.attempts.push(attempt);
+        });
+    }
+
+    fn settle(
+        &mut self,
+        at: Timestamp,
+        step: &StepId,
+        part: Part,
+        status: Status,
+        reason: Option<&SafeText>,
+    ) {
+        self.with_track(step, part, |track| {
+            track.status = status;
+            track.settled = Some(at);
+            track.retry_at = None;
+            if let Some(reason) = reason {
+                track.reason = Some(reason.clone());
+            }
+        });
+    }
+
+    fn raise(&mut self, at: Timestamp, id: &AlarmId, level: Level, text: &SafeText) {
+        if let AlarmId::Host(host) = id {
+            self.links_down.insert(host.clone(), text.clone());
+        }
+        self.clear_quietly(at, id);
+        self.alarms.push(Alarm {
+            id: id.clone(),
+            level,
+            since: at,
+            text: text.clone(),
+            acknowledged: None,
+            cleared: None,
+        });
+    }
+
+    fn clear(&mut self, at: Timestamp, id: &AlarmId) {
+        if let AlarmId::Host(host) = id {
+            self.links_down.remove(host);
+        }
+        self.clear_quietly(at, id);
+    }
+
+    fn clear_quietly(&mut self, at: Timestamp, id: &AlarmId) {
+        let open = self.alarms.iter_mut().filter(|a| a.id == *id && a.cleared.is_none());
+        open.for_each(|alarm| alarm.cleared = Some(at));
+    }
+
+    fn with_track(&mut self, step: &StepId, part: Part, change: impl FnOnce(&mut Track)) {
+        let tracks = if part.is_undo() { &mut self.undos } else { &mut self.actions };
+        if let Some(track) = tracks.get_mut(step) {
+            change(Arc::make_mut(track));
+        }
+    }
+
+    fn with_attempt(&mut self, key: &Key, change: impl FnOnce(&mut Attempt)) {
+        self.with_track(&key.step, key.part, |track| {
+            if let Some(attempt) = track.attempts.iter_mut().rev().find(|a| a.key == *key) {
+                change(attempt);
+            }
+        });
+    }
+}

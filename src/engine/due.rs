@@ -1,0 +1,393 @@
+//! What is due by itself: ends to draw conclusions from, limits, soaks, retries, the next item of
+//! a rollback, steps that start on their own.
+
+use crate::base::{SafeText, StepId, Timestamp};
+use crate::plan::{CheckPlan, StepPlan, VerifyPlan, Work};
+use crate::runbook::{Breach, Class, Soak};
+
+use super::decide::skipped_by_when;
+use super::event::{AlarmId, Confirmed, Event, Level};
+use super::health::Health;
+use super::job::{End, Part, Place, Verdict};
+use super::refusal::Refusal;
+use super::state::{RunStage, State, Status, Stopping, Track};
+
+/// The next thing that is due at `now`; empty when nothing is.
+pub(super) fn due(state: &State, now: Timestamp) -> Vec<Event> {
+    let of_step = |step: &StepId, part: Part| state.due_of(step, part, now);
+    let tracks = state.actions.iter().map(|(step, track)| (step, Part::Action, track));
+    let undos = state.undos.iter().map(|(step, track)| (step, Part::Undo, track));
+    for (step, part, track) in tracks.chain(undos) {
+        if track.status.is_in_flight() {
+            let events = of_step(step, part);
+            if !events.is_empty() {
+                return events;
+            }
+        }
+    }
+    if state.hold.is_some() || state.guard.is_some() {
+        return Vec::new();
+    }
+    match state.stage {
+        RunStage::Active => state.next_forward(now),
+        RunStage::RollingBack => state.next_back(now),
+        RunStage::Preparing
+        | RunStage::RolledBack { .. }
+        | RunStage::Completed
+        | RunStage::Abandoned => Vec::new(),
+    }
+}
+
+impl State {
+    fn due_of(&self, step: &StepId, part: Part, now: Timestamp) -> Vec<Event> {
+        let track = self.track_of(step, part);
+        let Some(last) = track.last() else { return Vec::new() };
+        if !last.has_ended() {
+            let late =
+                self.limit_of(&last.key).is_some_and(|limit| now.since(last.started) > limit);
+            return if late && last.stopping.is_none() {
+                vec![Event::TimeLimitReached { key: last.key.clone() }]
+            } else {
+                Vec::new()
+            };
+        }
+        match track.status {
+            Status::Running => self.action_ended(step, part, track, now),
+            Status::Verifying => self.verify_ended(step, part, track, now),
+            Status::Soaking { until } => self.soak_due(step, until, now),
+            Status::Pending
+            | Status::Waiting
+            | Status::Succeeded
+            | Status::Failed
+            | Status::TimedOut
+            | Status::Unknown
+            | Status::Cancelled
+            | Status::Skipped
+            | Status::DoneByHand
+            | Status::FailureAccepted => Vec::new(),
+        }
+    }
+
+    fn action_ended(&self, step: &StepId, part: Part, track: &Track, now: Timestamp) -> Vec<Event> {
+        if let Some(at) = track.retry_at {
+            let may = self.hold.is_none() && self.guard.is_none();
+            return if now >= at && may && self.stage == RunStage::Active {
+                let failed = track.failed_places();
+                self.begin(step, part, failed, Confirmed::ByRule, now).unwrap_or_default()
+            } else {
+                Vec::new()
+            };
+        }
+        let ends = track.latest_ends();
+        let worst = ends.values().flatten().map(|end| end.end.verdict()).max();
+        let late = track.last_action().is_some_and(|a| a.stopping == Some(Stopping::TimeLimit));
+        let verdict = match worst.unwrap_or(Verdict::Succeeded) {
+            Verdict::Cancelled if late => Verdict::TimedOut,
+            verdict => verdict,
+        };
+        if verdict == Verdict::Succeeded {
+            let mut events = Self::captured(&ends);
+            match self.after_success(step, part, now) {
+                Ok(more) => events.extend(more),
+                Err(refusal) => {
+                    events.extend(self.failed(step, part, Verdict::Failed, &refusal.to_string()))
+                }
+            }
+            return events;
+        }
+        let retry = self.plan.step(step).and_then(|plan| plan.retry.as_ref());
+        let attempts = track.next_attempt(Part::Action) - 1;
+        let repeats = matches!(verdict, Verdict::Failed | Verdict::TimedOut)
+            && part == Part::Action
+            && self.stage == RunStage::Active;
+        match retry {
+            Some(retry) if repeats && attempts < retry.attempts => {
+                vec![Event::RetryPlanned { step: step.clone(), at: now.after(retry.delay) }]
+            }
+            Some(_) | None => self.failed(step, part, verdict, &describe(track)),
+        }
+    }
+
+    fn captured(
+        ends: &std::collections::BTreeMap<&Place, Option<&super::state::PlaceEnd>>,
+    ) -> Vec<Event> {
+        let mut events = Vec::new();
+        for (place, end) in ends {
+            if let Some(End::Exited { captured, .. }) = end.map(|end| &end.end) {
+                events.extend(captured.iter().map(|(name, value)| Event::Captured {
+                    name: name.clone(),
+                    value: value.clone(),
+                    from: (*place).clone(),
+                }));
+            }
+        }
+        events
+    }
+
+    /// What follows when the thing itself is done: its verification, its soak, or the end.
+    pub(super) fn after_success(
+        &self,
+        step: &StepId,
+        part: Part,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Refusal> {
+        let verify = if part.is_undo() { Part::UndoVerify } else { Part::Verify };
+        if self.verify_of(step, verify).is_some() {
+            let places = self.verify_places(step, verify);
+            return self.begin(step, verify, places, Confirmed::ByRule, now);
+        }
+        Ok(self.after_verify(step, part, now))
+    }
+
+    /// Where a verification runs: nowhere, if it watches a probe.
+    pub(super) fn verify_places(&self, step: &StepId, verify: Part) -> Vec<Place> {
+        match self.verify_of(step, verify).map(|verify| &verify.check) {
+            Some(CheckPlan::Run(_)) => self.places_of(step, verify),
+            Some(CheckPlan::Probe(_)) | None => Vec::new(),
+        }
+    }
+
+    fn after_verify(&self, step: &StepId, part: Part, now: Timestamp) -> Vec<Event> {
+        let plan = self.plan.step(step);
+        match plan.and_then(|plan| plan.soak.as_ref()) {
+            Some(soak) if !part.is_undo() => {
+                vec![Event::SoakStarted { step: step.clone(), until: now.after(soak.r#for) }]
+            }
+            Some(_) | None => self.succeeded(step, part),
+        }
+    }
+
+    fn succeeded(&self, step: &StepId, part: Part) -> Vec<Event> {
+        let part = if part.is_undo() { Part::Undo } else { Part::Action };
+        let mut events =
+            vec![Event::Settled { step: step.clone(), part, verdict: Verdict::Succeeded }];
+        events.extend(self.all_clear(AlarmId::Silent(step.clone())));
+        events.extend(self.all_clear(AlarmId::Step(step.clone())));
+        events
+    }
+
+    /// A part of a step is over and not well: say so, and hold what is forward.
+    fn failed(&self, step: &StepId, part: Part, verdict: Verdict, why: &str) -> Vec<Event> {
+        let part = if part.is_undo() { Part::Undo } else { Part::Action };
+        let what = if part.is_undo() { "undo of " } else { "" };
+        let word = match verdict {
+            Verdict::Succeeded => "succeeded",
+            Verdict::Cancelled => "was stopped",
+            Verdict::Failed => "failed",
+            Verdict::TimedOut => "timed out and was stopped",
+            Verdict::Unknown => "may have run: golive does not know",
+        };
+        let text = format!("{what}{step} {word}{why}");
+        let mut events = vec![Event::Settled { step: step.clone(), part, verdict }];
+        events.extend(self.all_clear(AlarmId::Silent(step.clone())));
+        events.extend(self.alarm(AlarmId::Step(step.clone()), Level::Warning, &text));
+        if self.stage == RunStage::Active && self.hold.is_none() {
+            events.push(Event::Held { why: SafeText::new(&format!("{step} {word}")) });
+        }
+        events
+    }
+
+    fn verify_ended(&self, step: &StepId, part: Part, track: &Track, now: Timestamp) -> Vec<Event> {
+        let Some(last) = track.last() else { return Vec::new() };
+        if last.places.is_empty() {
+            return self.probe_verify(step, part, last.started, now);
+        }
+        let worst = last.places.values().flatten().map(|end| end.end.verdict()).max();
+        match worst.unwrap_or(Verdict::Failed) {
+            Verdict::Succeeded => self.after_verify(step, part, now),
+            Verdict::Unknown => self.failed(step, part, Verdict::Unknown, &describe(track)),
+            Verdict::Cancelled | Verdict::Failed | Verdict::TimedOut => {
+                let why = format!("{}: its verification did not hold", describe(track));
+                self.failed(step, part, Verdict::Failed, &why)
+            }
+        }
+    }
+
+    fn probe_verify(
+        &self,
+        step: &StepId,
+        part: Part,
+        began: Timestamp,
+        now: Timestamp,
+    ) -> Vec<Event> {
+        let verify = if part.is_undo() { Part::UndoVerify } else { Part::Verify };
+        let Some(VerifyPlan { check: CheckPlan::Probe(probe), within, .. }) =
+            self.verify_of(step, verify)
+        else {
+            return Vec::new();
+        };
+        if self.health(probe) == Health::Healthy {
+            return self.after_verify(step, part, now);
+        }
+        if now.since(began) <= *within {
+            return Vec::new();
+        }
+        let why = format!(": probe {probe} was not healthy within {within}");
+        self.failed(step, part, Verdict::Failed, &why)
+    }
+
+    fn soak_of(&self, step: &StepId) -> Option<&Soak> {
+        let plan = self.plan.step(step)?;
+        match &plan.work {
+            Work::Soak(soak) => Some(soak),
+            Work::Run(_)
+            | Work::Local(_)
+            | Work::Manual(_)
+            | Work::Gate(_)
+            | Work::Notify { .. } => plan.soak.as_ref(),
+        }
+    }
+
+    fn soak_due(&self, step: &StepId, until: Timestamp, now: Timestamp) -> Vec<Event> {
+        let Some(soak) = self.soak_of(step) else { return Vec::new() };
+        let breach = soak.probes.iter().map(|probe| (probe, self.health(probe)));
+        let breach = breach.filter(|(_, health)| *health != Health::Healthy).max_by_key(|b| b.1);
+        let Some((probe, health)) = breach else {
+            return if now >= until { self.succeeded(step, Part::Action) } else { Vec::new() };
+        };
+        let says = format!("probe {probe} is {}", health.word());
+        let advice = match soak.breach {
+            Breach::Hold | Breach::Fail => "look, then choose",
+            Breach::Rollback => "the runbook proposes to roll back (R)",
+        };
+        let mut events =
+            vec![Event::SoakBreached { step: step.clone(), probe: probe.clone(), health }];
+        events.extend(self.failed(
+            step,
+            Part::Action,
+            Verdict::Failed,
+            &format!(": {says}, {advice}"),
+        ));
+        events
+    }
+
+    /// The first thing that a step needs and that is not over.
+    ///
+    /// Something passed over counts only once all that it needs is over too, so a skip never lets
+    /// a later step start early (ENGINE.md, rule 7).
+    pub(super) fn first_unmet<'a>(&'a self, step: &'a StepPlan) -> Option<&'a StepId> {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut to_see: Vec<&StepId> = step.needs.iter().rev().collect();
+        while let Some(id) = to_see.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let track = self.track(id);
+            if !track.status.is_over() {
+                return Some(id);
+            }
+            if track.attempts.is_empty()
+                && let Some(plan) = self.plan.step(id)
+            {
+                to_see.extend(plan.needs.iter());
+            }
+        }
+        None
+    }
+
+    /// Whether a step's `when` holds; true where it has none.
+    pub(super) fn wanted(&self, plan: &StepPlan) -> Result<bool, Refusal> {
+        let Some(when) = &plan.when else { return Ok(true) };
+        crate::plan::holds(when, &self.plan.vars, &self.captures)
+            .map_err(|why| Refusal::When { step: plan.id.clone(), why })
+    }
+
+    fn next_forward(&self, now: Timestamp) -> Vec<Event> {
+        let order = || self.plan.order.iter();
+        for plan in self.ready() {
+            match self.wanted(plan) {
+                Ok(false) => return vec![skipped_by_when(plan)],
+                Err(_) => continue, // Starting it by hand says what is wrong.
+                Ok(true) => {}
+            }
+            let by_itself = match plan.work {
+                Work::Run(_) | Work::Local(_) | Work::Soak(_) | Work::Notify { .. } => true,
+                Work::Manual(_) | Work::Gate(_) => false,
+            };
+            if by_itself && plan.class == Class::Check && (plan.auto || self.auto) {
+                let places = self.places_of(&plan.id, Part::Action);
+                let begun = self.begin(&plan.id, Part::Action, places, Confirmed::ByRule, now);
+                if let Ok(events) = begun {
+                    return events;
+                }
+            }
+        }
+        if order().all(|id| self.track(id).status.is_over()) {
+            return vec![Event::Completed];
+        }
+        Vec::new()
+    }
+
+    fn next_back(&self, now: Timestamp) -> Vec<Event> {
+        let Some(rollback) = &self.rollback else { return Vec::new() };
+        // What was in flight ends first, and is then undone like the rest.
+        if self.plan.order.iter().any(|id| self.track(id).status.is_in_flight()) {
+            return Vec::new();
+        }
+        for item in &rollback.items {
+            match self.track_of(&item.step, item.part).status {
+                Status::Pending => {
+                    let places = self.places_of(&item.step, item.part);
+                    let begun = self.begin(&item.step, item.part, places, Confirmed::ByRule, now);
+                    return begun.unwrap_or_else(|refusal| {
+                        self.failed(&item.step, item.part, Verdict::Failed, &format!(": {refusal}"))
+                    });
+                }
+                Status::Running | Status::Waiting | Status::Soaking { .. } | Status::Verifying => {
+                    return Vec::new();
+                }
+                // A failed item does not stop the rest.
+                Status::Succeeded
+                | Status::Failed
+                | Status::TimedOut
+                | Status::Unknown
+                | Status::Cancelled
+                | Status::Skipped
+                | Status::DoneByHand
+                | Status::FailureAccepted => {}
+            }
+        }
+        let open = rollback
+            .items
+            .iter()
+            .filter(|item| self.track_of(&item.step, item.part).status.wants_choice());
+        let open = open.count();
+        if open > 0 {
+            let why = format!("{open} of {} rollback items did not succeed", rollback.items.len());
+            return vec![Event::Held { why: SafeText::new(&why) }];
+        }
+        vec![Event::RollbackEnded { verified: self.old_system_verified() }]
+    }
+
+    /// Whether a step of the rollback with stage `verify` has succeeded, and all such have.
+    fn old_system_verified(&self) -> bool {
+        let is_verify = |id: &&StepId| {
+            let stage = self.plan.step(id).and_then(|plan| plan.stage);
+            stage == Some(crate::runbook::UndoStage::Verify)
+        };
+        let mut checks = self.plan.after.iter().filter(is_verify).peekable();
+        checks.peek().is_some() && checks.all(|id| self.track(id).status == Status::Succeeded)
+    }
+}
+
+/// The worst end of an attempt, in words, after the name of the step.
+fn describe(track: &Track) -> String {
+    let Some(last) = track.last() else { return String::new() };
+    let ends = last.places.iter().filter_map(|(place, end)| Some((place, end.as_ref()?)));
+    let Some((place, end)) = ends.max_by_key(|(_, end)| end.end.verdict()) else {
+        return String::new();
+    };
+    match &end.end {
+        End::Exited { code, unmet: Some(unmet), .. } => {
+            format!(" on {place}: exit {code}, {unmet}")
+        }
+        End::Exited { code, unmet: None, .. } => format!(" on {place}: exit {code}"),
+        End::Signalled { signal } => format!(" on {place}: ended by signal {signal}"),
+        End::Stopped { survivors: Some(alive) } if alive.is_empty() => {
+            format!(" on {place}: stopped, and nothing of it is left")
+        }
+        End::Stopped { .. } => format!(" on {place}: stopped, but something of it may be left"),
+        End::NotStarted { why } => format!(" on {place}: did not start, {why}"),
+        End::Unknown { why } => format!(" on {place}: {why}"),
+    }
+}

@@ -1,0 +1,151 @@
+//! What has to be done because something happened. Not called on replay.
+
+use crate::base::{ChannelId, Millis, SafeText, StepId};
+use crate::plan::{CheckPlan, VerifyPlan};
+use crate::runbook::NoticeEvent;
+
+use super::effect::Effect;
+use super::event::{Choice, Event, RunKind};
+use super::job::{Key, Part, Place, Verdict};
+use super::state::State;
+
+/// What has to be done because `event` happened; `state` is the state after it.
+#[must_use = "an effect that is not performed is a step that never ran"]
+pub fn react(state: &State, event: &Event) -> Vec<Effect> {
+    match event {
+        Event::AttemptStarted { key, places, .. } => started(state, key, places),
+        Event::TimeLimitReached { key } | Event::StopAsked { key } => {
+            vec![Effect::Stop(key.clone())]
+        }
+        Event::RetryPlanned { at, .. } => vec![Effect::WakeAt(*at)],
+        Event::SoakStarted { until, .. } => vec![Effect::WakeAt(*until)],
+        Event::RunBegan => state.notice(NoticeEvent::Start, "the run has begun"),
+        Event::Settled { step, verdict: Verdict::Succeeded, .. }
+        | Event::Skipped { step, .. }
+        | Event::DoneByHand { step, part: Part::Action, .. } => phase_over(state, step),
+        Event::Settled { step, part, verdict } => {
+            let what = if part.is_undo() { "the undo of step" } else { "step" };
+            let text = format!("{what} {step} {}", verdict_words(*verdict));
+            state.notice(NoticeEvent::Failed, &text)
+        }
+        Event::GateDecided { step, choice, .. } => {
+            let word = match choice {
+                Choice::Go => "GO",
+                Choice::NoGo => "NO-GO",
+            };
+            state.notice(NoticeEvent::Gate, &format!("gate {step}: {word}"))
+        }
+        Event::RollbackBegan { reason, .. } => {
+            state.notice(NoticeEvent::Rollback, &format!("rolling back: {reason}"))
+        }
+        Event::RollbackEnded { verified } => {
+            let text = if *verified {
+                "rolled back, the old system is verified"
+            } else {
+                "rolled back, and no step has verified the old system"
+            };
+            state.notice(NoticeEvent::Rollback, text)
+        }
+        Event::Completed => state.notice(NoticeEvent::End, "every step is over"),
+        Event::Abandoned { reason } => {
+            state.notice(NoticeEvent::End, &format!("the run was given up: {reason}"))
+        }
+        Event::SessionOpened(_)
+        | Event::Resumed { .. }
+        | Event::DriverLeft { .. }
+        | Event::JobEnded { .. }
+        | Event::SoakBreached { .. }
+        | Event::DoneByHand { .. }
+        | Event::FailureAccepted { .. }
+        | Event::SignedOff { .. }
+        | Event::Held { .. }
+        | Event::Continued
+        | Event::AutoAdvance { .. }
+        | Event::GuardOpened
+        | Event::GuardClosed { .. }
+        | Event::HealthChanged { .. }
+        | Event::AlarmRaised { .. }
+        | Event::AlarmCleared { .. }
+        | Event::AlarmsAcknowledged
+        | Event::Noted { .. }
+        | Event::Captured { .. }
+        | Event::ClockJumped { .. }
+        | Event::Closed => Vec::new(),
+    }
+}
+
+const fn verdict_words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Succeeded => "succeeded",
+        Verdict::Cancelled => "was stopped",
+        Verdict::Failed => "failed",
+        Verdict::TimedOut => "ran past its limit and was stopped",
+        Verdict::Unknown => "may have run: its outcome is not known",
+    }
+}
+
+fn started(state: &State, key: &Key, places: &[Place]) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    // `begin` made the same effect before the event was written, so it cannot be refused now.
+    if let Ok(Some(effect)) = state.effect_of(key, places) {
+        effects.push(effect);
+    }
+    let now = state.track_of(&key.step, key.part).last().map(|attempt| attempt.started);
+    let watched = match state.verify_of(&key.step, key.part) {
+        Some(VerifyPlan { check: CheckPlan::Probe(_), within, .. })
+            if matches!(key.part, Part::Verify | Part::UndoVerify) =>
+        {
+            Some(*within)
+        }
+        Some(_) | None => None,
+    };
+    if let (Some(now), Some(limit)) = (now, watched.or_else(|| state.limit_of(key))) {
+        effects.push(Effect::WakeAt(now.after(limit).after(Millis::new(1))));
+    }
+    effects
+}
+
+fn phase_over(state: &State, step: &StepId) -> Vec<Effect> {
+    let phases = &state.plan().phases;
+    let Some(phase) = phases.iter().find(|phase| phase.steps.contains(step)) else {
+        return Vec::new();
+    };
+    let over = phase.steps.iter().all(|id| state.track(id).status.is_over());
+    if over {
+        state.notice(NoticeEvent::Phase, &format!("phase {} is over", phase.title))
+    } else {
+        Vec::new()
+    }
+}
+
+impl State {
+    /// The notice by rule of a moment, to every channel that asked for it.
+    fn notice(&self, moment: NoticeEvent, text: &str) -> Vec<Effect> {
+        let asked = self.plan.channels.iter().filter(|channel| channel.events.contains(&moment));
+        let asked: Vec<_> = asked.map(|channel| channel.id.clone()).collect();
+        let channels = self.heard(&asked);
+        if channels.is_empty() {
+            return Vec::new();
+        }
+        let text = self.marked(&format!("{}: {text}", self.plan.title));
+        vec![Effect::Notify { key: None, channels, text }]
+    }
+
+    /// Of `channels`, those that are used in a run of this kind.
+    pub(super) fn heard(&self, channels: &[ChannelId]) -> Vec<ChannelId> {
+        let live = self.genesis().is_some_and(|genesis| genesis.kind == RunKind::Live);
+        let used = |id: &&ChannelId| {
+            live || self.plan.channels.iter().any(|channel| channel.id == **id && channel.drills)
+        };
+        channels.iter().filter(used).cloned().collect()
+    }
+
+    /// `text` as people get it: a rehearsal or drill says so first.
+    pub(super) fn marked(&self, text: &str) -> SafeText {
+        match self.genesis().map(|genesis| genesis.kind) {
+            Some(RunKind::Drill) => SafeText::new(&format!("DRILL DRILL DRILL {text}")),
+            Some(RunKind::Rehearsal) => SafeText::new(&format!("REHEARSAL {text}")),
+            Some(RunKind::Live) | None => SafeText::new(text),
+        }
+    }
+}

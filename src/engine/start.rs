@@ -1,0 +1,185 @@
+//! The start of an attempt: what exactly is sent, and the event that says so first.
+
+use std::collections::BTreeMap;
+
+use crate::base::{Digest, HostId, Millis, StepId, Timestamp};
+use crate::plan::{CheckPlan, NotCaptured, StepPlan, Text, UndoPlan, UndoStep, VerifyPlan, Work};
+use crate::runbook::Expect;
+
+use super::effect::{Effect, Poll, Run};
+use super::event::{Confirmed, Event};
+use super::job::{Key, Part, Place};
+use super::refusal::Refusal;
+use super::state::State;
+
+/// How much longer than `within` a verification may take before it is stopped.
+const VERIFY_GRACE: Millis = Millis::from_secs(15);
+
+impl State {
+    /// The plan of a step, or the refusal that there is none.
+    pub(super) fn known(&self, step: &StepId) -> Result<&StepPlan, Refusal> {
+        self.plan.step(step).ok_or_else(|| Refusal::UnknownStep(step.clone()))
+    }
+
+    /// The undo of a step, if it has one.
+    pub(super) fn undo_of(&self, step: &StepId) -> Option<&UndoStep> {
+        match &self.plan.step(step)?.undo {
+            UndoPlan::Undo(undo) => Some(undo),
+            UndoPlan::None | UndoPlan::Irreversible(_) => None,
+        }
+    }
+
+    /// The verification that belongs to `part`.
+    pub(super) fn verify_of(&self, step: &StepId, part: Part) -> Option<&VerifyPlan> {
+        if part.is_undo() {
+            self.undo_of(step)?.verify.as_ref()
+        } else {
+            self.plan.step(step)?.verify.as_ref()
+        }
+    }
+
+    /// The work that `part` of a step is; none for verifications and for steps without undo.
+    pub(super) fn work_of(&self, step: &StepId, part: Part) -> Option<&Work> {
+        match part {
+            Part::Action => Some(&self.plan.step(step)?.work),
+            Part::Undo => Some(&self.undo_of(step)?.work),
+            Part::Verify | Part::UndoVerify => None,
+        }
+    }
+
+    /// How long an attempt may take before it is stopped.
+    pub(super) fn limit_of(&self, key: &Key) -> Option<Millis> {
+        match key.part {
+            Part::Action => self.plan.step(&key.step)?.timeout,
+            Part::Undo => self.undo_of(&key.step)?.timeout,
+            Part::Verify | Part::UndoVerify => {
+                Some(self.verify_of(&key.step, key.part)?.within.plus(VERIFY_GRACE))
+            }
+        }
+    }
+
+    /// All the places where `part` of a step runs.
+    pub(super) fn places_of(&self, step: &StepId, part: Part) -> Vec<Place> {
+        let Some(plan) = self.plan.step(step) else { return Vec::new() };
+        let on = |hosts: &[HostId]| hosts.iter().cloned().map(Place::Host).collect();
+        let here = || vec![Place::Here];
+        match part {
+            Part::Action | Part::Verify => match &plan.work {
+                Work::Run(_) => on(&plan.hosts),
+                Work::Local(_) | Work::Notify { .. } => here(),
+                Work::Manual(_) | Work::Gate(_) | Work::Soak(_) if part == Part::Action => {
+                    Vec::new()
+                }
+                Work::Manual(_) | Work::Gate(_) | Work::Soak(_) if plan.hosts.is_empty() => here(),
+                Work::Manual(_) | Work::Gate(_) | Work::Soak(_) => on(&plan.hosts),
+            },
+            Part::Undo | Part::UndoVerify => match self.undo_of(step) {
+                None => Vec::new(),
+                Some(undo) => match &undo.work {
+                    Work::Run(_) => self.touched(step, on(&undo.hosts)),
+                    Work::Local(_) | Work::Notify { .. } => here(),
+                    Work::Manual(_) | Work::Gate(_) | Work::Soak(_) if part == Part::Undo => {
+                        Vec::new()
+                    }
+                    Work::Manual(_) | Work::Gate(_) | Work::Soak(_) if undo.hosts.is_empty() => {
+                        here()
+                    }
+                    Work::Manual(_) | Work::Gate(_) | Work::Soak(_) => on(&undo.hosts),
+                },
+            },
+        }
+    }
+
+    /// Of the places of an undo, those where the step may have run; all of them where that
+    /// cannot be told from the places.
+    fn touched(&self, step: &StepId, places: Vec<Place>) -> Vec<Place> {
+        let ends = self.track(step).latest_ends();
+        let untouched = |place: &Place| {
+            matches!(
+                ends.get(place),
+                Some(Some(end)) if matches!(end.end, super::job::End::NotStarted { .. })
+            ) && self.track(step).attempts.iter().all(|attempt| {
+                attempt
+                    .places
+                    .get(place)
+                    .and_then(Option::as_ref)
+                    .is_none_or(|end| matches!(end.end, super::job::End::NotStarted { .. }))
+            })
+        };
+        let kept: Vec<_> = places.iter().filter(|place| !untouched(place)).cloned().collect();
+        if kept.is_empty() { places } else { kept }
+    }
+
+    /// The event that starts an attempt, and what follows from it at once.
+    pub(super) fn begin(
+        &self,
+        step: &StepId,
+        part: Part,
+        places: Vec<Place>,
+        confirmed: Confirmed,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Refusal> {
+        let attempt = self.track_of(step, part).next_attempt(part);
+        let key = Key { step: step.clone(), part, attempt };
+        let payload = match self.effect_of(&key, &places)? {
+            Some(Effect::Run(run)) => run.payload(),
+            Some(Effect::Notify { text, .. }) => Digest::of(text.as_str().as_bytes()),
+            Some(Effect::Stop(_) | Effect::WakeAt(_)) | None => Digest::of(b""),
+        };
+        let mut events = vec![Event::AttemptStarted { key, places, payload, confirmed }];
+        if let (Part::Action, Some(Work::Soak(soak))) = (part, self.work_of(step, part)) {
+            events.push(Event::SoakStarted { step: step.clone(), until: now.after(soak.r#for) });
+        }
+        Ok(events)
+    }
+
+    /// What the edge has to do for an attempt; nothing for a person's work and for watching.
+    pub(super) fn effect_of(&self, key: &Key, places: &[Place]) -> Result<Option<Effect>, Refusal> {
+        if places.is_empty() {
+            return Ok(None);
+        }
+        let step = self.known(&key.step)?;
+        let missing =
+            |missing: NotCaptured| Refusal::NotCaptured { step: step.id.clone(), missing };
+        let resolve = |text: &Text| text.resolve(&self.captures).map_err(missing);
+        let (text, poll) = match key.part {
+            Part::Action | Part::Undo => match self.work_of(&step.id, key.part) {
+                Some(Work::Run(text) | Work::Local(text)) => (text, None),
+                Some(Work::Notify { channels, text }) => {
+                    return Ok(Some(Effect::Notify {
+                        key: Some(key.clone()),
+                        channels: self.heard(channels),
+                        text: self.marked(&resolve(text)?),
+                    }));
+                }
+                Some(Work::Manual(_) | Work::Gate(_) | Work::Soak(_)) | None => return Ok(None),
+            },
+            Part::Verify | Part::UndoVerify => match self.verify_of(&step.id, key.part) {
+                Some(VerifyPlan { check: CheckPlan::Run(text), every, within }) => {
+                    (text, Some(Poll { every: *every, within: *within }))
+                }
+                Some(VerifyPlan { check: CheckPlan::Probe(_), .. }) | None => return Ok(None),
+            },
+        };
+        let is_action = key.part == Part::Action;
+        let mut env = BTreeMap::new();
+        for (name, value) in &step.env {
+            env.insert(name.clone(), resolve(value)?);
+        }
+        Ok(Some(Effect::Run(Box::new(Run {
+            key: key.clone(),
+            places: places.to_vec(),
+            line: resolve(text)?,
+            env,
+            stdin: match &step.stdin {
+                Some(text) if is_action => Some(resolve(text)?),
+                Some(_) | None => None,
+            },
+            r#become: step.r#become,
+            silence: if is_action { step.silence } else { None },
+            expect: if is_action { step.expect.clone() } else { Expect::default() },
+            capture: if is_action { step.capture.clone() } else { BTreeMap::new() },
+            poll,
+        }))))
+    }
+}
