@@ -33,7 +33,7 @@ pub fn advance(
     command: &Command,
     now: Timestamp,
 ) -> Result<Advance, Refusal> {
-    let mut events = decide(state, by, command, now)?;
+    let mut events = decide(state, command, now)?;
     let mut advance = Advance { facts: Vec::new(), state: state.clone(), effects: Vec::new() };
     let mut by = by.clone();
     if matches!(command, Command::Wake) {
@@ -59,7 +59,7 @@ pub fn advance(
             break;
         }
         by = Actor::Engine;
-        events = decide(&advance.state, &by, &Command::Wake, now)?;
+        events = decide(&advance.state, &Command::Wake, now)?;
     }
     Ok(advance)
 }

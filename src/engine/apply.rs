@@ -86,7 +86,8 @@ impl State {
                 }
             }
             Event::Noted { step, text } => {
-                self.notes.push(Note { at, by: by.clone(), step: step.clone(), text: text.clone() })
+                let (by, step, text) = (by.clone(), step.clone(), text.clone());
+                self.notes.push(Note { at, by, step, text });
             }
             Event::ClockJumped { .. } => {}
             Event::Completed => self.stage = RunStage::Completed,

@@ -13,12 +13,8 @@ use super::refusal::Refusal;
 use super::state::{RunStage, State, Status};
 
 /// What `command` causes at time `now`; nothing is changed.
-pub fn decide(
-    state: &State,
-    by: &Actor,
-    command: &Command,
-    now: Timestamp,
-) -> Result<Vec<Event>, Refusal> {
+#[expect(clippy::too_many_lines, reason = "one arm for each thing that can be asked")]
+pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     if state.closed {
         return Err(Refusal::Closed);
     }
@@ -375,14 +371,14 @@ fn stop(state: &State, step: &StepId) -> Result<Vec<Event>, Refusal> {
     let mut events = Vec::new();
     for part in [Part::Action, Part::Undo] {
         let track = state.track_of(step, part);
-        events.extend(state.stop_track(step, part, track));
+        events.extend(State::stop_track(step, part, track));
     }
     if events.is_empty() { Err(Refusal::NothingRuns(step.clone())) } else { Ok(events) }
 }
 
 impl State {
     /// The events that stop what is in flight of a track.
-    fn stop_track(&self, step: &StepId, part: Part, track: &super::state::Track) -> Vec<Event> {
+    fn stop_track(step: &StepId, part: Part, track: &super::state::Track) -> Vec<Event> {
         let running = track.attempts.iter().filter(|attempt| !attempt.has_ended());
         let asked: Vec<_> =
             running.map(|attempt| Event::StopAsked { key: attempt.key.clone() }).collect();
@@ -575,7 +571,7 @@ fn roll_back(
     });
     if state.plan.running == crate::runbook::InFlight::Cancel {
         for step in &state.plan.order {
-            events.extend(state.stop_track(step, Part::Action, state.track(step)));
+            events.extend(State::stop_track(step, Part::Action, state.track(step)));
         }
     }
     Ok(events)

@@ -6,7 +6,7 @@ use crate::plan::{CheckPlan, StepPlan, VerifyPlan, Work};
 use crate::runbook::{Breach, Class, Soak};
 
 use super::decide::skipped_by_when;
-use super::event::{AlarmId, Confirmed, Event, Level};
+use super::event::{AlarmId, Confirmed, Event, Item, Level};
 use super::health::Health;
 use super::job::{End, Part, Place, Verdict};
 use super::refusal::Refusal;
@@ -83,14 +83,18 @@ impl State {
         let late = track.last_action().is_some_and(|a| a.stopping == Some(Stopping::TimeLimit));
         let verdict = match worst.unwrap_or(Verdict::Succeeded) {
             Verdict::Cancelled if late => Verdict::TimedOut,
-            verdict => verdict,
+            worst @ (Verdict::Succeeded
+            | Verdict::Cancelled
+            | Verdict::Failed
+            | Verdict::TimedOut
+            | Verdict::Unknown) => worst,
         };
         if verdict == Verdict::Succeeded {
             let mut events = Self::captured(&ends);
             match self.after_success(step, part, now) {
                 Ok(more) => events.extend(more),
                 Err(refusal) => {
-                    events.extend(self.failed(step, part, Verdict::Failed, &refusal.to_string()))
+                    events.extend(self.failed(step, part, Verdict::Failed, &refusal.to_string()));
                 }
             }
             return events;
@@ -304,12 +308,12 @@ impl State {
                 Work::Run(_) | Work::Local(_) | Work::Soak(_) | Work::Notify { .. } => true,
                 Work::Manual(_) | Work::Gate(_) => false,
             };
-            if by_itself && plan.class == Class::Check && (plan.auto || self.auto) {
-                let places = self.places_of(&plan.id, Part::Action);
-                let begun = self.begin(&plan.id, Part::Action, places, Confirmed::ByRule, now);
-                if let Ok(events) = begun {
-                    return events;
-                }
+            if !by_itself || plan.class != Class::Check || !(plan.auto || self.auto) {
+                continue;
+            }
+            let places = self.places_of(&plan.id, Part::Action);
+            if let Ok(events) = self.begin(&plan.id, Part::Action, places, Confirmed::ByRule, now) {
+                return events;
             }
         }
         if order().all(|id| self.track(id).status.is_over()) {
@@ -326,13 +330,7 @@ impl State {
         }
         for item in &rollback.items {
             match self.track_of(&item.step, item.part).status {
-                Status::Pending => {
-                    let places = self.places_of(&item.step, item.part);
-                    let begun = self.begin(&item.step, item.part, places, Confirmed::ByRule, now);
-                    return begun.unwrap_or_else(|refusal| {
-                        self.failed(&item.step, item.part, Verdict::Failed, &format!(": {refusal}"))
-                    });
-                }
+                Status::Pending => return self.begin_item(item, now),
                 Status::Running | Status::Waiting | Status::Soaking { .. } | Status::Verifying => {
                     return Vec::new();
                 }
@@ -357,6 +355,12 @@ impl State {
             return vec![Event::Held { why: SafeText::new(&why) }];
         }
         vec![Event::RollbackEnded { verified: self.old_system_verified() }]
+    }
+
+    fn begin_item(&self, item: &Item, now: Timestamp) -> Vec<Event> {
+        let Item { step, part } = item;
+        self.begin(step, *part, self.places_of(step, *part), Confirmed::ByRule, now)
+            .unwrap_or_else(|why| self.failed(step, *part, Verdict::Failed, &format!(": {why}")))
     }
 
     /// Whether a step of the rollback with stage `verify` has succeeded, and all such have.

@@ -10,7 +10,7 @@ use super::effect::{Effect, Poll, Run};
 use super::event::{Confirmed, Event};
 use super::job::{Key, Part, Place};
 use super::refusal::Refusal;
-use super::state::State;
+use super::state::{PlaceEnd, State};
 
 /// How much longer than `within` a verification may take before it is stopped.
 const VERIFY_GRACE: Millis = Millis::from_secs(15);
@@ -62,31 +62,21 @@ impl State {
     pub(super) fn places_of(&self, step: &StepId, part: Part) -> Vec<Place> {
         let Some(plan) = self.plan.step(step) else { return Vec::new() };
         let on = |hosts: &[HostId]| hosts.iter().cloned().map(Place::Host).collect();
-        let here = || vec![Place::Here];
-        match part {
-            Part::Action | Part::Verify => match &plan.work {
-                Work::Run(_) => on(&plan.hosts),
-                Work::Local(_) | Work::Notify { .. } => here(),
-                Work::Manual(_) | Work::Gate(_) | Work::Soak(_) if part == Part::Action => {
-                    Vec::new()
-                }
-                Work::Manual(_) | Work::Gate(_) | Work::Soak(_) if plan.hosts.is_empty() => here(),
-                Work::Manual(_) | Work::Gate(_) | Work::Soak(_) => on(&plan.hosts),
-            },
-            Part::Undo | Part::UndoVerify => match self.undo_of(step) {
-                None => Vec::new(),
-                Some(undo) => match &undo.work {
-                    Work::Run(_) => self.touched(step, on(&undo.hosts)),
-                    Work::Local(_) | Work::Notify { .. } => here(),
-                    Work::Manual(_) | Work::Gate(_) | Work::Soak(_) if part == Part::Undo => {
-                        Vec::new()
-                    }
-                    Work::Manual(_) | Work::Gate(_) | Work::Soak(_) if undo.hosts.is_empty() => {
-                        here()
-                    }
-                    Work::Manual(_) | Work::Gate(_) | Work::Soak(_) => on(&undo.hosts),
-                },
-            },
+        let undo = self.undo_of(step);
+        let (work, hosts) = match (part.is_undo(), undo) {
+            (false, _) => (&plan.work, on(&plan.hosts)),
+            (true, Some(undo)) => (&undo.work, self.touched(step, on(&undo.hosts))),
+            (true, None) => return Vec::new(),
+        };
+        let checks = matches!(part, Part::Verify | Part::UndoVerify);
+        match work {
+            Work::Local(_) | Work::Notify { .. } => vec![Place::Here],
+            // A person's work runs nowhere; what verifies it may.
+            Work::Manual(_) | Work::Gate(_) | Work::Soak(_) if !checks => Vec::new(),
+            Work::Manual(_) | Work::Gate(_) | Work::Soak(_) if hosts.is_empty() => {
+                vec![Place::Here]
+            }
+            Work::Run(_) | Work::Manual(_) | Work::Gate(_) | Work::Soak(_) => hosts,
         }
     }
 
@@ -94,17 +84,13 @@ impl State {
     /// cannot be told from the places.
     fn touched(&self, step: &StepId, places: Vec<Place>) -> Vec<Place> {
         let ends = self.track(step).latest_ends();
+        if ends.is_empty() {
+            return places; // Done by hand: nobody wrote down where.
+        }
+        let attempts = &self.track(step).attempts;
         let untouched = |place: &Place| {
-            matches!(
-                ends.get(place),
-                Some(Some(end)) if matches!(end.end, super::job::End::NotStarted { .. })
-            ) && self.track(step).attempts.iter().all(|attempt| {
-                attempt
-                    .places
-                    .get(place)
-                    .and_then(Option::as_ref)
-                    .is_none_or(|end| matches!(end.end, super::job::End::NotStarted { .. }))
-            })
+            let mut ends = attempts.iter().filter_map(|attempt| attempt.places.get(place));
+            ends.all(|end| end.as_ref().is_some_and(PlaceEnd::never_started))
         };
         let kept: Vec<_> = places.iter().filter(|place| !untouched(place)).cloned().collect();
         if kept.is_empty() { places } else { kept }

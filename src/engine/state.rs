@@ -182,6 +182,13 @@ pub struct PlaceEnd {
     pub transcript: Option<Transcript>,
 }
 
+impl PlaceEnd {
+    /// Whether it is known that nothing was sent.
+    pub const fn never_started(&self) -> bool {
+        matches!(self.end, End::NotStarted { .. })
+    }
+}
+
 /// Why an attempt is being stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopping {
@@ -238,9 +245,7 @@ impl Track {
 
     /// Whether anything may have been done: an attempt that is not known never to have started.
     pub fn may_have_run(&self) -> bool {
-        let untouched = |end: &Option<PlaceEnd>| {
-            matches!(end, Some(PlaceEnd { end: End::NotStarted { .. }, .. }))
-        };
+        let untouched = |end: &Option<PlaceEnd>| end.as_ref().is_some_and(PlaceEnd::never_started);
         self.status == Status::DoneByHand
             || self.attempts.iter().any(|a| {
                 matches!(a.key.part, Part::Action | Part::Undo)

@@ -167,13 +167,11 @@ impl State {
         let left = |item: &Item| {
             let estimate = self.describe_item(item)?.estimate;
             let track = self.track_of(&item.step, item.part);
-            match track.status {
-                Status::Pending => Some(estimate),
-                status if status.is_in_flight() => {
-                    Some(estimate.minus(now.since(track.started.unwrap_or(now))))
-                }
-                _ => None,
+            if track.status == Status::Pending {
+                return Some(estimate);
             }
+            let spent = now.since(track.started.unwrap_or(now));
+            track.status.is_in_flight().then(|| estimate.minus(spent))
         };
         let left = rollback.items.iter().filter_map(left);
         Some(now.after(left.fold(Millis::ZERO, Millis::plus)))
