@@ -1,5 +1,6 @@
 //! golive: the cutover console.
 pub mod base;
 pub mod engine;
+pub mod journal;
 pub mod plan;
 pub mod runbook;

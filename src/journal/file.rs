@@ -1,0 +1,381 @@
+//! The journal on disk: the only place that writes it.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::base::{Digest, SessionId};
+use crate::engine::Fact;
+
+use super::entry::{Entry, Stamp};
+use super::error::JournalError;
+use super::wire::{self, LINE_BYTES_MAX};
+use super::{HEAD_FILE, JOURNAL_FILE, TORN_DIR, read};
+
+/// The end of a journal: what one has to hold to notice later that it was rewritten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The number of the last line; 0 before the first.
+    pub seq: u64,
+    /// Its seal; before the first line, what the first line names as the one before it.
+    pub seal: Digest,
+}
+
+/// An unfinished last line that a crash left. It was never acknowledged, so nothing is lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// How many bytes were cut.
+    pub cut_bytes: u64,
+    /// Their digest.
+    pub digest: Digest,
+    /// Where they are kept.
+    pub kept: PathBuf,
+}
+
+/// A journal that is open for appending. Hold the session's [`super::Lock`] meanwhile.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    tape: Box<dyn Tape>,
+    head_file: File,
+    head: Head,
+    last: Digest,
+    bytes: u64,
+    poison: Option<String>,
+}
+
+/// What the journal asks of the file it writes; a test stands in for a failing disk.
+trait Tape: std::fmt::Debug + Send {
+    fn append(&mut self, line: &[u8]) -> io::Result<usize>;
+    fn sync(&mut self) -> io::Result<()>;
+    fn cut_to(&mut self, bytes: u64) -> io::Result<()>;
+}
+
+impl Tape for File {
+    fn append(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.write(line)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn cut_to(&mut self, bytes: u64) -> io::Result<()> {
+        self.set_len(bytes)
+    }
+}
+
+impl Journal {
+    /// Creates the journal of a new session. `dir` is created too, for its owner alone; its
+    /// parent has to be there.
+    pub fn create(dir: &Path, session: &SessionId) -> Result<Self, JournalError> {
+        make_dir(dir)?;
+        let path = dir.join(JOURNAL_FILE);
+        let opened = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path);
+        let file = opened.map_err(|source| {
+            if source.kind() == io::ErrorKind::AlreadyExists {
+                return JournalError::Exists { path: path.clone() };
+            }
+            JournalError::io("create", &path, source)
+        })?;
+        let genesis = wire::genesis(session);
+        let head = Head { seq: 0, seal: genesis };
+        let head_path = dir.join(HEAD_FILE);
+        let head_file = (|| {
+            let file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&head_path)?;
+            file.write_all_at(head_text(head).as_bytes(), 0)?;
+            file.sync_all()?;
+            Ok(file)
+        })()
+        .map_err(|source| JournalError::io("create", &head_path, source))?;
+        file.sync_all().map_err(|source| JournalError::io("create", &path, source))?;
+        sync_dir(dir)?;
+        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            sync_dir(parent)?;
+        }
+        Ok(Self {
+            path,
+            tape: Box::new(file),
+            head_file,
+            head,
+            last: genesis,
+            bytes: 0,
+            poison: None,
+        })
+    }
+
+    /// Takes up the journal of the session in `dir`: reads and checks all of it, and cuts an
+    /// unfinished last line that a crash left.
+    ///
+    /// Anything else that is wrong is an error, and nothing is written.
+    pub fn open(dir: &Path) -> Result<(Self, Vec<Entry>, Option<Recovery>), JournalError> {
+        let path = dir.join(JOURNAL_FILE);
+        let mut reader = read(dir)?;
+        let noted = read_head(dir)?;
+        let mut noted_seal = (noted.seq == 0).then_some(noted.seal);
+        let mut entries = Vec::new();
+        while let Some(entry) = reader.next() {
+            entries.push(entry?);
+            if reader.seq() == noted.seq {
+                noted_seal = reader.seal();
+            }
+        }
+        let (seq, bytes) = (reader.seq(), reader.bytes());
+        if noted_seal != Some(noted.seal) {
+            let what = if noted.seq > seq {
+                format!("the journal had {} lines once: its end was cut or damaged", noted.seq)
+            } else {
+                "its seal is not the one noted in `head`: the journal was rewritten".to_owned()
+            };
+            let what = format!("{what}; nothing is written to it any more");
+            return Err(JournalError::broken(&path, noted.seq.min(seq + 1), what));
+        }
+        let opened = OpenOptions::new().append(true).open(&path);
+        let file = opened.map_err(|source| JournalError::io("open", &path, source))?;
+        let recovery = match reader.partial() {
+            [] => None,
+            torn => Some(cut_tail(dir, &file, torn, bytes)?),
+        };
+        let (Some(last), Some(seal)) = (reader.last_digest(), reader.seal()) else {
+            return Err(JournalError::Empty { path });
+        };
+        let head_path = dir.join(HEAD_FILE);
+        let opened = OpenOptions::new().write(true).open(&head_path);
+        let head_file = opened.map_err(|source| JournalError::io("open", &head_path, source))?;
+        let head = Head { seq, seal };
+        let mut journal =
+            Self { path, tape: Box::new(file), head_file, head, last, bytes, poison: None };
+        // What was read may be in memory only; from here on it counts as recorded.
+        journal.tape.sync().map_err(|source| JournalError::io("sync", &journal.path, source))?;
+        journal.note_head();
+        Ok((journal, entries, recovery))
+    }
+
+    /// Writes down what one decision caused, as one line, and waits until the disk has it.
+    ///
+    /// Gives back the entry as it will be read from the line: apply that one, and a replay gives
+    /// the same state. After an error the journal takes nothing more; on a full disk the file
+    /// is cut back to its last good line.
+    pub fn append(&mut self, stamp: &Stamp, facts: &[Fact]) -> Result<Entry, JournalError> {
+        if let Some(first) = &self.poison {
+            return Err(JournalError::Poisoned { first: first.clone() });
+        }
+        let seq = self.head.seq + 1;
+        let unwritable = |why: String| JournalError::Unwritable { why };
+        let mut line = wire::encode(seq, stamp, facts, self.last)
+            .map_err(|error| unwritable(error.to_string()))?;
+        if line.len() > LINE_BYTES_MAX {
+            return Err(JournalError::too_long(line.len()));
+        }
+        let sealed = wire::decode(&line).map_err(|fault| unwritable(fault.to_string()))?;
+        line.push(b'\n');
+        self.write(&line).map_err(|source| {
+            let error = JournalError::io("write", &self.path, source);
+            self.poison = Some(error.to_string());
+            error
+        })?;
+        self.head = Head { seq, seal: sealed.seal };
+        self.last = sealed.digest;
+        self.note_head();
+        Ok(sealed.entry)
+    }
+
+    /// The end of the journal as it stands.
+    pub const fn head(&self) -> Head {
+        self.head
+    }
+
+    /// The first error, if one has closed the journal.
+    pub fn poison(&self) -> Option<&str> {
+        self.poison.as_deref()
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        let written = loop {
+            match self.tape.append(line) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => break done,
+            }
+        };
+        let whole = written.and_then(|count| {
+            let short = || {
+                let text = format!("only {count} of {} bytes were written", line.len());
+                io::Error::new(io::ErrorKind::WriteZero, text)
+            };
+            if count == line.len() { Ok(()) } else { Err(short()) }
+        });
+        // A failed sync is not tried again: the kernel may already have dropped the page.
+        let synced = whole.and_then(|()| self.tape.sync());
+        if let Err(error) = synced {
+            // Best effort: a torn end would be cut when the session is resumed.
+            return match self.tape.cut_to(self.bytes) {
+                Ok(()) => Err(error),
+                Err(cut) => {
+                    let text = format!("{error}; and cutting the torn end failed: {cut}");
+                    Err(io::Error::new(error.kind(), text))
+                }
+            };
+        }
+        self.bytes += u64::try_from(line.len()).unwrap_or(u64::MAX);
+        Ok(())
+    }
+
+    /// Notes the end beside the journal. The line itself is safe by now: an error closes the
+    /// journal for the next one.
+    fn note_head(&mut self) {
+        if let Err(error) = self.head_file.write_all_at(head_text(self.head).as_bytes(), 0) {
+            let path = self.path.with_file_name(HEAD_FILE);
+            self.poison = Some(JournalError::io("write", &path, error).to_string());
+        }
+    }
+}
+
+/// The text of the head file: always of one length, so that it is rewritten in place.
+fn head_text(head: Head) -> String {
+    format!("{:020} {}\n", head.seq, head.seal)
+}
+
+/// What the head file of the session in `dir` notes.
+pub(super) fn read_head(dir: &Path) -> Result<Head, JournalError> {
+    let path = dir.join(HEAD_FILE);
+    let text = std::fs::read(&path).map_err(|source| JournalError::io("read", &path, source))?;
+    let head = std::str::from_utf8(&text).ok().and_then(|text| {
+        let (seq, seal) = text.strip_suffix('\n')?.split_once(' ')?;
+        let head = Head { seq: seq.parse().ok()?, seal: seal.parse().ok()? };
+        (head_text(head) == text).then_some(head)
+    });
+    head.ok_or_else(|| {
+        let what = "this is not what golive writes there: it was changed; whether the journal's \
+                    end was cut cannot be told";
+        JournalError::broken(&path, 1, what.to_owned())
+    })
+}
+
+fn cut_tail(dir: &Path, file: &File, torn: &[u8], keep: u64) -> Result<Recovery, JournalError> {
+    let digest = Digest::of(torn);
+    let torn_dir = dir.join(TORN_DIR);
+    make_dir(&torn_dir)?;
+    let kept = torn_dir.join(format!("journal.at-{keep}.{}", digest.short()));
+    let saved = (|| {
+        let mut copy =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&kept)?;
+        copy.write_all(torn)?;
+        copy.sync_all()
+    })();
+    saved.map_err(|source| JournalError::io("write", &kept, source))?;
+    sync_dir(&torn_dir)?;
+    sync_dir(dir)?;
+    let path = dir.join(JOURNAL_FILE);
+    let cut = file.set_len(keep).and_then(|()| file.sync_all());
+    cut.map_err(|source| JournalError::io("cut", &path, source))?;
+    let cut_bytes = u64::try_from(torn.len()).unwrap_or(u64::MAX);
+    Ok(Recovery { cut_bytes, digest, kept })
+}
+
+/// Creates `dir` for its owner alone, unless it is there.
+pub(super) fn make_dir(dir: &Path) -> Result<(), JournalError> {
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map_err(|source| JournalError::io("create", dir, source)),
+    }
+}
+
+/// Makes the names in `dir` survive a power cut.
+pub(super) fn sync_dir(dir: &Path) -> Result<(), JournalError> {
+    let synced = File::open(dir).and_then(|dir| dir.sync_all());
+    synced.map_err(|source| JournalError::io("sync", dir, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use crate::base::SafeText;
+    use crate::engine::{Actor, Event, Fact};
+
+    use super::super::entry::Stamp;
+    use super::super::error::JournalError;
+    use super::super::{JOURNAL_FILE, read_all};
+    use super::{Journal, Tape};
+
+    /// A disk that fails in one way, the first time only.
+    #[derive(Debug)]
+    struct Failing<T> {
+        below: T,
+        how: Fault,
+        appends: usize,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Fault {
+        NoSpace,
+        Short,
+        Sync,
+    }
+
+    impl Tape for Failing<Box<dyn Tape>> {
+        fn append(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.appends += 1;
+            assert_eq!(self.appends, 1, "a journal with an error is never written again");
+            match self.how {
+                Fault::NoSpace => Err(io::ErrorKind::StorageFull.into()),
+                Fault::Short => self.below.append(&line[..line.len() / 2]),
+                Fault::Sync => self.below.append(line),
+            }
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            if self.how == Fault::Sync { Err(io::Error::other("EIO")) } else { self.below.sync() }
+        }
+
+        fn cut_to(&mut self, bytes: u64) -> io::Result<()> {
+            self.below.cut_to(bytes)
+        }
+    }
+
+    fn held(why: &str) -> Vec<Fact> {
+        vec![Fact { by: Actor::Engine, event: Event::Held { why: SafeText::new(why) } }]
+    }
+
+    fn opened(dir: &Path) -> Journal {
+        let genesis = super::super::wire::tests::genesis("night");
+        let mut journal = Journal::create(dir, &genesis.session).unwrap();
+        let opened = Fact { by: Actor::Engine, event: Event::SessionOpened(genesis) };
+        journal.append(&Stamp::default(), &[opened]).unwrap();
+        journal
+    }
+
+    #[test]
+    fn the_first_error_closes_the_journal() {
+        for how in [Fault::NoSpace, Fault::Short, Fault::Sync] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut journal = opened(dir.path());
+            let before = std::fs::read(dir.path().join(JOURNAL_FILE)).unwrap();
+            let below = journal.tape;
+            journal.tape = Box::new(Failing { below, how, appends: 0 });
+            let first = journal.append(&Stamp::default(), &held("a")).unwrap_err().to_string();
+            let again = journal.append(&Stamp::default(), &held("b")).unwrap_err();
+            assert!(matches!(&again, JournalError::Poisoned { first: f } if *f == first));
+            assert_eq!(journal.head().seq, 1);
+            drop(journal);
+            // What was not acknowledged is not there, and a new process may go on.
+            assert_eq!(std::fs::read(dir.path().join(JOURNAL_FILE)).unwrap(), before, "{how:?}");
+            let (mut journal, entries, recovery) = Journal::open(dir.path()).unwrap();
+            assert_eq!((entries.len(), recovery), (1, None));
+            assert_eq!(journal.append(&Stamp::default(), &held("c")).unwrap().seq, 2);
+            assert_eq!(read_all(dir.path()).unwrap().len(), 2);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The record of a session: what happened, line by line, each line chained to the one before;
+//! and what every job printed, byte for byte.
+//!
+//! # Invariants
+//!
+//! - One decision is one line, written whole, and on disk before [`Journal::append`] returns.
+//! - A line that cannot be read back is never written.
+//! - After the first error nothing more is written: the record fails closed.
+//! - A changed, cut, inserted or reordered line is found and named by `golive verify`, with
+//!   `sha256sum` alone if need be.
+//!
+//! # Deliberately absent
+//!
+//! No runbook text: only its digest. No clock: times come in. No signatures yet: whoever can
+//! rewrite every file of a session can forge it, unless somebody else holds a later head.
+
+mod entry;
+mod error;
+mod file;
+mod lock;
+mod output;
+mod read;
+mod transcript;
+
+mod wire;
+
+pub use entry::{Entry, Stamp};
+pub use error::JournalError;
+pub use file::{Head, Journal, Recovery};
+pub use lock::{Holder, Lock, LockError};
+pub use output::{Line, Lines, digest_file, read_range};
+pub use read::{Reader, read, read_all};
+pub use transcript::{Stream, Transcript};
+pub use wire::{LINE_BYTES_MAX, VERSION};
+
+/// The journal's file in a session's directory.
+pub const JOURNAL_FILE: &str = "journal.jsonl";
+/// The number and seal of the last line, so that a cut end is seen.
+pub const HEAD_FILE: &str = "head";
+/// Who drives the session.
+pub const LOCK_FILE: &str = "lock";
+/// The directory of the transcripts.
+pub const OUTPUT_DIR: &str = "output";
+/// The directory of unfinished lines that a crash left.
+pub const TORN_DIR: &str = "torn";
+/// The directory of the exact inputs of the run.
+pub const PINNED_DIR: &str = "pinned";

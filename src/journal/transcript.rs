@@ -1,0 +1,178 @@
+//! What a job printed: every byte of both streams, in the order it came.
+//!
+//! `output/<job>.log` holds the bytes and nothing else. `output/<job>.idx` beside it says which
+//! bytes are of which stream, and when they came: lines of one width, `offset length stream
+//! time`, chunks of one stream within a quarter of a second on one line. The journal vouches for
+//! the first file only; the second is a help for readers.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::base::{Hasher, Millis, Timestamp};
+use crate::engine::{Job, Transcript as Summary};
+
+use super::OUTPUT_DIR;
+use super::file::{make_dir, sync_dir};
+
+/// Chunks this near to each other share a line of the index.
+const MERGE: Millis = Millis::new(250);
+
+/// Which of its two streams a job printed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// A line of the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    /// Where the bytes begin.
+    pub offset: u64,
+    /// How many they are.
+    pub len: u64,
+    /// Of which stream.
+    pub stream: Stream,
+    /// When the first of them came.
+    pub at: Timestamp,
+}
+
+impl Span {
+    /// The width of every line, its end included.
+    pub(super) const WIDTH: usize = 50;
+
+    fn text(self) -> String {
+        let Self { offset, len, stream, at } = self;
+        let stream = match stream {
+            Stream::Out => 'o',
+            Stream::Err => 'e',
+        };
+        format!("{offset:>15} {len:>15} {stream} {:>15}\n", at.as_unix_millis())
+    }
+
+    /// Reads a line, without its end.
+    pub(super) fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.split_ascii_whitespace();
+        let offset = fields.next()?.parse().ok()?;
+        let len = fields.next()?.parse().ok()?;
+        let stream = match fields.next()? {
+            "o" => Stream::Out,
+            "e" => Stream::Err,
+            _ => return None,
+        };
+        let at = Timestamp::from_unix_millis(fields.next()?.parse().ok()?);
+        fields.next().is_none().then_some(Self { offset, len, stream, at })
+    }
+}
+
+/// The transcript of a job that runs. Every chunk is handed to the system before
+/// [`Transcript::write`] returns: it outlives the process, and after [`Transcript::finish`] a
+/// power cut too.
+#[derive(Debug)]
+pub struct Transcript {
+    dir: PathBuf,
+    path: PathBuf,
+    log: File,
+    index: File,
+    span: Option<Span>,
+    spans: u64,
+    hasher: Hasher,
+    bytes: u64,
+    newlines: u64,
+    /// For each stream, whether its last line has no end yet.
+    open: [bool; 2],
+}
+
+impl Transcript {
+    /// Where the transcript of `job` is, or will be, in the session's directory.
+    pub fn path_of(dir: &Path, job: &Job) -> PathBuf {
+        dir.join(OUTPUT_DIR).join(format!("{job}.log"))
+    }
+
+    /// Creates the transcript of `job` in the session's directory `dir`. One that is there
+    /// already is never written over: this is an error of kind `AlreadyExists`.
+    pub fn create(dir: &Path, job: &Job) -> io::Result<Self> {
+        let path = Self::path_of(dir, job);
+        let dir = dir.join(OUTPUT_DIR);
+        make_dir(&dir).map_err(io::Error::other)?;
+        let create = |path: &Path, append: bool| {
+            let mut options = OpenOptions::new();
+            options.write(true).append(append).create_new(true).mode(0o600).open(path).map_err(
+                |error| io::Error::new(error.kind(), format!("{}: {error}", path.display())),
+            )
+        };
+        let log = create(&path, true)?;
+        let index = create(&path.with_extension("idx"), false)?;
+        Ok(Self {
+            dir,
+            path,
+            log,
+            index,
+            span: None,
+            spans: 0,
+            hasher: Hasher::default(),
+            bytes: 0,
+            newlines: 0,
+            open: [false; 2],
+        })
+    }
+
+    /// Takes in the next bytes of a stream, which came at `at`.
+    pub fn write(&mut self, stream: Stream, bytes: &[u8], at: Timestamp) -> io::Result<()> {
+        let Some(last) = bytes.last() else { return Ok(()) };
+        self.log.write_all(bytes)?;
+        self.hasher.update(bytes);
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let offset = self.bytes;
+        self.bytes += len;
+        let ends = bytes.split(|byte| *byte == b'\n').count() - 1;
+        self.newlines += u64::try_from(ends).unwrap_or(u64::MAX);
+        let [out, err] = &mut self.open;
+        let open = match stream {
+            Stream::Out => out,
+            Stream::Err => err,
+        };
+        *open = *last != b'\n';
+        self.note(Span { offset, len, stream, at })
+    }
+
+    /// What has come so far.
+    pub fn summary(&self) -> Summary {
+        let open = self.open.iter().filter(|open| **open).count();
+        let lines = self.newlines + u64::try_from(open).unwrap_or(0);
+        Summary { bytes: self.bytes, lines, digest: self.hasher.digest() }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Waits until the disk has everything, and says what it is. The session journals that.
+    pub fn finish(self) -> io::Result<Summary> {
+        self.log.sync_all()?;
+        self.index.sync_all()?;
+        sync_dir(&self.dir).map_err(io::Error::other)?;
+        Ok(self.summary())
+    }
+
+    /// Notes the chunk in the index: on the last line while that is young, else on a new one.
+    fn note(&mut self, chunk: Span) -> io::Result<()> {
+        let span = match self.span {
+            Some(span) if span.stream == chunk.stream && chunk.at.since(span.at) < MERGE => {
+                Span { len: span.len + chunk.len, ..span }
+            }
+            Some(_) | None => {
+                self.spans += 1;
+                chunk
+            }
+        };
+        self.span = Some(span);
+        let width = u64::try_from(Span::WIDTH).unwrap_or(u64::MAX);
+        self.index.write_all_at(span.text().as_bytes(), (self.spans - 1) * width)
+    }
+}

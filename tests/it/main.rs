@@ -1,0 +1,5 @@
+//! Everything that is tested from outside, in one program.
+// `cfg(test)` lets helper functions use what clippy.toml allows in tests.
+
+#[cfg(test)]
+mod journal;
