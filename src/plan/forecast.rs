@@ -1,8 +1,11 @@
 //! Times: planned, forecast and actual; the critical path; the way back and until when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::{Millis, StepId, Timestamp};
+use crate::runbook::{Class, InFlight, Window};
+
+use super::model::{Plan, StepPlan, UndoPlan, VerifyPlan, Work};
 
 /// What has happened so far, as far as times are concerned. The engine fills it in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,4 +104,224 @@ pub fn signed(from: Timestamp, to: Timestamp) -> i64 {
     let (from, to) = (from.as_unix_millis(), to.as_unix_millis());
     let size = |span: u64| i64::try_from(span).unwrap_or(i64::MAX);
     if to >= from { size(to - from) } else { -size(from - to) }
+}
+
+/// The times before anything has happened, for a run that begins at `began`.
+pub fn initial(plan: &Plan, began: Timestamp) -> Forecast {
+    forecast(plan, &Progress { began, ..Progress::default() }, began)
+}
+
+/// All times as they look at `now`. Pure and near linear in the number of steps.
+pub fn forecast(plan: &Plan, progress: &Progress, now: Timestamp) -> Forecast {
+    let network = Network::new(plan);
+    let opens = plan.window.as_ref().map(|window| window.opens);
+    let planned = network.forward(|step, ready| {
+        let start = not_before_opening(step, ready.max(progress.began), opens);
+        Interval { start, end: start.after(step.takes()) }
+    });
+    let current = network.forward(|step, ready| match progress.steps.get(&step.id) {
+        Some(Actual { started, over: Some(over) }) => Interval { start: *started, end: *over },
+        Some(Actual { started, over: None }) => {
+            Interval { start: *started, end: started.after(step.takes()).max(now) }
+        }
+        None => {
+            let start = not_before_opening(step, ready.max(now), opens);
+            Interval { start, end: start.after(step.takes()) }
+        }
+    });
+    let planned_end = planned.iter().map(|times| times.end).max().unwrap_or(progress.began);
+    let end = current.iter().map(|times| times.end).max().unwrap_or(now);
+    let latest = network.backward(&current, end);
+    let mut steps = BTreeMap::new();
+    for (((step, planned), forecast), latest) in
+        network.steps.iter().zip(&planned).zip(&current).zip(latest)
+    {
+        let over = progress.steps.get(&step.id).is_some_and(|actual| actual.over.is_some());
+        let slack = if over { Millis::ZERO } else { latest.since(forecast.end) };
+        let critical = !over && slack == Millis::ZERO;
+        let times = StepTimes { planned: *planned, forecast: *forecast, critical, slack };
+        steps.insert(step.id.clone(), times);
+    }
+    Forecast {
+        at: now,
+        rag: plan.window.as_ref().map(|window| rag(window, end)),
+        backout: backout(plan, progress, now, end, &steps),
+        steps,
+        planned_end,
+        end,
+    }
+}
+
+/// Nothing that changes starts before the window opens.
+fn not_before_opening(step: &StepPlan, ready: Timestamp, opens: Option<Timestamp>) -> Timestamp {
+    match opens {
+        Some(opens) if step.class > Class::Check => ready.max(opens),
+        Some(_) | None => ready,
+    }
+}
+
+fn rag(window: &Window, end: Timestamp) -> Rag {
+    if end > window.closes {
+        Rag::Red
+    } else if end.after(window.warn) > window.closes {
+        Rag::Amber
+    } else {
+        Rag::Green
+    }
+}
+
+/// The forward steps with their needs as positions, in an order in which needs come first.
+struct Network<'a> {
+    steps: Vec<&'a StepPlan>,
+    needs: Vec<Vec<usize>>,
+    order: Vec<usize>,
+}
+
+impl<'a> Network<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        let steps: Vec<_> = plan.order.iter().filter_map(|id| plan.steps.get(id)).collect();
+        let places: BTreeMap<&StepId, usize> =
+            steps.iter().enumerate().map(|(place, step)| (&step.id, place)).collect();
+        let needs: Vec<Vec<usize>> = steps
+            .iter()
+            .map(|step| step.needs.iter().filter_map(|need| places.get(need).copied()).collect())
+            .collect();
+        let order = in_order(&needs);
+        Self { steps, needs, order }
+    }
+
+    /// The interval of every step, by what it makes of the moment when all its needs are over.
+    fn forward<F>(&self, interval: F) -> Vec<Interval>
+    where
+        F: Fn(&StepPlan, Timestamp) -> Interval,
+    {
+        let nothing = Interval { start: Timestamp::default(), end: Timestamp::default() };
+        let mut times = vec![nothing; self.steps.len()];
+        for &place in &self.order {
+            let (Some(step), Some(needs)) = (self.steps.get(place), self.needs.get(place)) else {
+                continue;
+            };
+            let ends = needs.iter().filter_map(|need| times.get(*need)).map(|times| times.end);
+            let ready = ends.max().unwrap_or_default();
+            let time = interval(step, ready);
+            if let Some(slot) = times.get_mut(place) {
+                *slot = time;
+            }
+        }
+        times
+    }
+
+    /// The latest end of every step that does not move `end`.
+    fn backward(&self, times: &[Interval], end: Timestamp) -> Vec<Timestamp> {
+        let mut latest = vec![end; self.steps.len()];
+        for &place in self.order.iter().rev() {
+            let (Some(own), Some(time)) = (latest.get(place).copied(), times.get(place)) else {
+                continue;
+            };
+            let start = own.before(time.end.since(time.start));
+            for need in self.needs.get(place).into_iter().flatten() {
+                if let Some(slot) = latest.get_mut(*need) {
+                    *slot = start.min(*slot);
+                }
+            }
+        }
+        latest
+    }
+}
+
+/// Positions in an order in which needs come first. A circle, which the loader refuses, is left out.
+fn in_order(needs: &[Vec<usize>]) -> Vec<usize> {
+    let mut left: Vec<usize> = needs.iter().map(Vec::len).collect();
+    let mut dependents = vec![Vec::new(); needs.len()];
+    for (place, own) in needs.iter().enumerate() {
+        for need in own {
+            if let Some(list) = dependents.get_mut(*need) {
+                list.push(place);
+            }
+        }
+    }
+    let mut order: Vec<usize> =
+        left.iter().enumerate().filter(|(_, count)| **count == 0).map(|(place, _)| place).collect();
+    let mut next = 0;
+    while let Some(&place) = order.get(next) {
+        next += 1;
+        for &dependent in dependents.get(place).into_iter().flatten() {
+            if let Some(count) = left.get_mut(dependent) {
+                *count -= 1;
+                if *count == 0 {
+                    order.push(dependent);
+                }
+            }
+        }
+    }
+    order
+}
+
+/// The way back: what runs is counted in, and every verification with all the time it may take,
+/// so that *latest safe rollback* is never later than the truth.
+fn backout(
+    plan: &Plan,
+    progress: &Progress,
+    now: Timestamp,
+    end: Timestamp,
+    times: &BTreeMap<StepId, StepTimes>,
+) -> Backout {
+    let own = plan.before.iter().chain(&plan.after).filter_map(|id| plan.step(id));
+    let own = sum(own.map(|step| step.takes().plus(verification(step.verify.as_ref()))));
+    let running: Vec<_> =
+        progress.steps.iter().filter(|(_, actual)| actual.over.is_none()).collect();
+    let in_flight = match plan.running {
+        InFlight::Cancel => Millis::ZERO,
+        InFlight::Finish => {
+            let ends = running.iter().filter_map(|(id, _)| times.get(*id));
+            ends.map(|times| times.forecast.end.since(now)).max().unwrap_or_default()
+        }
+    };
+    let undone: BTreeSet<&StepId> =
+        progress.undo.iter().chain(running.iter().map(|(id, _)| *id)).collect();
+    let undos = sum(undone.iter().filter_map(|id| plan.step(id)).map(undo_takes));
+    let takes = if progress.steps.is_empty() && progress.undo.is_empty() {
+        Millis::ZERO
+    } else {
+        in_flight.plus(undos).plus(own)
+    };
+    let all = plan.order.iter().filter_map(|id| plan.step(id)).map(undo_takes);
+    let worst = sum(all).plus(own);
+    Backout {
+        takes,
+        ends: now.after(takes),
+        worst,
+        worst_ends: end.after(worst),
+        latest_safe: plan.window.as_ref().map(|window| window.closes.before(takes)),
+    }
+}
+
+fn sum<I: Iterator<Item = Millis>>(spans: I) -> Millis {
+    spans.fold(Millis::ZERO, Millis::plus)
+}
+
+fn undo_takes(step: &StepPlan) -> Millis {
+    match &step.undo {
+        UndoPlan::Undo(undo) => undo.estimate.plus(verification(undo.verify.as_ref())),
+        UndoPlan::None | UndoPlan::Irreversible(_) => Millis::ZERO,
+    }
+}
+
+fn verification(verify: Option<&VerifyPlan>) -> Millis {
+    verify.map_or(Millis::ZERO, |verify| verify.within)
+}
+
+impl StepPlan {
+    /// How long it should take from start to end, soaking included.
+    pub fn takes(&self) -> Millis {
+        let soak = self.soak.as_ref().map_or(Millis::ZERO, |soak| soak.r#for);
+        match &self.work {
+            Work::Soak(soak) => self.estimate.max(soak.r#for),
+            Work::Run(_)
+            | Work::Local(_)
+            | Work::Manual(_)
+            | Work::Gate(_)
+            | Work::Notify { .. } => self.estimate.plus(soak),
+        }
+    }
 }

@@ -12,12 +12,16 @@
 //! No file, no clock, no state of a run: progress and the time come in as arguments.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod compile;
 mod forecast;
 mod model;
-mod resolve;
 mod text;
 
-pub use forecast::{Actual, Backout, Forecast, Interval, Progress, Rag, StepTimes, signed};
+pub use compile::{Inputs, PlanError, compile, digest_of};
+pub use forecast::{
+    Actual, Backout, Forecast, Interval, Progress, Rag, StepTimes, forecast, initial, signed,
+};
 pub use model::{CheckPlan, PhasePlan, Plan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work};
-pub use resolve::holds;
-pub use text::{NotCaptured, Quoting, Text};
+pub use text::{NotCaptured, Text, holds};
+
+pub use crate::runbook::Quoting;

@@ -10,6 +10,25 @@
 //! No file is read here: text comes in as an argument. No clock.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod check;
+mod code;
+mod lint;
+mod load;
 mod model;
+mod order;
+mod problem;
+mod reader;
+mod shape;
+mod shape_hosts;
+mod shape_probe;
+mod shape_step;
+mod suggest;
+mod template;
 
+pub use code::{Code, Severity, UnknownCode};
+pub use load::{Checked, Options, check, check_inventory, check_with};
 pub use model::*;
+pub use problem::{Label, Place, Problem, SourceFile, line_col};
+pub use reader::Places;
+pub use suggest::{help as suggestion, nearest};
+pub use template::{Quoting, TemplateError, holds, render, variables};

@@ -3,3 +3,5 @@
 
 #[cfg(test)]
 mod journal;
+#[cfg(test)]
+mod runbook;

@@ -1,0 +1,420 @@
+//! Runbook, hosts and variables in, a plan out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::base::{Digest, Hasher, HostId, Millis, SafeText, StepId, VarName, Zone};
+use crate::runbook::{
+    Action, Check, Host, Inventory, Manual, Phase, Probe, Quoting, Runbook, Source, SourceFile,
+    Stage, Step, Undo, UndoSource, UndoStage, Verify, suggestion,
+};
+
+use super::model::{
+    CheckPlan, PhasePlan, Plan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work,
+};
+use super::text::Text;
+
+/// How long a step without an estimate is taken to take.
+const ESTIMATE: Millis = Millis::from_secs(60);
+/// The same for work and decisions of people.
+const ESTIMATE_OF_PEOPLE: Millis = Millis::from_secs(5 * 60);
+/// The least time a command without a timeout may take.
+const TIMEOUT_MIN: Millis = Millis::from_secs(10 * 60);
+
+/// What a plan is made from besides the runbook and its hosts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inputs {
+    /// Values that replace those of `[vars]`.
+    pub vars: BTreeMap<VarName, String>,
+    /// The text of every script, by the path as written.
+    pub scripts: BTreeMap<String, String>,
+}
+
+/// Why a runbook does not become a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PlanError {
+    /// A value was given for a variable that the runbook does not have.
+    #[error("the runbook has no variable `{name}`; {help}")]
+    UnknownVariable {
+        /// The variable.
+        name: VarName,
+        /// What could be meant.
+        help: String,
+    },
+    /// A step runs on a host that is not in the inventory.
+    #[error("step `{step}` runs on `{host}`, which is not in the inventory")]
+    UnknownHost {
+        /// The step.
+        step: StepId,
+        /// The host.
+        host: HostId,
+    },
+    /// The text of a script is not there.
+    #[error("step `{step}` runs the script `{path}`, which was not read")]
+    NoScript {
+        /// The step.
+        step: StepId,
+        /// The path as written.
+        path: String,
+    },
+    /// A template cannot be rendered.
+    #[error("{part} cannot be rendered: {reason}")]
+    Template {
+        /// Of what.
+        part: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The digest of everything a plan is made from. The same texts and values give the same digest;
+/// any change of any of them gives another.
+pub fn digest_of(sources: &BTreeMap<String, SourceFile>, vars: &BTreeMap<VarName, String>) -> Digest {
+    let mut hasher = Hasher::default();
+    let mut feed = |text: &str| {
+        hasher.update(&(text.len() as u64).to_be_bytes());
+        hasher.update(text.as_bytes());
+    };
+    feed("golive plan 1");
+    feed(&sources.len().to_string());
+    for (name, source) in sources {
+        feed(name);
+        feed(&source.text);
+    }
+    for (name, value) in vars {
+        feed(name.as_str());
+        feed(value);
+    }
+    hasher.digest()
+}
+
+/// Makes the plan. Errors are all told at once.
+pub fn compile(
+    runbook: &Runbook,
+    inventory: &Inventory,
+    inputs: &Inputs,
+    digest: Digest,
+) -> Result<Plan, Vec<PlanError>> {
+    let mut compiler = Compiler::new(runbook, inventory, inputs);
+    let mut steps = BTreeMap::new();
+    let needs = runbook.needs();
+    for phase in &runbook.phases {
+        for step in &phase.steps {
+            let plan = compiler.step(step, Some(phase), &needs);
+            steps.insert(step.id.clone(), plan);
+        }
+    }
+    for step in runbook.own_rollback_steps() {
+        let plan = compiler.step(step, None, &needs);
+        steps.insert(step.id.clone(), plan);
+    }
+    let ids = |steps: &[Step]| steps.iter().map(|step| step.id.clone()).collect::<Vec<_>>();
+    let plan = Plan {
+        digest,
+        id: runbook.id.clone(),
+        title: compiler.safe("the title", runbook.title.as_str()),
+        strategy: runbook.strategy,
+        owner: runbook.owner.clone(),
+        change: runbook.change.clone(),
+        summary: compiler.plain("the summary", &runbook.summary),
+        environment: inventory.environment.clone(),
+        window: runbook.window.clone(),
+        zone: runbook.window.as_ref().map_or(Zone::UTC, |window| window.zone.clone()),
+        roles: runbook.roles.clone(),
+        phases: runbook.phases.iter().map(|phase| compiler.phase(phase)).collect(),
+        order: runbook.forward().map(|step| step.id.clone()).collect(),
+        before: ids(&runbook.rollback.before),
+        after: ids(&runbook.rollback.after),
+        running: runbook.rollback.running,
+        probes: runbook.probes.iter().map(|probe| compiler.probe(probe)).collect(),
+        channels: compiler.channels(),
+        hosts: BTreeMap::new(),
+        vars: (*compiler.vars).clone(),
+        steps,
+    };
+    if compiler.errors.is_empty() {
+        Ok(Plan { hosts: used_hosts(&plan, inventory), ..plan })
+    } else {
+        Err(compiler.errors)
+    }
+}
+
+/// The hosts of the steps, their undos and the probes, and the hosts between.
+fn used_hosts(plan: &Plan, inventory: &Inventory) -> BTreeMap<HostId, Host> {
+    let mut open: Vec<&HostId> = Vec::new();
+    for step in plan.steps.values() {
+        open.extend(&step.hosts);
+        if let UndoPlan::Undo(undo) = &step.undo {
+            open.extend(&undo.hosts);
+        }
+    }
+    for probe in &plan.probes {
+        if let Source::Run { on, .. } = &probe.source {
+            open.push(on);
+        }
+    }
+    let mut used = BTreeMap::new();
+    while let Some(id) = open.pop() {
+        let Some((id, host)) = inventory.hosts.get_key_value(id) else { continue };
+        if used.insert(id.clone(), host.clone()).is_none() {
+            let jumps = host.jump.iter().filter_map(|jump| jump.parse::<HostId>().ok());
+            let known = jumps.filter_map(|jump| inventory.hosts.get_key_value(&jump));
+            open.extend(known.map(|(id, _)| id));
+        }
+    }
+    used
+}
+
+struct Compiler<'a> {
+    runbook: &'a Runbook,
+    inventory: &'a Inventory,
+    scripts: &'a BTreeMap<String, String>,
+    vars: Arc<BTreeMap<VarName, String>>,
+    capturable: BTreeSet<VarName>,
+    /// `GL_<NAME>` for every variable.
+    env: BTreeMap<String, Text>,
+    errors: Vec<PlanError>,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(runbook: &'a Runbook, inventory: &'a Inventory, inputs: &'a Inputs) -> Self {
+        let mut errors = Vec::new();
+        let mut vars = runbook.vars.clone();
+        for (name, value) in &inputs.vars {
+            if let Some(var) = vars.get_mut(name) {
+                var.clone_from(value);
+            } else {
+                let names = runbook.vars.keys().map(VarName::as_str);
+                let help = suggestion(name.as_str(), names, "it has no variables at all");
+                errors.push(PlanError::UnknownVariable { name: name.clone(), help });
+            }
+        }
+        let env = vars.iter().map(|(name, value)| (env_name(name), Text::literal(value))).collect();
+        let captures = runbook.steps().flat_map(|step| step.capture.keys().cloned());
+        Self {
+            runbook,
+            inventory,
+            scripts: &inputs.scripts,
+            capturable: captures.collect(),
+            vars: Arc::new(vars),
+            env,
+            errors,
+        }
+    }
+
+    fn text(&mut self, part: &str, template: &str, quoting: Quoting) -> Text {
+        match Text::template(template, &self.vars, &self.capturable, quoting) {
+            Ok(text) => text,
+            Err(error) => {
+                let (part, reason) = (part.to_owned(), error.to_string());
+                self.errors.push(PlanError::Template { part, reason });
+                Text::literal(template)
+            }
+        }
+    }
+
+    /// A text that is complete as soon as the variables are known.
+    fn plain(&mut self, part: &str, template: &str) -> String {
+        self.text(part, template, Quoting::Plain).shown().to_owned()
+    }
+
+    fn safe(&mut self, part: &str, template: &str) -> SafeText {
+        SafeText::new(&self.plain(part, template))
+    }
+
+    fn phase(&mut self, phase: &Phase) -> PhasePlan {
+        PhasePlan {
+            id: phase.id.clone(),
+            title: self.safe(&format!("the title of phase `{}`", phase.id), phase.title.as_str()),
+            stage: phase.stage,
+            steps: phase.steps.iter().map(|step| step.id.clone()).collect(),
+        }
+    }
+
+    fn probe(&mut self, probe: &Probe) -> Probe {
+        let part = format!("the source of probe `{}`", probe.id);
+        let source = match probe.source.clone() {
+            Source::Http { url, expect_status, value } => {
+                Source::Http { url: self.plain(&part, &url), expect_status, value }
+            }
+            Source::Tcp { address } => Source::Tcp { address: self.plain(&part, &address) },
+            Source::Run { run, on, value } => {
+                let run = self.text(&part, &run, Quoting::Shell).shown().to_owned();
+                Source::Run { run, on, value }
+            }
+        };
+        Probe { source, ..probe.clone() }
+    }
+
+    fn channels(&mut self) -> Vec<crate::runbook::Channel> {
+        let mut channels = self.runbook.channels.clone();
+        for channel in &mut channels {
+            let part = format!("the command of channel `{}`", channel.id);
+            let command = self.text(&part, &channel.command, Quoting::Shell);
+            command.shown().clone_into(&mut channel.command);
+        }
+        channels
+    }
+
+    fn step(
+        &mut self,
+        step: &Step,
+        phase: Option<&Phase>,
+        needs: &BTreeMap<&StepId, Vec<&StepId>>,
+    ) -> StepPlan {
+        let (floor, because) = if phase.is_some() { step.floor() } else { step.rollback_floor() };
+        let raised = step.class.filter(|class| *class > floor);
+        let part = format!("step `{}`", step.id);
+        let work = self.work(step, &step.action, &part);
+        let estimate = step.estimate.unwrap_or_else(|| default_estimate(&work));
+        let watching = matches!(work, Work::Soak(_));
+        let unknown = step.on.iter().filter(|host| !self.inventory.hosts.contains_key(*host));
+        let unknown = unknown.map(|host| (step.id.clone(), host.clone()));
+        self.errors.extend(unknown.map(|(step, host)| PlanError::UnknownHost { step, host }));
+        StepPlan {
+            id: step.id.clone(),
+            phase: phase.map(|phase| phase.id.clone()),
+            title: self.safe(&format!("the title of {part}"), &step.title),
+            hosts: step.on.clone(),
+            needs: needs.get(&step.id).into_iter().flatten().map(|id| (*id).clone()).collect(),
+            when: step.when.clone(),
+            class: raised.unwrap_or(floor),
+            class_because: SafeText::new(raised.map_or(because, |_| "the runbook says so")),
+            auto: step.auto,
+            notes: step.notes.as_ref().map(|notes| self.plain(&part, notes)),
+            owner: step.owner.clone(),
+            estimate,
+            estimated: step.estimate.is_some() || watching,
+            timeout: step.timeout.or_else(|| default_timeout(&work, estimate)),
+            silence: step.silence,
+            expect: step.expect.clone(),
+            capture: step.capture.clone(),
+            retry: step.retry.clone(),
+            verify: step.verify.as_ref().map(|verify| self.verify(verify, &part)),
+            soak: step.soak.clone(),
+            undo: self.undo(step, phase, estimate),
+            point_of_no_return: step.point_of_no_return,
+            checkpoint: step.checkpoint.clone(),
+            env: if step.is_command() { self.env(step, &part) } else { BTreeMap::new() },
+            stdin: step.stdin.as_ref().map(|stdin| self.text(&part, stdin, Quoting::Plain)),
+            r#become: step.r#become,
+            skippable: step.skippable,
+            stage: step.stage,
+            work,
+        }
+    }
+
+    fn env(&mut self, step: &Step, part: &str) -> BTreeMap<String, Text> {
+        let mut env = self.env.clone();
+        for (name, value) in &step.env {
+            env.insert(name.clone(), self.text(part, value, Quoting::Plain));
+        }
+        env
+    }
+
+    fn work(&mut self, step: &Step, action: &Action, part: &str) -> Work {
+        match action {
+            Action::Run(command) => Work::Run(self.text(part, command, Quoting::Shell)),
+            Action::Local(command) => Work::Local(self.text(part, command, Quoting::Shell)),
+            Action::Script(path) => {
+                let text = self.scripts.get(path);
+                if text.is_none() {
+                    let (step, path) = (step.id.clone(), path.clone());
+                    self.errors.push(PlanError::NoScript { step, path });
+                }
+                Work::Run(Text::literal(text.map_or("", String::as_str)))
+            }
+            Action::Manual(manual) => Work::Manual(Manual {
+                text: self.plain(part, &manual.text),
+                checklist: self.checklist(part, &manual.checklist),
+            }),
+            Action::Gate(gate) => {
+                let checklist = self.checklist(part, &gate.checklist);
+                Work::Gate(crate::runbook::Gate { checklist, ..gate.clone() })
+            }
+            Action::Soak(soak) => Work::Soak(soak.clone()),
+            Action::Notify(notify) => Work::Notify {
+                channels: notify.channels.clone(),
+                text: self.text(part, &notify.text, Quoting::Plain),
+            },
+        }
+    }
+
+    fn checklist(&mut self, part: &str, list: &[SafeText]) -> Vec<SafeText> {
+        list.iter().map(|item| self.safe(part, item.as_str())).collect()
+    }
+
+    fn verify(&mut self, verify: &Verify, part: &str) -> VerifyPlan {
+        let check = match &verify.check {
+            Check::Run(command) => CheckPlan::Run(self.text(part, command, Quoting::Shell)),
+            Check::Probe(probe) => CheckPlan::Probe(probe.clone()),
+        };
+        VerifyPlan { check, every: verify.every, within: verify.within }
+    }
+
+    fn undo(&mut self, step: &Step, phase: Option<&Phase>, estimate: Millis) -> UndoPlan {
+        match &step.undo {
+            UndoSource::None => UndoPlan::None,
+            UndoSource::Irreversible(why) => UndoPlan::Irreversible(why.clone()),
+            UndoSource::Undo(undo) => {
+                UndoPlan::Undo(Box::new(self.one_undo(step, undo, phase, estimate)))
+            }
+        }
+    }
+
+    fn one_undo(&mut self, step: &Step, undo: &Undo, phase: Option<&Phase>, estimate: Millis) -> UndoStep {
+        let part = format!("the undo of step `{}`", step.id);
+        let work = self.work(step, &undo.action, &part);
+        let estimate = undo.estimate.unwrap_or(estimate);
+        let remote = matches!(work, Work::Run(_));
+        let hosts = undo.on.as_ref().unwrap_or(&step.on);
+        UndoStep {
+            hosts: if remote { hosts.clone() } else { Vec::new() },
+            estimate,
+            timeout: undo.timeout.or_else(|| default_timeout(&work, estimate)),
+            verify: undo.verify.as_ref().map(|verify| self.verify(verify, &part)),
+            stage: undo.stage.unwrap_or_else(|| undo_stage(phase.and_then(|phase| phase.stage))),
+            work,
+        }
+    }
+}
+
+/// The name under which a command sees a variable.
+fn env_name(name: &VarName) -> String {
+    format!("GL_{}", name.as_str().to_uppercase().replace(['-', '.'], "_"))
+}
+
+const fn default_estimate(work: &Work) -> Millis {
+    match work {
+        Work::Run(_) | Work::Local(_) | Work::Notify { .. } => ESTIMATE,
+        Work::Manual(_) | Work::Gate(_) => ESTIMATE_OF_PEOPLE,
+        Work::Soak(soak) => soak.r#for,
+    }
+}
+
+fn default_timeout(work: &Work, estimate: Millis) -> Option<Millis> {
+    let generous = Millis::new(estimate.as_millis().saturating_mul(5));
+    match work {
+        Work::Run(_) | Work::Local(_) | Work::Notify { .. } => Some(generous.max(TIMEOUT_MIN)),
+        Work::Manual(_) | Work::Gate(_) | Work::Soak(_) => None,
+    }
+}
+
+/// What an undo most likely restores, by what its phase did.
+const fn undo_stage(stage: Option<Stage>) -> UndoStage {
+    match stage {
+        Some(Stage::Migrate) => UndoStage::RestoreData,
+        Some(Stage::Transition) => UndoStage::StopNew,
+        Some(
+            Stage::Assess
+            | Stage::Prepare
+            | Stage::Deploy
+            | Stage::Train
+            | Stage::Monitor
+            | Stage::Improve,
+        )
+        | None => UndoStage::RestoreCode,
+    }
+}

@@ -1,0 +1,385 @@
+//! What can only be seen with the whole runbook in view: names, order, templates, limits.
+
+use std::collections::BTreeMap;
+
+use crate::base::{Millis, StepId, VarName};
+
+use super::code::Code;
+use super::load::Joined;
+use super::model::{Class, Step, UndoSource};
+use super::order::{ancestors, circle};
+use super::problem::{Place, Problem, part_of_string};
+use super::reader::{At, Kind, Scope, TemplateUse};
+use super::shape::Draft;
+use super::shape_hosts::hosts_of;
+use super::suggest;
+use super::template::{self, Quoting, TemplateError};
+
+/// More steps are another kind of tool.
+const STEPS_MAX: usize = 2_000;
+
+/// Checks everything and resolves the hosts of every step.
+pub(super) fn check(joined: &mut Joined<'_>, draft: &mut Draft, vars: &BTreeMap<VarName, String>) {
+    limits(joined, draft);
+    duplicates(joined);
+    unknown_names(joined, draft);
+    hosts(joined, draft);
+    let problems: Vec<_> = draft.steps().flat_map(|step| contradictions(joined, draft, step)).collect();
+    joined.reading.problems.extend(problems);
+    needs(joined, draft);
+    captures(joined, draft);
+    variables(joined, draft, vars);
+}
+
+fn limits(joined: &mut Joined<'_>, draft: &Draft) {
+    let count = draft.steps().count();
+    if count > STEPS_MAX {
+        let place = joined.reading.places.of("runbook", "id");
+        let message = format!("{count} steps; the limit is {STEPS_MAX}");
+        joined.push(Problem::new(Code::Limit, place, &message).help("split the runbook"));
+    }
+    if draft.runbook.forward().next().is_none() && !draft.runbook.phases.is_empty() {
+        let place = joined.reading.places.of("runbook", "id");
+        let problem = Problem::new(Code::MissingKey, place, "a runbook without a step");
+        joined.push(problem.help("add [[phase.step]] tables"));
+    }
+}
+
+fn duplicates(joined: &mut Joined<'_>) {
+    let mut first: BTreeMap<(Kind, &str), &Place> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (kind, name) in &joined.reading.defined {
+        let Some(before) = first.get(&(*kind, name.value.as_str())) else {
+            first.insert((*kind, &name.value), &name.place);
+            continue;
+        };
+        let message = format!("two {}s are called `{}`", kind.word(), name.value);
+        let problem = Problem::new(Code::Duplicate, name.place.clone(), &message);
+        let problem = problem.label("and again here").also((*before).clone(), "first here");
+        problems.push(problem.help("rename one of them"));
+    }
+    joined.reading.problems.extend(problems);
+}
+
+fn unknown_names(joined: &mut Joined<'_>, draft: &Draft) {
+    let mut problems = Vec::new();
+    for (kind, name) in &joined.reading.used {
+        let known: Vec<&str> = match kind {
+            Kind::Host | Kind::Group if !joined.known_hosts => continue,
+            Kind::Host => joined.checked.inventory.hosts.keys().map(|id| id.as_str()).collect(),
+            Kind::Group => joined.checked.inventory.groups.keys().map(|id| id.as_str()).collect(),
+            Kind::Step => draft.runbook.forward().map(|step| step.id.as_str()).collect(),
+            Kind::Phase | Kind::Probe | Kind::Role | Kind::Channel => {
+                let defined = joined.reading.defined.iter().filter(|(of, _)| of == kind);
+                defined.map(|(_, name)| name.value.as_str()).collect()
+            }
+        };
+        if known.contains(&name.value.as_str()) {
+            continue;
+        }
+        problems.push(unknown(joined, *kind, name, &known));
+    }
+    joined.reading.problems.extend(problems);
+}
+
+fn unknown(joined: &Joined<'_>, kind: Kind, name: &At<String>, known: &[&str]) -> Problem {
+    let groups = &joined.checked.inventory.groups;
+    let word = kind.word();
+    let help = match kind {
+        Kind::Host if groups.keys().any(|group| group.as_str() == name.value) => {
+            format!("it is a group: write `@{}`", name.value)
+        }
+        Kind::Host | Kind::Group => {
+            suggest::help(&name.value, known.iter().copied(), "add it to the inventory")
+        }
+        Kind::Phase | Kind::Step | Kind::Probe | Kind::Role | Kind::Channel => {
+            suggest::help(&name.value, known.iter().copied(), &format!("there is no {word} at all"))
+        }
+    };
+    let message = format!("there is no {word} `{}`", name.value);
+    Problem::new(Code::UnknownName, name.place.clone(), &message).label("unknown").help(&help)
+}
+
+/// Resolves the `on` of every step and of its undo, and of the probes' steps without one.
+fn hosts(joined: &mut Joined<'_>, draft: &mut Draft) {
+    let inventory = &joined.checked.inventory;
+    let targets = &draft.targets;
+    let rollback = &mut draft.runbook.rollback;
+    let forward = draft.runbook.phases.iter_mut().flat_map(|phase| &mut phase.steps);
+    let steps = forward.chain(&mut rollback.before).chain(&mut rollback.after);
+    let mut problems = Vec::new();
+    for (step, targets) in steps.zip(targets) {
+        step.on = hosts_of(inventory, &targets.on);
+        if let UndoSource::Undo(undo) = &mut step.undo
+            && let Some(on) = &targets.undo_on
+        {
+            undo.on = Some(hosts_of(inventory, on));
+        }
+        if let Some(problem) = no_target(joined, step, targets.on.is_empty()) {
+            problems.push(problem);
+        }
+    }
+    joined.reading.problems.extend(problems);
+}
+
+fn no_target(joined: &Joined<'_>, step: &Step, unwritten: bool) -> Option<Problem> {
+    let places = &joined.reading.places;
+    if step.is_remote() && unwritten && places.key(&format!("step {}", step.id), "on").is_none() {
+        let key = if matches!(step.action, super::model::Action::Run(_)) { "run" } else { "script" };
+        let message = format!("step `{}` does not say on which hosts", step.id);
+        let problem = Problem::new(Code::NoTarget, places.step(&step.id, key), &message);
+        return Some(problem.label("where?").help("add `on = \"host\"` or `on = \"@group\"`, or use `local`"));
+    }
+    let unknown = joined.reading.problems.iter().any(|problem| problem.code == Code::UnknownName);
+    if step.is_remote() && step.on.is_empty() && joined.known_hosts && !unknown {
+        let message = format!("step `{}` runs on no host", step.id);
+        let problem = Problem::new(Code::NoTarget, places.step(&step.id, "on"), &message);
+        return Some(problem.label("nobody in it").help("name a host, or fill the group"));
+    }
+    let UndoSource::Undo(undo) = &step.undo else { return None };
+    let remote = matches!(undo.action, super::model::Action::Run(_) | super::model::Action::Script(_));
+    let nowhere = match &undo.on {
+        Some(on) => on.is_empty() && joined.known_hosts && !unknown,
+        None => !step.is_remote(),
+    };
+    (remote && nowhere).then(|| {
+        let place = places.of(&format!("undo of {}", step.id), "run");
+        let message = format!("the undo of step `{}` does not say on which hosts", step.id);
+        let problem = Problem::new(Code::NoTarget, place, &message).label("where?");
+        problem.help("add `on = \"host\"` to the undo, or use `local`")
+    })
+}
+
+fn contradictions(joined: &Joined<'_>, draft: &Draft, step: &Step) -> Vec<Problem> {
+    let places = &joined.reading.places;
+    let mut found = Vec::new();
+    let mut add = |key: &str, message: &str, help: &str| {
+        let problem = Problem::new(Code::Contradiction, places.step(&step.id, key), message);
+        found.push(problem.help(help));
+    };
+    let own = draft.runbook.own_rollback_steps().any(|other| other.id == step.id);
+    let (floor, because) = if own { step.rollback_floor() } else { step.floor() };
+    if step.class.is_some_and(|class| class < floor) {
+        let message = format!("the class cannot be lower than `{}`: {because}", class_word(floor));
+        add("class", &message, "remove `class`, or write a higher one");
+    }
+    if step.auto && step.class.unwrap_or(floor).max(floor) != Class::Check {
+        let message = format!("only a check may start by itself, and this is not one: {because}");
+        add("auto", &message, "remove `auto`; a step that only reads says `read_only = true`");
+    }
+    if step.read_only && !matches!(step.undo, UndoSource::None) {
+        let key = if matches!(step.undo, UndoSource::Undo(_)) { "undo" } else { "irreversible" };
+        add(key, "a step that changes nothing has nothing to undo", "remove it, or `read_only`");
+    }
+    if step.read_only && step.point_of_no_return {
+        add("read_only", "a point of no return changes something", "remove one of the two");
+    }
+    if !step.capture.is_empty() && step.on.len() > 1 {
+        let message = format!("a value has to come from one host; this step runs on {}", step.on.len());
+        add("capture", &message, "capture it in a step of its own on one host");
+    }
+    if let (Some(estimate), Some(timeout)) = (step.estimate, step.timeout)
+        && timeout < estimate
+    {
+        let message = format!("the timeout ({timeout}) is shorter than the estimate ({estimate})");
+        add("timeout", &message, "make the timeout a multiple of the estimate");
+    }
+    if let Some(timeout) = step.timeout
+        && step.silence.unwrap_or(Millis::ZERO) > timeout
+    {
+        add("silence", "the silence is longer than the timeout, so it never speaks", "make it shorter");
+    }
+    found
+}
+
+const fn class_word(class: Class) -> &'static str {
+    match class {
+        Class::Check => "check",
+        Class::Change => "change",
+        Class::Critical => "critical",
+    }
+}
+
+fn needs(joined: &mut Joined<'_>, draft: &Draft) {
+    let needs = draft.runbook.needs();
+    let Some(path) = circle(&needs) else { return };
+    let places = &joined.reading.places;
+    let names: Vec<_> = path.iter().chain(path.first()).map(|id| format!("`{id}`")).collect();
+    let message = format!("steps need each other in a circle: {}", names.join(" → "));
+    let written = |id: &StepId| places.key(&format!("step {id}"), "needs");
+    let mut stated = path.iter().filter_map(|id| Some((*id, written(id)?)));
+    let Some((first, place)) = stated.next() else { return };
+    let problem = Problem::new(Code::NeedsCycle, place, &message);
+    let mut problem = problem.label(&format!("what `{first}` needs"));
+    for (id, place) in stated {
+        problem = problem.also(place, &format!("what `{id}` needs"));
+    }
+    let help = "remove one of these needs; a step without `needs` needs the one before it";
+    joined.push(problem.help(help));
+}
+
+/// A captured value has one name, one origin, and is no variable.
+fn captures(joined: &mut Joined<'_>, draft: &Draft) {
+    let mut origin: BTreeMap<&VarName, &StepId> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for step in draft.steps() {
+        for name in step.capture.keys() {
+            let place = joined.reading.places.step(&step.id, "capture");
+            if let Some(other) = origin.insert(name, &step.id) {
+                let message = format!("`{name}` is captured by step `{other}` too");
+                let also = joined.reading.places.step(other, "capture");
+                let problem = Problem::new(Code::Duplicate, place, &message);
+                problems.push(problem.also(also, "first here").help("give them two names"));
+            } else if let Some(var) = draft.vars.get(name) {
+                let message = format!("`{name}` is a variable and a captured value");
+                let problem = Problem::new(Code::Duplicate, place, &message);
+                let problem = problem.also(var.place.clone(), "the variable");
+                problems.push(problem.help("give them two names"));
+            }
+        }
+    }
+    let mut upper: BTreeMap<String, &VarName> = BTreeMap::new();
+    for (name, at) in &draft.vars {
+        if let Some(other) = upper.insert(name.as_str().to_uppercase(), name) {
+            let message = format!("`{name}` and `{other}` are both GL_{} in a command", name.as_str().to_uppercase());
+            let problem = Problem::new(Code::Duplicate, at.place.clone(), &message);
+            problems.push(problem.help("rename one of them"));
+        }
+    }
+    joined.reading.problems.extend(problems);
+}
+
+/// Every template can be parsed and rendered, and uses only values that exist by then.
+fn variables(joined: &mut Joined<'_>, draft: &Draft, overrides: &BTreeMap<VarName, String>) {
+    let mut vars = draft.runbook.vars.clone();
+    for (name, value) in overrides {
+        if let Some(var) = vars.get_mut(name) {
+            var.clone_from(value);
+        }
+    }
+    let needs = draft.runbook.needs();
+    let captured: BTreeMap<&str, (&VarName, &StepId)> = draft
+        .steps()
+        .flat_map(|step| step.capture.keys().map(move |name| (name.as_str(), (name, &step.id))))
+        .collect();
+    let checker = Templates { joined, vars, needs, captured };
+    let problems: Vec<_> =
+        joined.reading.templates.iter().flat_map(|used| checker.check(used)).collect();
+    joined.reading.problems.extend(problems);
+}
+
+struct Templates<'a> {
+    joined: &'a Joined<'a>,
+    vars: BTreeMap<VarName, String>,
+    needs: BTreeMap<&'a StepId, Vec<&'a StepId>>,
+    captured: BTreeMap<&'a str, (&'a VarName, &'a StepId)>,
+}
+
+impl Templates<'_> {
+    fn check(&self, used: &TemplateUse) -> Vec<Problem> {
+        let text = &used.text.value;
+        let names = match used.quoting {
+            Some(_) => template::variables(text),
+            None => template::expression_variables(text),
+        };
+        let names = match names {
+            Ok(names) => names,
+            Err(error) => return vec![self.failure(used, &error)],
+        };
+        let mut problems: Vec<_> = names.iter().filter_map(|name| self.name(used, name)).collect();
+        if used.quoting == Some(Quoting::Shell) {
+            problems.extend(template::quoted_uses(text).iter().map(|range| self.quoted(used, range)));
+        }
+        if problems.is_empty() {
+            problems.extend(self.rendered(used));
+        }
+        problems
+    }
+
+    fn rendered(&self, used: &TemplateUse) -> Option<Problem> {
+        let text = &used.text.value;
+        let pending = self.captured.values().map(|(name, _)| (*name).clone()).collect();
+        let error = match used.quoting {
+            Some(quoting) => template::render(text, &self.vars, &pending, quoting).err()?,
+            None => {
+                let names = template::expression_variables(text).ok()?;
+                if names.iter().any(|name| self.captured.contains_key(name.as_str())) {
+                    return None;
+                }
+                template::holds(text, &self.vars).err()?
+            }
+        };
+        Some(self.failure(used, &error))
+    }
+
+    fn place(&self, used: &TemplateUse, range: &std::ops::Range<usize>) -> Place {
+        let place = &used.text.place;
+        let source = self.joined.reading.source;
+        let written = source.text.get(place.span()).unwrap_or("");
+        source.place(&part_of_string(written, place.start, &used.text.value, range))
+    }
+
+    fn failure(&self, used: &TemplateUse, error: &TemplateError) -> Problem {
+        let (code, what, help) = match used.quoting {
+            Some(_) => (Code::BadTemplate, "template", "a value is written `{{ name }}`"),
+            None => {
+                let help = "write a comparison: `mode == \"full\"`, `rows | int > 0`; all values are text";
+                (Code::BadExpression, "expression", help)
+            }
+        };
+        let range = error.range.clone().filter(|range| range.end <= used.text.value.len());
+        let place = range.map_or_else(|| used.text.place.clone(), |range| self.place(used, &range));
+        Problem::new(code, place, &format!("this {what} does not work: {error}")).help(help)
+    }
+
+    fn quoted(&self, used: &TemplateUse, range: &std::ops::Range<usize>) -> Problem {
+        let message = "a value inside quotes: golive quotes every value itself";
+        let problem = Problem::new(Code::QuotedValue, self.place(used, range), message);
+        let help = "take the value out of the quotes, or use \"$GL_NAME\" of the environment";
+        problem.label("would be quoted twice").help(help)
+    }
+
+    /// A problem if `name` cannot have a value where it is used.
+    fn name(&self, used: &TemplateUse, name: &str) -> Option<Problem> {
+        if self.vars.keys().any(|var| var.as_str() == name) {
+            return None;
+        }
+        let text = &used.text.value;
+        let uses = match used.quoting {
+            Some(_) => template::uses(text, name),
+            None => template::expression_uses(text, name),
+        };
+        let place = uses.first().map_or_else(|| used.text.place.clone(), |range| self.place(used, range));
+        let Some((_, origin)) = self.captured.get(name) else {
+            let known = self.vars.keys().map(VarName::as_str).chain(self.captured.keys().copied());
+            let known: Vec<_> = known.collect();
+            let otherwise = format!("add `{name} = \"…\"` under [vars]");
+            let help = suggest::nearest(name, known.iter().copied())
+                .map_or(otherwise, |near| format!("did you mean `{near}`?"));
+            let problem = Problem::new(Code::UndefinedVariable, place, &format!("there is no variable `{name}`"));
+            return Some(problem.label("undefined").help(&help));
+        };
+        let step = match &used.scope {
+            Scope::Vars => {
+                let message = format!("`{name}` is captured while the run goes on, and this text is fixed before");
+                let problem = Problem::new(Code::CapturedTooLate, place, &message);
+                return Some(problem.help("use it in a command, in `stdin`, in `env` or in a notice"));
+            }
+            Scope::Before(step) => step,
+            Scope::After(step) if step == *origin => return None,
+            Scope::After(step) => step,
+        };
+        if ancestors(&self.needs, step).contains(origin) {
+            return None;
+        }
+        let message = if step == *origin {
+            format!("`{name}` is captured by this step itself, and is needed before")
+        } else {
+            format!("`{name}` is captured by step `{origin}`, which does not run before `{step}`")
+        };
+        let also = self.joined.reading.places.step(origin, "capture");
+        let problem = Problem::new(Code::CapturedTooLate, place, &message);
+        let problem = problem.label("not there yet").also(also, "captured here");
+        Some(problem.help(&format!("capture it in a step that `{step}` needs")))
+    }
+}

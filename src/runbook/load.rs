@@ -1,0 +1,283 @@
+//! A runbook file in, a checked runbook or every problem at once out.
+
+use std::collections::BTreeMap;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::base::{SafeText, VarName};
+
+use super::check as semantics;
+use super::code::Code;
+use super::lint;
+use super::model::{Inventory, InventorySource, Runbook};
+use super::problem::{Problem, SourceFile};
+use super::reader::{At, Places, Reading};
+use super::shape::{self, Draft};
+use super::shape_hosts::{self, RawInventory};
+
+/// A bigger file is no runbook.
+const FILE_BYTES_MAX: usize = 1024 * 1024;
+/// Deeper nesting is a mistake.
+const NESTING_MAX: usize = 32;
+
+/// What the command line adds to a runbook.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// An inventory file that replaces the runbook's own hosts.
+    pub inventory: Option<String>,
+    /// Values that replace those of `[vars]`.
+    pub vars: BTreeMap<VarName, String>,
+}
+
+/// A runbook after all checks.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// The runbook, if there is no error.
+    pub runbook: Option<Runbook>,
+    /// The hosts and groups that it runs on.
+    pub inventory: Inventory,
+    /// The text of every script, by the path as written.
+    pub scripts: BTreeMap<String, String>,
+    /// Every text that was read, by name: the runbook, its inventory, its scripts.
+    pub sources: BTreeMap<String, SourceFile>,
+    /// Everything that is wrong or doubtful, in the order of the files.
+    pub problems: Vec<Problem>,
+    /// Where the parts of the runbook are written.
+    pub places: Places,
+}
+
+impl Checked {
+    /// Only what keeps the runbook from being used.
+    pub fn errors(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|problem| problem.is_error())
+    }
+
+    /// Only what its author should think about.
+    pub fn warnings(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|problem| !problem.is_error())
+    }
+}
+
+/// Checks a runbook. `read` gives the text of a file that the runbook names, by its path as
+/// written, or says why it cannot.
+pub fn check(main: &SourceFile, read: &mut dyn FnMut(&str) -> Result<SourceFile, String>) -> Checked {
+    check_with(main, &Options::default(), read)
+}
+
+/// The same with what the command line adds.
+pub fn check_with(
+    main: &SourceFile,
+    options: &Options,
+    read: &mut dyn FnMut(&str) -> Result<SourceFile, String>,
+) -> Checked {
+    let mut reading = Reading::new(main);
+    let mut checked = Checked::default();
+    checked.sources.insert(main.name.clone(), main.clone());
+    let document = parse(&mut reading);
+    let broken = !reading.problems.is_empty();
+    let draft = document.map(|document| shape::runbook(&mut reading, document.get_ref()));
+    if let Some(mut draft) = draft.filter(|_| !broken) {
+        let mut joined = Joined { reading, checked, known_hosts: true };
+        joined.inventory(&mut draft, options, read);
+        joined.scripts(&draft, read);
+        semantics::check(&mut joined, &mut draft, &options.vars);
+        lint::lint(&mut joined, &draft);
+        joined.finish(draft)
+    } else {
+        // After a syntax error only what is plainly there is told; the rest would be guesswork.
+        let plain = [Code::Syntax, Code::Limit, Code::UnknownKey, Code::NotSupported, Code::WrongType];
+        reading.problems.retain(|problem| plain.contains(&problem.code));
+        checked.problems = sorted(reading.problems, &main.name);
+        checked.places = reading.places;
+        checked
+    }
+}
+
+/// Checks a file that holds an inventory and nothing else.
+pub fn check_inventory(source: &SourceFile) -> (Inventory, Vec<Problem>) {
+    let mut reading = Reading::new(source);
+    let raw = read_inventory(&mut reading);
+    let mut problems = reading.problems;
+    let inventory = shape_hosts::resolve(&raw.unwrap_or_default(), &mut problems);
+    (inventory, sorted(problems, &source.name))
+}
+
+fn read_inventory(reading: &mut Reading<'_>) -> Option<RawInventory> {
+    let document = parse(reading)?;
+    Some(shape_hosts::file(reading, document.get_ref()))
+}
+
+/// The document with all its syntax errors noted; none if it is too big to look at.
+fn parse<'s>(reading: &mut Reading<'s>) -> Option<serde_spanned::Spanned<DeTable<'s>>> {
+    let text = reading.source.text.as_str();
+    if text.len() > FILE_BYTES_MAX {
+        let message = format!("the file has {} bytes; the limit is {FILE_BYTES_MAX}", text.len());
+        reading.complain(Code::Limit, &(0..0), &message, "", "move long commands into scripts");
+        return None;
+    }
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let span = error.span().unwrap_or(0..0);
+        let message = format!("this is not TOML: {}", error.message());
+        reading.complain(Code::Syntax, &span, &message, "here", "see https://toml.io for the syntax");
+    }
+    if let Some(span) = document.get_ref().values().find_map(|value| too_deep(value, NESTING_MAX)) {
+        let message = format!("nested deeper than {NESTING_MAX} levels");
+        reading.complain(Code::Limit, &span, &message, "too deep", "nothing in a runbook is that deep");
+        return None;
+    }
+    Some(document)
+}
+
+fn too_deep(
+    value: &serde_spanned::Spanned<DeValue<'_>>,
+    left: usize,
+) -> Option<std::ops::Range<usize>> {
+    if left == 0 {
+        return Some(value.span());
+    }
+    match value.get_ref() {
+        DeValue::Array(array) => array.iter().find_map(|value| too_deep(value, left - 1)),
+        DeValue::Table(table) => table.values().find_map(|value| too_deep(value, left - 1)),
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_) => None,
+    }
+}
+
+/// Told file by file, the runbook first, from the top down.
+fn sorted(mut problems: Vec<Problem>, main: &str) -> Vec<Problem> {
+    problems.sort_by(|a, b| {
+        let rank = |problem: &Problem| problem.at.place.source != main;
+        rank(a).cmp(&rank(b)).then_with(|| a.order().cmp(&b.order()))
+    });
+    problems.dedup();
+    problems
+}
+
+/// A runbook with everything that belongs to it, while it is checked.
+pub(super) struct Joined<'s> {
+    pub(super) reading: Reading<'s>,
+    pub(super) checked: Checked,
+    /// Whether the hosts are known; if not, nothing is said about names of hosts.
+    pub(super) known_hosts: bool,
+}
+
+impl Joined<'_> {
+    pub(super) fn push(&mut self, problem: Problem) {
+        self.reading.problems.push(problem);
+    }
+
+    /// Takes the hosts from where they come from: the command line, a file, or the runbook.
+    fn inventory(
+        &mut self,
+        draft: &mut Draft,
+        options: &Options,
+        read: &mut dyn FnMut(&str) -> Result<SourceFile, String>,
+    ) {
+        let inline = shape_hosts::resolve(&draft.inline, &mut self.reading.problems);
+        let written = draft.inventory_file.clone();
+        if let Some(file) = &written
+            && !draft.inline.is_empty()
+        {
+            let message = "hosts both in the runbook and in a file of their own";
+            let problem = Problem::new(Code::Contradiction, file.place.clone(), message);
+            let help = "remove `inventory`, or move [hosts] and [groups] into the file";
+            self.push(problem.label("the file").help(help));
+        }
+        let replaced = options.inventory.clone().map(|path| {
+            let place = self.reading.source.place(&(0..0));
+            At { value: path, place }
+        });
+        let Some(file) = replaced.or(written) else {
+            let environment = draft.environment.as_ref().map(|text| text.value.clone());
+            self.checked.inventory = Inventory { environment, ..inline };
+            return;
+        };
+        self.known_hosts = false;
+        match read(&file.value) {
+            Ok(source) => {
+                let inventory = self.inventory_file(&source);
+                self.known_hosts = inventory.is_some();
+                self.checked.inventory = inventory.unwrap_or_default();
+                self.checked.sources.insert(source.name.clone(), source);
+            }
+            Err(reason) => {
+                let message = format!("the inventory `{}` cannot be read: {reason}", file.value);
+                let problem = Problem::new(Code::UnreadableFile, file.place.clone(), &message);
+                self.push(problem.help("the path counts from the folder of the runbook"));
+            }
+        }
+        self.environment(draft, options.inventory.is_some());
+        draft.runbook.inventory = InventorySource::File(file.value);
+    }
+
+    fn environment(&mut self, draft: &Draft, replaced: bool) {
+        let file: Option<&SafeText> = self.checked.inventory.environment.as_ref();
+        match (&draft.environment, file) {
+            (Some(own), None) => {
+                self.checked.inventory.environment = Some(own.value.clone());
+            }
+            (Some(own), Some(file)) if own.value != *file && !replaced => {
+                let message =
+                    format!("the runbook says `{}`, its inventory says `{file}`", own.value);
+                let problem = Problem::new(Code::Contradiction, own.place.clone(), &message);
+                self.push(problem.help("let the inventory say it: it knows what its hosts are"));
+            }
+            (Some(_) | None, _) => {}
+        }
+    }
+
+    fn inventory_file(&mut self, source: &SourceFile) -> Option<Inventory> {
+        let mut reading = Reading::new(source);
+        let raw = read_inventory(&mut reading);
+        let mut problems = reading.problems;
+        let syntax = problems.iter().any(|problem| problem.code == Code::Syntax);
+        let inventory = raw.map(|raw| shape_hosts::resolve(&raw, &mut problems));
+        self.reading.problems.extend(problems);
+        self.reading.places.extend(reading.places);
+        inventory.filter(|_| !syntax)
+    }
+
+    fn scripts(
+        &mut self,
+        draft: &Draft,
+        read: &mut dyn FnMut(&str) -> Result<SourceFile, String>,
+    ) {
+        for path in &draft.scripts {
+            if self.checked.scripts.contains_key(&path.value) {
+                continue;
+            }
+            let problem = |code, message: &str| Problem::new(code, path.place.clone(), message);
+            match read(&path.value) {
+                Ok(source) if source.text.len() > FILE_BYTES_MAX => {
+                    let message = format!("the script `{}` is longer than 1 MiB", path.value);
+                    self.push(problem(Code::Limit, &message).help("copy it to the hosts before"));
+                }
+                Ok(source) => {
+                    self.checked.scripts.insert(path.value.clone(), source.text.clone());
+                    self.checked.sources.insert(source.name.clone(), source);
+                }
+                Err(reason) => {
+                    let message = format!("the script `{}` cannot be read: {reason}", path.value);
+                    let help = "the path counts from the folder of the runbook";
+                    self.push(problem(Code::UnreadableFile, &message).help(help));
+                }
+            }
+        }
+    }
+
+    fn finish(self, mut draft: Draft) -> Checked {
+        let Self { reading, mut checked, .. } = self;
+        checked.problems = sorted(reading.problems, &reading.source.name);
+        checked.places = reading.places;
+        if let InventorySource::Inline(inventory) = &mut draft.runbook.inventory {
+            inventory.clone_from(&checked.inventory);
+        }
+        let failed = checked.errors().next().is_some();
+        checked.runbook = (!failed).then_some(draft.runbook);
+        checked
+    }
+}

@@ -1,0 +1,448 @@
+//! The shape of a runbook file: its tables, read into the model piece by piece.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::de::DeTable;
+use toml::value::Datetime;
+
+use crate::base::{Millis, ProbeId, RoleId, RunbookId, SafeText, Timestamp, VarName, Zone};
+
+use super::code::Code;
+use super::model::{
+    Channel, InFlight, Inventory, InventorySource, NoticeEvent, Phase, Role, Rollback, Runbook,
+    Stage, Strategy, Window,
+};
+use super::problem::SourceFile;
+use super::reader::{At, Item, Kind, Reading, Scope, Table, TemplateUse, whole};
+use super::shape_hosts::{self, RawInventory};
+use super::shape_probe;
+use super::shape_step::{self, Role as StepRole, Targets};
+use super::suggest;
+use super::template::Quoting;
+
+/// A runbook as far as it can be known without its inventory.
+pub(super) struct Draft {
+    pub(super) runbook: Runbook,
+    /// The `on` of every step, in the order of [`Draft::steps`].
+    pub(super) targets: Vec<Targets>,
+    /// Files that steps run, as written.
+    pub(super) scripts: Vec<At<String>>,
+    /// The inventory file, as written.
+    pub(super) inventory_file: Option<At<String>>,
+    /// The hosts written in the runbook itself.
+    pub(super) inline: RawInventory,
+    /// The environment written in the runbook itself.
+    pub(super) environment: Option<At<SafeText>>,
+    /// Where the variables are written.
+    pub(super) vars: BTreeMap<VarName, At<()>>,
+}
+
+/// What the reading of steps has to know and to collect.
+#[derive(Default)]
+pub(super) struct Context {
+    /// The probes, for `healthy = ["*"]`.
+    pub(super) probes: Vec<ProbeId>,
+    pub(super) targets: Vec<Targets>,
+    pub(super) scripts: Vec<At<String>>,
+    /// Counts steps without a usable name.
+    pub(super) nameless: usize,
+}
+
+/// Reads the whole document.
+pub(super) fn runbook(reading: &mut Reading<'_>, document: &DeTable<'_>) -> Draft {
+    let mut top = Table::document(document, reading.source.text.len());
+    version(reading, &mut top);
+    let mut runbook = empty(reading.source);
+    let environment = heading(reading, &mut top, &mut runbook);
+    runbook.window = top.take(reading, "window").and_then(|item| window(reading, &item));
+    runbook.roles = roles(reading, &mut top);
+    let vars = vars(reading, &mut top, &mut runbook.vars);
+    let inventory_file = top.take(reading, "inventory").and_then(|item| reading.filled(&item));
+    let inline = shape_hosts::inventory(reading, &mut top);
+    runbook.probes = tables(reading, &mut top, "probe", shape_probe::probe);
+    runbook.channels = tables(reading, &mut top, "channel", channel);
+    let mut context = Context {
+        probes: runbook.probes.iter().map(|probe| probe.id.clone()).collect(),
+        ..Context::default()
+    };
+    let phases = top.need(reading, "phase").map(|item| reading.list(&item, "[[phase]] tables"));
+    for item in phases.unwrap_or_default() {
+        runbook.phases.extend(phase(reading, &mut context, &item));
+    }
+    if let Some(item) = top.take(reading, "rollback") {
+        runbook.rollback = rollback(reading, &mut context, &item).unwrap_or_default();
+    }
+    top.finish(reading);
+    let Context { targets, scripts, .. } = context;
+    Draft { runbook, targets, scripts, inventory_file, inline, environment, vars }
+}
+
+impl Draft {
+    /// Every step: forward, before and after a rollback.
+    pub(super) fn steps(&self) -> impl Iterator<Item = &super::model::Step> {
+        self.runbook.steps()
+    }
+}
+
+fn empty(source: &SourceFile) -> Runbook {
+    Runbook {
+        id: "unnamed".parse().expect("it is a name"),
+        title: SafeText::new(&source.name),
+        strategy: Strategy::Direct,
+        owner: None,
+        change: None,
+        summary: String::new(),
+        window: None,
+        roles: BTreeMap::new(),
+        vars: BTreeMap::new(),
+        probes: Vec::new(),
+        phases: Vec::new(),
+        rollback: Rollback::default(),
+        channels: Vec::new(),
+        inventory: InventorySource::Inline(Inventory::default()),
+    }
+}
+
+fn version(reading: &mut Reading<'_>, top: &mut Table<'_>) {
+    let Some(item) = top.take(reading, "golive") else {
+        let help = "write `golive = 1` on the first line";
+        let message = "the runbook does not say which format it is in";
+        reading.complain(Code::FormatVersion, &top.span(), message, "`golive = 1` is missing", help);
+        return;
+    };
+    let number = match item.raw() {
+        toml::de::DeValue::Integer(number) => whole(number),
+        _ => None,
+    };
+    if number != Some(1) {
+        let help = "write `golive = 1`";
+        let message = "this version of golive reads format 1 only";
+        reading.complain(Code::FormatVersion, &item.span(), message, "not 1", help);
+    }
+}
+
+fn heading(
+    reading: &mut Reading<'_>,
+    top: &mut Table<'_>,
+    runbook: &mut Runbook,
+) -> Option<At<SafeText>> {
+    let item = top.need(reading, "runbook")?;
+    let mut table = Table::open(reading, &item, "the [runbook] table", "runbook")?;
+    if let Some(id) = table.need(reading, "id").and_then(|item| reading.filled(&item))
+        && let Some(id) = reading.name::<RunbookId>(&id)
+    {
+        runbook.title = SafeText::new(id.as_str());
+        runbook.id = id;
+    }
+    if let Some(title) = template(reading, &mut table, "title", &Scope::Vars, Quoting::Plain) {
+        runbook.title = SafeText::new(&title);
+    }
+    if let Some(item) = table.take(reading, "strategy") {
+        runbook.strategy = reading.word(&item, STRATEGIES).unwrap_or(Strategy::Direct);
+    }
+    runbook.owner = table.take(reading, "owner").and_then(|item| reading.safe_text(&item));
+    runbook.change = table.take(reading, "change").and_then(|item| reading.safe_text(&item));
+    let summary = template(reading, &mut table, "summary", &Scope::Vars, Quoting::Plain);
+    runbook.summary = summary.unwrap_or_default();
+    let environment = table.take(reading, "environment").and_then(|item| {
+        let text = reading.filled(&item)?;
+        Some(At { value: SafeText::new(&text.value), place: text.place })
+    });
+    table.finish(reading);
+    environment
+}
+
+const STRATEGIES: &[(&str, Strategy)] = &[
+    ("direct", Strategy::Direct),
+    ("parallel", Strategy::Parallel),
+    ("phased", Strategy::Phased),
+    ("canary", Strategy::Canary),
+    ("blue-green", Strategy::BlueGreen),
+    ("failover", Strategy::Failover),
+];
+
+/// The text of `key`, noted as a template.
+pub(super) fn template(
+    reading: &mut Reading<'_>,
+    table: &mut Table<'_>,
+    key: &'static str,
+    scope: &Scope,
+    quoting: Quoting,
+) -> Option<String> {
+    let item = table.take(reading, key)?;
+    template_item(reading, &item, scope, quoting)
+}
+
+/// The same for an item at hand.
+pub(super) fn template_item(
+    reading: &mut Reading<'_>,
+    item: &Item<'_>,
+    scope: &Scope,
+    quoting: Quoting,
+) -> Option<String> {
+    let text = reading.filled(item)?;
+    let value = text.value.clone();
+    reading.templates.push(TemplateUse { text, scope: scope.clone(), quoting: Some(quoting) });
+    Some(value)
+}
+
+fn window(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Window> {
+    let mut table = Table::open(reading, item, "the [window] table", "window")?;
+    let zone_item = table.take(reading, "zone");
+    let zone = zone_item.and_then(|item| zone(reading, &item));
+    let known = zone.is_some() || zone_item.is_none();
+    let opens = table.need(reading, "opens").map(|item| (item.span(), item));
+    let closes = table.need(reading, "closes").map(|item| (item.span(), item));
+    let mut instant = |of: &Option<(Range<usize>, Item<'_>)>| {
+        of.as_ref().filter(|_| known).and_then(|(_, item)| instant(reading, item, zone.as_ref()))
+    };
+    let (from, to) = (instant(&opens), instant(&closes));
+    let warn = table.take(reading, "warn").and_then(|item| reading.duration(&item));
+    let protect = table.take(reading, "protect").and_then(|item| reading.duration(&item));
+    table.finish(reading);
+    let (from, to) = (from?, to?);
+    if to <= from {
+        let (closes, opens) = (closes?.0, opens?.0);
+        let opens = reading.source.place(&opens);
+        let problem = reading.problem(Code::BadTime, &closes, "the window closes before it opens");
+        *problem = problem.clone().label("closes here").also(opens, "opens here").help("swap them, or check the date");
+        return None;
+    }
+    Some(Window {
+        opens: from,
+        closes: to,
+        zone: zone.unwrap_or(Zone::UTC),
+        warn: warn.unwrap_or(Millis::from_secs(30 * 60)),
+        protect: protect.unwrap_or(Millis::ZERO),
+    })
+}
+
+fn zone(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Zone> {
+    let text = reading.filled(item)?;
+    let zone = Zone::named(&text.value);
+    if zone.is_none() {
+        let message = format!("there is no time zone `{}`", text.value);
+        let names = ["UTC", "Asia/Shanghai", "Europe/Berlin", "Europe/London", "America/New_York"];
+        let help = match suggest::nearest(&text.value, names) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => "use an IANA name like `Asia/Shanghai` or `UTC`".to_owned(),
+        };
+        reading.complain(Code::BadTime, &item.span(), &message, "unknown zone", &help);
+    }
+    zone
+}
+
+fn instant(reading: &mut Reading<'_>, item: &Item<'_>, zone: Option<&Zone>) -> Option<Timestamp> {
+    let Some(written) = item.raw().as_datetime() else {
+        reading.wrong_type(item, "a date with a time like 2026-11-29T01:00:00");
+        return None;
+    };
+    let Datetime { date: Some(_), time: Some(_), offset } = written else {
+        reading.wrong_type(item, "a date with a time like 2026-11-29T01:00:00");
+        return None;
+    };
+    if offset.is_some() {
+        return written.to_string().parse().ok();
+    }
+    let Some(zone) = zone else {
+        let help = "add `zone = \"Asia/Shanghai\"` (your site's) to [window]";
+        let message = format!("`{}` is a local time, and the window names no zone", item.key);
+        reading.complain(Code::BadTime, &item.span(), &message, "local to where?", help);
+        return None;
+    };
+    let civil = written.to_string().parse().ok()?;
+    match zone.instants(civil).as_slice() {
+        [one] => Some(*one),
+        [] => {
+            let message = format!("{written} does not exist in {}: the clocks jump over it", zone.name());
+            reading.complain(Code::BadTime, &item.span(), &message, "skipped", "choose a time before or after the jump");
+            None
+        }
+        several => {
+            let offsets: Vec<_> =
+                several.iter().map(|at| format!("{written}{}", zone.format(*at, "%:z"))).collect();
+            let message = format!("{written} happens twice in {}: the clocks go back", zone.name());
+            let help = format!("write which one you mean: {}", offsets.join(" or "));
+            reading.complain(Code::BadTime, &item.span(), &message, "ambiguous", &help);
+            None
+        }
+    }
+}
+
+fn roles(reading: &mut Reading<'_>, top: &mut Table<'_>) -> BTreeMap<RoleId, Role> {
+    let Some(item) = top.take(reading, "roles") else { return BTreeMap::new() };
+    let mut roles = BTreeMap::new();
+    for item in reading.entries(&item, "roles") {
+        let Some(id) = key_name::<RoleId>(reading, Kind::Role, &item) else { continue };
+        let owner = format!("role {id}");
+        let Some(mut table) = Table::open(reading, &item, "a role", &owner) else { continue };
+        let people = table.take(reading, "people").map(|item| reading.texts(&item));
+        let people = people.into_iter().flatten().map(|text| SafeText::new(&text.value)).collect();
+        let contact = table.take(reading, "contact").and_then(|item| reading.safe_text(&item));
+        table.finish(reading);
+        roles.insert(id, Role { people, contact });
+    }
+    roles
+}
+
+/// The key of `item` as the name of a thing of this kind, which it defines.
+pub(super) fn key_name<T: std::str::FromStr<Err = crate::base::InvalidId>>(
+    reading: &mut Reading<'_>,
+    kind: Kind,
+    item: &Item<'_>,
+) -> Option<T> {
+    let (start, end) = item.key_span;
+    let text = reading.at(item.key.to_owned(), &(start..end));
+    let name = reading.name(&text)?;
+    reading.defined.push((kind, text));
+    Some(name)
+}
+
+fn vars(
+    reading: &mut Reading<'_>,
+    top: &mut Table<'_>,
+    vars: &mut BTreeMap<VarName, String>,
+) -> BTreeMap<VarName, At<()>> {
+    let mut places = BTreeMap::new();
+    let Some(item) = top.take(reading, "vars") else { return places };
+    for item in reading.entries(&item, "variables") {
+        let span = item.key_span.0..item.key_span.1;
+        let Some(name) = variable_name(reading, item.key, &span) else { continue };
+        let value = match item.raw() {
+            toml::de::DeValue::String(_) => reading.text(&item).map(|text| text.value),
+            toml::de::DeValue::Integer(number) => Some(number.to_string()),
+            toml::de::DeValue::Boolean(flag) => Some(flag.to_string()),
+            toml::de::DeValue::Float(number) => Some(number.as_str().to_owned()),
+            _ => {
+                reading.wrong_type(&item, "a string, a number, true or false");
+                None
+            }
+        };
+        places.insert(name.clone(), reading.at((), &span));
+        vars.insert(name, value.unwrap_or_default());
+    }
+    places
+}
+
+/// A name that can stand in a template and in the environment.
+pub(super) fn variable_name(
+    reading: &mut Reading<'_>,
+    text: &str,
+    span: &Range<usize>,
+) -> Option<VarName> {
+    let mut chars = text.chars();
+    let starts_well = chars.next().is_some_and(|c| c.is_ascii_alphabetic());
+    if starts_well && chars.all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        let text = reading.at(text.to_owned(), span);
+        return reading.name(&text);
+    }
+    let fixed: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let message = format!("`{text}` cannot be the name of a variable: use letters, digits and `_`");
+    reading.complain(Code::BadName, span, &message, "not a name", &format!("for example `{fixed}`"));
+    None
+}
+
+/// Reads every table of the array `key`.
+fn tables<T>(
+    reading: &mut Reading<'_>,
+    top: &mut Table<'_>,
+    key: &'static str,
+    read: fn(&mut Reading<'_>, &Item<'_>) -> Option<T>,
+) -> Vec<T> {
+    let Some(item) = top.take(reading, key) else { return Vec::new() };
+    let items = reading.list(&item, &format!("[[{key}]] tables"));
+    items.iter().filter_map(|item| read(reading, item)).collect()
+}
+
+/// The `id` of a table, which defines a thing of this kind.
+pub(super) fn own_name<T: std::str::FromStr<Err = crate::base::InvalidId>>(
+    reading: &mut Reading<'_>,
+    table: &mut Table<'_>,
+    kind: Kind,
+) -> Option<T> {
+    let item = table.need(reading, "id")?;
+    let text = reading.filled(&item)?;
+    let name = reading.name(&text)?;
+    table.name_owner(reading, &format!("{} {}", kind.word(), text.value));
+    table.take(reading, "id");
+    reading.defined.push((kind, text));
+    Some(name)
+}
+
+fn channel(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Channel> {
+    let mut table = Table::open(reading, item, "a channel", "channel")?;
+    let id = own_name(reading, &mut table, Kind::Channel);
+    let command = match table.need(reading, "command") {
+        Some(item) => template_item(reading, &item, &Scope::Vars, Quoting::Shell),
+        None => None,
+    };
+    let events = table.take(reading, "events").map(|item| {
+        let items = reading.list(&item, "words");
+        items.iter().filter_map(|item| reading.word(item, EVENTS)).collect()
+    });
+    let drills = table.take(reading, "drills").and_then(|item| reading.flag(&item));
+    table.finish(reading);
+    Some(Channel {
+        id: id?,
+        command: command?,
+        events: events.unwrap_or_default(),
+        drills: drills.unwrap_or(false),
+    })
+}
+
+const EVENTS: &[(&str, NoticeEvent)] = &[
+    ("start", NoticeEvent::Start),
+    ("phase", NoticeEvent::Phase),
+    ("gate", NoticeEvent::Gate),
+    ("failed", NoticeEvent::Failed),
+    ("rollback", NoticeEvent::Rollback),
+    ("end", NoticeEvent::End),
+];
+
+const STAGES: &[(&str, Stage)] = &[
+    ("assess", Stage::Assess),
+    ("prepare", Stage::Prepare),
+    ("migrate", Stage::Migrate),
+    ("deploy", Stage::Deploy),
+    ("train", Stage::Train),
+    ("transition", Stage::Transition),
+    ("monitor", Stage::Monitor),
+    ("improve", Stage::Improve),
+];
+
+fn phase(reading: &mut Reading<'_>, context: &mut Context, item: &Item<'_>) -> Option<Phase> {
+    let mut table = Table::open(reading, item, "a phase", "phase")?;
+    let id: Option<crate::base::PhaseId> = own_name(reading, &mut table, Kind::Phase);
+    let id = id.unwrap_or_else(|| "unnamed".parse().expect("it is a name"));
+    let title = template(reading, &mut table, "title", &Scope::Vars, Quoting::Plain);
+    let title = SafeText::new(title.as_deref().unwrap_or(id.as_str()));
+    let stage = table.take(reading, "stage").and_then(|item| reading.word(&item, STAGES));
+    let steps = table.take(reading, "step").map(|item| reading.list(&item, "[[phase.step]] tables"));
+    let steps = steps.unwrap_or_default();
+    let steps = steps
+        .iter()
+        .filter_map(|item| shape_step::step(reading, context, item, StepRole::Forward))
+        .collect();
+    table.finish(reading);
+    Some(Phase { id, title, stage, steps })
+}
+
+fn rollback(reading: &mut Reading<'_>, context: &mut Context, item: &Item<'_>) -> Option<Rollback> {
+    let mut table = Table::open(reading, item, "the rollback", "rollback")?;
+    let words = &[("cancel", InFlight::Cancel), ("finish", InFlight::Finish)];
+    let running = table.take(reading, "running").and_then(|item| reading.word(&item, words));
+    let mut steps = |reading: &mut Reading<'_>, key: &'static str| {
+        let Some(item) = table.take(reading, key) else { return Vec::new() };
+        let items = reading.list(&item, &format!("[[rollback.{key}]] tables"));
+        items
+            .iter()
+            .filter_map(|item| shape_step::step(reading, context, item, StepRole::Rollback))
+            .collect()
+    };
+    let before = steps(reading, "before");
+    let after = steps(reading, "after");
+    table.finish(reading);
+    Some(Rollback { running: running.unwrap_or_default(), before, after })
+}

@@ -1,0 +1,227 @@
+//! The shape of `[[probe]]`: sources, extraction, thresholds.
+
+use crate::base::{HostId, Millis, ProbeId, SafeText};
+
+use super::code::Code;
+use super::model::{Comparison, Extract, Probe, Source, Threshold};
+use super::reader::{Item, Kind, Reading, Scope, Table};
+use super::shape::{own_name, template_item};
+use super::template::Quoting;
+
+/// More often is load, not knowledge.
+const EVERY_MIN: Millis = Millis::from_secs(1);
+
+/// Reads one probe.
+pub(super) fn probe(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Probe> {
+    let mut table = Table::open(reading, item, "a probe", "probe")?;
+    let id: Option<ProbeId> = own_name(reading, &mut table, Kind::Probe);
+    let title = table.take(reading, "title").and_then(|item| reading.safe_text(&item));
+    let every = table.take(reading, "every").and_then(|item| at_least(reading, &item, EVERY_MIN));
+    let every = every.unwrap_or(Millis::from_secs(10));
+    let timeout = table.take(reading, "timeout").and_then(|item| reading.some_time(&item));
+    let timeout = timeout.unwrap_or(Millis::from_secs(5));
+    let source = table.need(reading, "source").and_then(|item| source(reading, &item));
+    let unit = table.take(reading, "unit").and_then(|item| reading.safe_text(&item));
+    let degraded = table.take(reading, "degraded").and_then(|item| threshold(reading, &item));
+    let failed = table.take(reading, "failed").and_then(|item| threshold(reading, &item));
+    let hold = table.take(reading, "for").and_then(|item| reading.duration(&item));
+    let stale = table.take(reading, "stale").and_then(|item| at_least(reading, &item, every));
+    let panel = table.take(reading, "panel").and_then(|item| reading.safe_text(&item));
+    table.finish(reading);
+    let id = id?;
+    let source = source?;
+    let unit = unit.unwrap_or_else(|| SafeText::new(unit_of(&source)));
+    Some(Probe {
+        title: title.unwrap_or_else(|| SafeText::new(id.as_str())),
+        every,
+        timeout,
+        unit,
+        degraded,
+        failed,
+        r#for: hold.unwrap_or(Millis::ZERO),
+        stale: stale.unwrap_or(every.plus(every).plus(every).plus(timeout)),
+        panel: panel.unwrap_or_else(|| SafeText::new("Health")),
+        source,
+        id,
+    })
+}
+
+const fn unit_of(source: &Source) -> &'static str {
+    match source {
+        Source::Tcp { .. } => "ms",
+        Source::Http { value, .. } | Source::Run { value, .. } => match value {
+            Extract::Latency => "ms",
+            Extract::Status | Extract::Json(_) | Extract::Regex(_) => "",
+        },
+    }
+}
+
+fn at_least(reading: &mut Reading<'_>, item: &Item<'_>, least: Millis) -> Option<Millis> {
+    let span = reading.some_time(item)?;
+    if span < least {
+        let message = format!("`{}` is {span}; it has to be at least {least}", item.key);
+        let help = match item.key {
+            "stale" => "a reading must not be stale before the next one is due",
+            _ => "a probe asks at most once a second",
+        };
+        reading.complain(Code::BadValue, &item.span(), &message, "too short", help);
+        return None;
+    }
+    Some(span)
+}
+
+const SOURCES: [&str; 3] = ["http", "tcp", "run"];
+
+fn source(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Source> {
+    let mut table = Table::open(reading, item, "the source of a probe", "source")?;
+    let named: Vec<_> = SOURCES.into_iter().filter(|key| table.has(key)).collect();
+    let later = ["prometheus", "metrics"].into_iter().any(|key| table.has(key));
+    if named.len() != 1 && !later {
+        let message = match named.as_slice() {
+            [] => "a source without `http`, `tcp` or `run`".to_owned(),
+            several => format!("a source with {}", several.join(" and ")),
+        };
+        let help = "write exactly one: { http = \"https://…\" }, { tcp = \"host:port\" } or { run = \"…\", on = \"host\" }";
+        reading.complain(Code::OneAction, &item.span(), &message, "one of them is needed", help);
+    }
+    let source = match named.first() {
+        Some(&"http") => http(reading, &mut table),
+        Some(&"tcp") => tcp(reading, &mut table),
+        Some(_) => run(reading, &mut table),
+        None => None,
+    };
+    for key in SOURCES {
+        table.take(reading, key);
+    }
+    table.finish(reading);
+    source
+}
+
+fn http(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<Source> {
+    let item = table.take(reading, "http")?;
+    let url = template_item(reading, &item, &Scope::Vars, Quoting::Plain);
+    let status = table.take(reading, "expect_status");
+    let status = status.and_then(|item| reading.integer(&item, 100..600)).unwrap_or(200);
+    let value = match table.take(reading, "value") {
+        Some(item) => extract(reading, &item)?,
+        None => Extract::Latency,
+    };
+    let url = url?;
+    if !url.starts_with("http://") && !url.starts_with("https://") && !url.starts_with("{{") {
+        let help = "for example \"https://shop.example/health\"";
+        reading.complain(Code::BadValue, &item.span(), "this is not an HTTP address", "no http:// or https://", help);
+        return None;
+    }
+    Some(Source::Http { url, expect_status: u16::try_from(status).unwrap_or(200), value })
+}
+
+fn tcp(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<Source> {
+    let item = table.take(reading, "tcp")?;
+    let address = template_item(reading, &item, &Scope::Vars, Quoting::Plain)?;
+    let port = address.rsplit_once(':').map(|(host, port)| (host.is_empty(), port));
+    let good = match port {
+        Some((no_host, port)) => {
+            !no_host && (port.contains("{{") || port.parse::<u16>().is_ok_and(|port| port > 0))
+        }
+        None => false,
+    };
+    if !good && !address.contains("{{") {
+        let help = "for example \"10.0.0.5:5432\"";
+        reading.complain(Code::BadValue, &item.span(), "this is not a TCP address", "no host:port", help);
+        return None;
+    }
+    Some(Source::Tcp { address })
+}
+
+fn run(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<Source> {
+    let item = table.take(reading, "run")?;
+    let run = template_item(reading, &item, &Scope::Vars, Quoting::Shell);
+    let on = table.need(reading, "on").and_then(|item| reading.filled(&item));
+    let on = on.and_then(|text| reading.used_name::<HostId>(Kind::Host, text));
+    let value = match table.take(reading, "value") {
+        Some(item) => extract(reading, &item)?,
+        None => Extract::Status,
+    };
+    Some(Source::Run { run: run?, on: on?.value, value })
+}
+
+fn extract(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Extract> {
+    let text = reading.filled(item)?;
+    if let Some(pattern) = text.value.strip_prefix("regex:") {
+        return regex(reading, item, pattern, Groups::One).then(|| Extract::Regex(pattern.to_owned()));
+    }
+    if let Some(pointer) = text.value.strip_prefix("json:") {
+        if pointer.is_empty() || pointer.starts_with('/') {
+            return Some(Extract::Json(pointer.to_owned()));
+        }
+        let help = "a JSON pointer begins with a slash: `json:/queue/depth`";
+        reading.complain(Code::BadValue, &item.span(), "this is not a JSON pointer", "", help);
+        return None;
+    }
+    match text.value.as_str() {
+        "latency" => Some(Extract::Latency),
+        "status" => Some(Extract::Status),
+        other => {
+            let message = format!("`{other}` is no way to take a value from an answer");
+            let help = "write \"latency\", \"status\", \"json:/path\" or \"regex:…\"";
+            reading.complain(Code::BadValue, &item.span(), &message, "", help);
+            None
+        }
+    }
+}
+
+/// How many groups a regular expression has to have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Groups {
+    Any,
+    One,
+}
+
+/// Whether `pattern` is a regular expression with that many groups; a problem if not.
+pub(super) fn regex(
+    reading: &mut Reading<'_>,
+    item: &Item<'_>,
+    pattern: &str,
+    groups: Groups,
+) -> bool {
+    match regex::RegexBuilder::new(pattern).size_limit(1 << 20).build() {
+        Ok(regex) if groups == Groups::One && regex.captures_len() != 2 => {
+            let message = format!("the regular expression has {} groups", regex.captures_len() - 1);
+            let help = "put what is the value into one pair of parentheses, and `(?:…)` around others";
+            reading.complain(Code::BadRegex, &item.span(), &message, "one group is needed", help);
+            false
+        }
+        Ok(_) => true,
+        Err(error) => {
+            let text = error.to_string();
+            let reason = text.lines().last().unwrap_or("").trim().trim_start_matches("error: ");
+            let message = format!("this is not a regular expression: {reason}");
+            reading.complain(Code::BadRegex, &item.span(), &message, "", "in single quotes ('…') TOML leaves backslashes alone");
+            false
+        }
+    }
+}
+
+const COMPARISONS: [(&str, Comparison); 6] = [
+    ("<=", Comparison::AtMost),
+    (">=", Comparison::AtLeast),
+    ("==", Comparison::Equal),
+    ("!=", Comparison::NotEqual),
+    ("<", Comparison::Less),
+    (">", Comparison::Greater),
+];
+
+fn threshold(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Threshold> {
+    let text = reading.filled(item)?;
+    let parsed = COMPARISONS.iter().find_map(|(sign, comparison)| {
+        let number = text.value.trim().strip_prefix(sign)?.trim();
+        let limit = number.parse::<f64>().ok().filter(|limit| limit.is_finite())?;
+        Some(Threshold { comparison: *comparison, limit })
+    });
+    if parsed.is_none() {
+        let message = format!("`{}` is not a threshold", text.value);
+        let help = "write a comparison and a number: \"> 250\", \"<= 0.5\", \"!= 1\"";
+        reading.complain(Code::BadThreshold, &item.span(), &message, "", help);
+    }
+    parsed
+}
