@@ -11,9 +11,7 @@ use crate::runbook::{
     Stage, Step, Undo, UndoSource, UndoStage, Verify, suggestion,
 };
 
-use super::model::{
-    CheckPlan, PhasePlan, Plan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work,
-};
+use super::model::{CheckPlan, PhasePlan, Plan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work};
 use super::text::Text;
 
 /// How long a step without an estimate is taken to take.
@@ -71,7 +69,10 @@ pub enum PlanError {
 
 /// The digest of everything a plan is made from. The same texts and values give the same digest;
 /// any change of any of them gives another.
-pub fn digest_of(sources: &BTreeMap<String, SourceFile>, vars: &BTreeMap<VarName, String>) -> Digest {
+pub fn digest_of(
+    sources: &BTreeMap<String, SourceFile>,
+    vars: &BTreeMap<VarName, String>,
+) -> Digest {
     let mut hasher = Hasher::default();
     let mut feed = |text: &str| {
         hasher.update(&(text.len() as u64).to_be_bytes());
@@ -364,7 +365,13 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn one_undo(&mut self, step: &Step, undo: &Undo, phase: Option<&Phase>, estimate: Millis) -> UndoStep {
+    fn one_undo(
+        &mut self,
+        step: &Step,
+        undo: &Undo,
+        phase: Option<&Phase>,
+        estimate: Millis,
+    ) -> UndoStep {
         let part = format!("the undo of step `{}`", step.id);
         let work = self.work(step, &undo.action, &part);
         let estimate = undo.estimate.unwrap_or(estimate);

@@ -62,13 +62,7 @@ impl Text {
         let captured: Vec<_> = captured.filter(|name| !vars.contains_key(*name)).cloned().collect();
         let pending = captured.iter().cloned().collect();
         let shown = render(template, vars, &pending, quoting)?;
-        Ok(Self {
-            template: template.to_owned(),
-            vars: Arc::clone(vars),
-            captured,
-            shown,
-            quoting,
-        })
+        Ok(Self { template: template.to_owned(), vars: Arc::clone(vars), captured, shown, quoting })
     }
 
     /// The text as it can be shown now; `‹captured: name›` stands for values yet to come.
@@ -97,7 +91,8 @@ impl Text {
             let value = captures.get(name).ok_or_else(|| NotCaptured::Missing(name.clone()))?;
             values.insert(name.clone(), value.clone());
         }
-        render(&self.template, &values, &BTreeSet::new(), self.quoting).map_err(NotCaptured::Template)
+        render(&self.template, &values, &BTreeSet::new(), self.quoting)
+            .map_err(NotCaptured::Template)
     }
 }
 

@@ -24,7 +24,8 @@ pub(super) fn check(joined: &mut Joined<'_>, draft: &mut Draft, vars: &BTreeMap<
     duplicates(joined);
     unknown_names(joined, draft);
     hosts(joined, draft);
-    let problems: Vec<_> = draft.steps().flat_map(|step| contradictions(joined, draft, step)).collect();
+    let problems: Vec<_> =
+        draft.steps().flat_map(|step| contradictions(joined, draft, step)).collect();
     joined.reading.problems.extend(problems);
     needs(joined, draft);
     captures(joined, draft);
@@ -125,10 +126,15 @@ fn hosts(joined: &mut Joined<'_>, draft: &mut Draft) {
 fn no_target(joined: &Joined<'_>, step: &Step, unwritten: bool) -> Option<Problem> {
     let places = &joined.reading.places;
     if step.is_remote() && unwritten && places.key(&format!("step {}", step.id), "on").is_none() {
-        let key = if matches!(step.action, super::model::Action::Run(_)) { "run" } else { "script" };
+        let key =
+            if matches!(step.action, super::model::Action::Run(_)) { "run" } else { "script" };
         let message = format!("step `{}` does not say on which hosts", step.id);
         let problem = Problem::new(Code::NoTarget, places.step(&step.id, key), &message);
-        return Some(problem.label("where?").help("add `on = \"host\"` or `on = \"@group\"`, or use `local`"));
+        return Some(
+            problem
+                .label("where?")
+                .help("add `on = \"host\"` or `on = \"@group\"`, or use `local`"),
+        );
     }
     let unknown = joined.reading.problems.iter().any(|problem| problem.code == Code::UnknownName);
     if step.is_remote() && step.on.is_empty() && joined.known_hosts && !unknown {
@@ -137,7 +143,8 @@ fn no_target(joined: &Joined<'_>, step: &Step, unwritten: bool) -> Option<Proble
         return Some(problem.label("nobody in it").help("name a host, or fill the group"));
     }
     let UndoSource::Undo(undo) = &step.undo else { return None };
-    let remote = matches!(undo.action, super::model::Action::Run(_) | super::model::Action::Script(_));
+    let remote =
+        matches!(undo.action, super::model::Action::Run(_) | super::model::Action::Script(_));
     let nowhere = match &undo.on {
         Some(on) => on.is_empty() && joined.known_hosts && !unknown,
         None => !step.is_remote(),
@@ -175,7 +182,8 @@ fn contradictions(joined: &Joined<'_>, draft: &Draft, step: &Step) -> Vec<Proble
         add("read_only", "a point of no return changes something", "remove one of the two");
     }
     if !step.capture.is_empty() && step.on.len() > 1 {
-        let message = format!("a value has to come from one host; this step runs on {}", step.on.len());
+        let message =
+            format!("a value has to come from one host; this step runs on {}", step.on.len());
         add("capture", &message, "capture it in a step of its own on one host");
     }
     if let (Some(estimate), Some(timeout)) = (step.estimate, step.timeout)
@@ -187,7 +195,11 @@ fn contradictions(joined: &Joined<'_>, draft: &Draft, step: &Step) -> Vec<Proble
     if let Some(timeout) = step.timeout
         && step.silence.unwrap_or(Millis::ZERO) > timeout
     {
-        add("silence", "the silence is longer than the timeout, so it never speaks", "make it shorter");
+        add(
+            "silence",
+            "the silence is longer than the timeout, so it never speaks",
+            "make it shorter",
+        );
     }
     found
 }
@@ -241,7 +253,10 @@ fn captures(joined: &mut Joined<'_>, draft: &Draft) {
     let mut upper: BTreeMap<String, &VarName> = BTreeMap::new();
     for (name, at) in &draft.vars {
         if let Some(other) = upper.insert(name.as_str().to_uppercase(), name) {
-            let message = format!("`{name}` and `{other}` are both GL_{} in a command", name.as_str().to_uppercase());
+            let message = format!(
+                "`{name}` and `{other}` are both GL_{} in a command",
+                name.as_str().to_uppercase()
+            );
             let problem = Problem::new(Code::Duplicate, at.place.clone(), &message);
             problems.push(problem.help("rename one of them"));
         }
@@ -288,7 +303,8 @@ impl Templates<'_> {
         };
         let mut problems: Vec<_> = names.iter().filter_map(|name| self.name(used, name)).collect();
         if used.quoting == Some(Quoting::Shell) {
-            problems.extend(template::quoted_uses(text).iter().map(|range| self.quoted(used, range)));
+            problems
+                .extend(template::quoted_uses(text).iter().map(|range| self.quoted(used, range)));
         }
         if problems.is_empty() {
             problems.extend(self.rendered(used));
@@ -323,7 +339,8 @@ impl Templates<'_> {
         let (code, what, help) = match used.quoting {
             Some(_) => (Code::BadTemplate, "template", "a value is written `{{ name }}`"),
             None => {
-                let help = "write a comparison: `mode == \"full\"`, `rows | int > 0`; all values are text";
+                let help =
+                    "write a comparison: `mode == \"full\"`, `rows | int > 0`; all values are text";
                 (Code::BadExpression, "expression", help)
             }
         };
@@ -349,21 +366,30 @@ impl Templates<'_> {
             Some(_) => template::uses(text, name),
             None => template::expression_uses(text, name),
         };
-        let place = uses.first().map_or_else(|| used.text.place.clone(), |range| self.place(used, range));
+        let place =
+            uses.first().map_or_else(|| used.text.place.clone(), |range| self.place(used, range));
         let Some((_, origin)) = self.captured.get(name) else {
             let known = self.vars.keys().map(VarName::as_str).chain(self.captured.keys().copied());
             let known: Vec<_> = known.collect();
             let otherwise = format!("add `{name} = \"…\"` under [vars]");
             let help = suggest::nearest(name, known.iter().copied())
                 .map_or(otherwise, |near| format!("did you mean `{near}`?"));
-            let problem = Problem::new(Code::UndefinedVariable, place, &format!("there is no variable `{name}`"));
+            let problem = Problem::new(
+                Code::UndefinedVariable,
+                place,
+                &format!("there is no variable `{name}`"),
+            );
             return Some(problem.label("undefined").help(&help));
         };
         let step = match &used.scope {
             Scope::Vars => {
-                let message = format!("`{name}` is captured while the run goes on, and this text is fixed before");
+                let message = format!(
+                    "`{name}` is captured while the run goes on, and this text is fixed before"
+                );
                 let problem = Problem::new(Code::CapturedTooLate, place, &message);
-                return Some(problem.help("use it in a command, in `stdin`, in `env` or in a notice"));
+                return Some(
+                    problem.help("use it in a command, in `stdin`, in `env` or in a notice"),
+                );
             }
             Scope::Before(step) => step,
             Scope::After(step) if step == *origin => return None,

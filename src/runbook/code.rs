@@ -147,11 +147,8 @@ mod tests {
     use super::{Code, Severity};
 
     #[test]
-    fn every_code_is_explained_with_a_bad_and_a_good_example() {
+    fn numbers_and_names_read_back() {
         for code in Code::ALL {
-            let text = code.explain();
-            assert!(text.contains("```toml\n# bad"), "{code} {text}");
-            assert!(text.contains("# good"), "{code}");
             assert_eq!(code.to_string().parse(), Ok(*code));
             assert_eq!(code.name().parse(), Ok(*code));
         }

@@ -60,7 +60,10 @@ impl Checked {
 
 /// Checks a runbook. `read` gives the text of a file that the runbook names, by its path as
 /// written, or says why it cannot.
-pub fn check(main: &SourceFile, read: &mut dyn FnMut(&str) -> Result<SourceFile, String>) -> Checked {
+pub fn check(
+    main: &SourceFile,
+    read: &mut dyn FnMut(&str) -> Result<SourceFile, String>,
+) -> Checked {
     check_with(main, &Options::default(), read)
 }
 
@@ -85,7 +88,8 @@ pub fn check_with(
         joined.finish(draft)
     } else {
         // After a syntax error only what is plainly there is told; the rest would be guesswork.
-        let plain = [Code::Syntax, Code::Limit, Code::UnknownKey, Code::NotSupported, Code::WrongType];
+        let plain =
+            [Code::Syntax, Code::Limit, Code::UnknownKey, Code::NotSupported, Code::WrongType];
         reading.problems.retain(|problem| plain.contains(&problem.code));
         checked.problems = sorted(reading.problems, &main.name);
         checked.places = reading.places;
@@ -119,11 +123,23 @@ fn parse<'s>(reading: &mut Reading<'s>) -> Option<serde_spanned::Spanned<DeTable
     for error in errors {
         let span = error.span().unwrap_or(0..0);
         let message = format!("this is not TOML: {}", error.message());
-        reading.complain(Code::Syntax, &span, &message, "here", "see https://toml.io for the syntax");
+        reading.complain(
+            Code::Syntax,
+            &span,
+            &message,
+            "here",
+            "see https://toml.io for the syntax",
+        );
     }
     if let Some(span) = document.get_ref().values().find_map(|value| too_deep(value, NESTING_MAX)) {
         let message = format!("nested deeper than {NESTING_MAX} levels");
-        reading.complain(Code::Limit, &span, &message, "too deep", "nothing in a runbook is that deep");
+        reading.complain(
+            Code::Limit,
+            &span,
+            &message,
+            "too deep",
+            "nothing in a runbook is that deep",
+        );
         return None;
     }
     Some(document)
@@ -241,11 +257,7 @@ impl Joined<'_> {
         inventory.filter(|_| !syntax)
     }
 
-    fn scripts(
-        &mut self,
-        draft: &Draft,
-        read: &mut dyn FnMut(&str) -> Result<SourceFile, String>,
-    ) {
+    fn scripts(&mut self, draft: &Draft, read: &mut dyn FnMut(&str) -> Result<SourceFile, String>) {
         for path in &draft.scripts {
             if self.checked.scripts.contains_key(&path.value) {
                 continue;

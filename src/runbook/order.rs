@@ -56,7 +56,9 @@ impl Step {
             (Action::Gate(_), _) => (Class::Check, "a gate is decided in its own dialog"),
             (Action::Soak(_), _) => (Class::Check, "it only watches"),
             (Action::Notify(_), _) => (Class::Check, "it only tells people"),
-            (Action::Manual(_), UndoSource::None) => (Class::Check, "a person does it and signs off"),
+            (Action::Manual(_), UndoSource::None) => {
+                (Class::Check, "a person does it and signs off")
+            }
             (Action::Run(_) | Action::Script(_) | Action::Local(_), _) if self.read_only => {
                 (Class::Check, "it only reads")
             }
@@ -153,21 +155,28 @@ mod tests {
 
     use super::{ancestors, circle};
 
+    type Graph<'a> = BTreeMap<&'a StepId, Vec<&'a StepId>>;
+
+    fn graph<'a>(ids: &'a BTreeMap<String, StepId>, edges: &[(&str, &[&str])]) -> Graph<'a> {
+        let mut graph = Graph::new();
+        for (id, own) in edges {
+            graph.insert(&ids[*id], own.iter().map(|name| &ids[*name]).collect());
+        }
+        graph
+    }
+
     #[test]
     fn circles_and_ancestors() {
-        let ids: BTreeMap<&str, StepId> =
-            ["a", "b", "c", "d"].into_iter().map(|name| (name, name.parse().unwrap())).collect();
-        let graph = |edges: &[(&str, &[&str])]| -> BTreeMap<&StepId, Vec<&StepId>> {
-            edges.iter().map(|(id, own)| (&ids[id], own.iter().map(|n| &ids[n]).collect())).collect()
-        };
-        let line = graph(&[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"])]);
+        let names = ["a", "b", "c", "d"].into_iter();
+        let ids = names.map(|name| (name.to_owned(), name.parse().unwrap())).collect();
+        let line = graph(&ids, &[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"])]);
         assert_eq!(circle(&line), None);
         assert_eq!(ancestors(&line, &ids["d"]).len(), 3);
         assert_eq!(ancestors(&line, &ids["a"]).len(), 0);
-        let round = graph(&[("a", &[]), ("b", &["a", "d"]), ("c", &["b"]), ("d", &["c"])]);
+        let round = graph(&ids, &[("a", &[]), ("b", &["a", "d"]), ("c", &["b"]), ("d", &["c"])]);
         let names: Vec<_> = circle(&round).unwrap().into_iter().map(StepId::as_str).collect();
         assert_eq!(names, ["b", "d", "c"]);
-        assert_eq!(circle(&graph(&[("a", &["a"])])), Some(vec![&ids["a"]]));
+        assert_eq!(circle(&graph(&ids, &[("a", &["a"])])), Some(vec![&ids["a"]]));
         assert_eq!(ancestors(&round, &ids["b"]).len(), 4);
     }
 }

@@ -157,14 +157,16 @@ fn byte_offsets(written: &str, value: &str) -> Option<Vec<usize>> {
     let mut at = quote.len();
     let mut rest = inner;
     if quote.len() == 3 {
-        let newline = if rest.starts_with("\r\n") { 2 } else { usize::from(rest.starts_with('\n')) };
+        let newline =
+            if rest.starts_with("\r\n") { 2 } else { usize::from(rest.starts_with('\n')) };
         at += newline;
         rest = rest.get(newline..)?;
     }
     let mut offsets = Vec::with_capacity(value.len() + 1);
     let mut decoded = String::with_capacity(value.len());
     while let Some(c) = rest.chars().next() {
-        let (taken, text) = if c == '\\' && !literal { escape(rest)? } else { (c.len_utf8(), Some(c)) };
+        let (taken, text) =
+            if c == '\\' && !literal { escape(rest)? } else { (c.len_utf8(), Some(c)) };
         if let Some(text) = text {
             offsets.extend(std::iter::repeat_n(at, text.len_utf8()));
             decoded.push(text);

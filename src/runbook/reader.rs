@@ -159,7 +159,12 @@ impl<'s> Reading<'s> {
     }
 
     /// Notes a problem; the builder methods of [`Problem`] add to it.
-    pub(super) fn problem(&mut self, code: Code, span: &Range<usize>, message: &str) -> &mut Problem {
+    pub(super) fn problem(
+        &mut self,
+        code: Code,
+        span: &Range<usize>,
+        message: &str,
+    ) -> &mut Problem {
         let problem = Problem::new(code, self.source.place(span), message);
         self.problems.push(problem);
         self.problems.last_mut().expect("one was just pushed")
@@ -200,7 +205,8 @@ impl<'s> Reading<'s> {
             return None;
         };
         if text.len() > STRING_BYTES_MAX {
-            let message = format!("`{}` has {} bytes; the limit is {STRING_BYTES_MAX}", item.key, text.len());
+            let message =
+                format!("`{}` has {} bytes; the limit is {STRING_BYTES_MAX}", item.key, text.len());
             let help = "put a long command into a file and run it with `script`";
             self.complain(Code::Limit, &item.span(), &message, "too long", help);
             return None;
@@ -213,7 +219,13 @@ impl<'s> Reading<'s> {
         let text = self.text(item)?;
         if text.value.trim().is_empty() {
             let message = format!("`{}` is empty", item.key);
-            self.complain(Code::BadValue, &item.span(), &message, "nothing here", "write a text, or remove the key");
+            self.complain(
+                Code::BadValue,
+                &item.span(),
+                &message,
+                "nothing here",
+                "write a text, or remove the key",
+            );
             return None;
         }
         Some(text)
@@ -257,7 +269,13 @@ impl<'s> Reading<'s> {
         let span = self.duration(item)?;
         if span == Millis::ZERO {
             let message = format!("`{}` is no time at all", item.key);
-            self.complain(Code::BadDuration, &item.span(), &message, "", "write more than zero, or remove the key");
+            self.complain(
+                Code::BadDuration,
+                &item.span(),
+                &message,
+                "",
+                "write more than zero, or remove the key",
+            );
             return None;
         }
         Some(span)
@@ -271,8 +289,15 @@ impl<'s> Reading<'s> {
         let (low, high) = (allowed.start, allowed.end - 1);
         let value = whole(number).filter(|number| allowed.contains(number));
         if value.is_none() {
-            let message = format!("`{}` is {}; it has to be {low} to {high}", item.key, number.as_str());
-            self.complain(Code::BadValue, &item.span(), &message, "out of range", &format!("write {low} to {high}"));
+            let message =
+                format!("`{}` is {}; it has to be {low} to {high}", item.key, number.as_str());
+            self.complain(
+                Code::BadValue,
+                &item.span(),
+                &message,
+                "out of range",
+                &format!("write {low} to {high}"),
+            );
         }
         value
     }
@@ -293,7 +318,11 @@ impl<'s> Reading<'s> {
     }
 
     /// One of some words.
-    pub(super) fn word<T: Copy>(&mut self, item: &Item<'_>, words: &[(&'static str, T)]) -> Option<T> {
+    pub(super) fn word<T: Copy>(
+        &mut self,
+        item: &Item<'_>,
+        words: &[(&'static str, T)],
+    ) -> Option<T> {
         let text = self.text(item)?;
         let found = words.iter().find(|(word, _)| *word == text.value).map(|(_, value)| *value);
         if found.is_none() {
@@ -305,7 +334,10 @@ impl<'s> Reading<'s> {
     }
 
     /// A name.
-    pub(super) fn name<T: std::str::FromStr<Err = InvalidId>>(&mut self, text: &At<String>) -> Option<T> {
+    pub(super) fn name<T: std::str::FromStr<Err = InvalidId>>(
+        &mut self,
+        text: &At<String>,
+    ) -> Option<T> {
         match text.value.parse() {
             Ok(name) => Some(name),
             Err(error) => {
@@ -344,7 +376,10 @@ impl<'s> Reading<'s> {
 /// Longer is a mistake.
 const MAX_DURATION: Millis = Millis::from_secs(30 * 24 * 3600);
 
-fn entry<'t>(key: &'t Spanned<std::borrow::Cow<'t, str>>, value: &'t Spanned<DeValue<'t>>) -> Item<'t> {
+fn entry<'t>(
+    key: &'t Spanned<std::borrow::Cow<'t, str>>,
+    value: &'t Spanned<DeValue<'t>>,
+) -> Item<'t> {
     let span = key.span();
     Item { key: key.get_ref(), key_span: (span.start, span.end), value }
 }
@@ -362,7 +397,13 @@ pub(super) fn whole(number: &DeInteger<'_>) -> Option<i64> {
 impl<'t> Table<'t> {
     /// The document itself.
     pub(super) fn document(table: &'t DeTable<'t>, end: usize) -> Self {
-        Self { what: "a runbook", owner: "runbook file".to_owned(), span: 0..end.min(1), table, asked: Vec::new() }
+        Self {
+            what: "a runbook",
+            owner: "runbook file".to_owned(),
+            span: 0..end.min(1),
+            table,
+            asked: Vec::new(),
+        }
     }
 
     /// The table in `item`, or a problem.
@@ -402,7 +443,11 @@ impl<'t> Table<'t> {
     }
 
     /// The value of `key`, if it is there.
-    pub(super) fn take(&mut self, reading: &mut Reading<'_>, key: &'static str) -> Option<Item<'t>> {
+    pub(super) fn take(
+        &mut self,
+        reading: &mut Reading<'_>,
+        key: &'static str,
+    ) -> Option<Item<'t>> {
         self.asked.push(key);
         let (key, value) = self.table.get_key_value(key)?;
         let item = entry(key, value);
@@ -418,12 +463,22 @@ impl<'t> Table<'t> {
     }
 
     /// The value of `key`; a problem if it is not there.
-    pub(super) fn need(&mut self, reading: &mut Reading<'_>, key: &'static str) -> Option<Item<'t>> {
+    pub(super) fn need(
+        &mut self,
+        reading: &mut Reading<'_>,
+        key: &'static str,
+    ) -> Option<Item<'t>> {
         let item = self.take(reading, key);
         if item.is_none() {
             let message = format!("{} without `{key}`", self.what);
             let help = format!("add `{key} = …`");
-            reading.complain(Code::MissingKey, &self.span, &message, &format!("`{key}` is missing"), &help);
+            reading.complain(
+                Code::MissingKey,
+                &self.span,
+                &message,
+                &format!("`{key}` is missing"),
+                &help,
+            );
         }
         item
     }
@@ -443,7 +498,13 @@ impl<'t> Table<'t> {
             }
             let message = format!("unknown key `{name}` in {}", self.what);
             let help = suggest::help(name, self.asked.iter().copied(), "remove it");
-            reading.complain(Code::UnknownKey, &key.span(), &message, &format!("not a key of {}", self.what), &help);
+            reading.complain(
+                Code::UnknownKey,
+                &key.span(),
+                &message,
+                &format!("not a key of {}", self.what),
+                &help,
+            );
         }
     }
 }
@@ -457,8 +518,25 @@ const LATER: &[(&str, &[&str])] = &[
     (
         "a step",
         &[
-            "for_each", "upload", "download", "http", "reconcile", "use", "with", "stream", "four_eyes", "dir",
-            "shell", "warn_exit", "progress", "idempotent", "batch", "pause", "max_failures", "commit", "detached",
+            "for_each",
+            "upload",
+            "download",
+            "http",
+            "reconcile",
+            "use",
+            "with",
+            "stream",
+            "four_eyes",
+            "dir",
+            "shell",
+            "warn_exit",
+            "progress",
+            "idempotent",
+            "batch",
+            "pause",
+            "max_failures",
+            "commit",
+            "detached",
         ],
     ),
     ("a gate", &["poll", "require", "rollback_ready"]),

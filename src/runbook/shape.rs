@@ -108,7 +108,13 @@ fn version(reading: &mut Reading<'_>, top: &mut Table<'_>) {
     let Some(item) = top.take(reading, "golive") else {
         let help = "write `golive = 1` on the first line";
         let message = "the runbook does not say which format it is in";
-        reading.complain(Code::FormatVersion, &top.span(), message, "`golive = 1` is missing", help);
+        reading.complain(
+            Code::FormatVersion,
+            &top.span(),
+            message,
+            "`golive = 1` is missing",
+            help,
+        );
         return;
     };
     let number = match item.raw() {
@@ -206,7 +212,11 @@ fn window(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Window> {
         let (closes, opens) = (closes?.0, opens?.0);
         let opens = reading.source.place(&opens);
         let problem = reading.problem(Code::BadTime, &closes, "the window closes before it opens");
-        *problem = problem.clone().label("closes here").also(opens, "opens here").help("swap them, or check the date");
+        *problem = problem
+            .clone()
+            .label("closes here")
+            .also(opens, "opens here")
+            .help("swap them, or check the date");
         return None;
     }
     Some(Window {
@@ -255,8 +265,15 @@ fn instant(reading: &mut Reading<'_>, item: &Item<'_>, zone: Option<&Zone>) -> O
     match zone.instants(civil).as_slice() {
         [one] => Some(*one),
         [] => {
-            let message = format!("{written} does not exist in {}: the clocks jump over it", zone.name());
-            reading.complain(Code::BadTime, &item.span(), &message, "skipped", "choose a time before or after the jump");
+            let message =
+                format!("{written} does not exist in {}: the clocks jump over it", zone.name());
+            reading.complain(
+                Code::BadTime,
+                &item.span(),
+                &message,
+                "skipped",
+                "choose a time before or after the jump",
+            );
             None
         }
         several => {
@@ -340,7 +357,13 @@ pub(super) fn variable_name(
     let fixed: String =
         text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let message = format!("`{text}` cannot be the name of a variable: use letters, digits and `_`");
-    reading.complain(Code::BadName, span, &message, "not a name", &format!("for example `{fixed}`"));
+    reading.complain(
+        Code::BadName,
+        span,
+        &message,
+        "not a name",
+        &format!("for example `{fixed}`"),
+    );
     None
 }
 
@@ -419,7 +442,8 @@ fn phase(reading: &mut Reading<'_>, context: &mut Context, item: &Item<'_>) -> O
     let title = template(reading, &mut table, "title", &Scope::Vars, Quoting::Plain);
     let title = SafeText::new(title.as_deref().unwrap_or(id.as_str()));
     let stage = table.take(reading, "stage").and_then(|item| reading.word(&item, STAGES));
-    let steps = table.take(reading, "step").map(|item| reading.list(&item, "[[phase.step]] tables"));
+    let steps =
+        table.take(reading, "step").map(|item| reading.list(&item, "[[phase.step]] tables"));
     let steps = steps.unwrap_or_default();
     let steps = steps
         .iter()

@@ -64,7 +64,13 @@ pub(super) fn inventory(reading: &mut Reading<'_>, top: &mut Table<'_>) -> RawIn
         let items = reading.entries(&item, "hosts");
         if items.len() > HOSTS_MAX {
             let message = format!("{} hosts; the limit is {HOSTS_MAX}", items.len());
-            reading.complain(Code::Limit, &item.span(), &message, "too many", "split the inventory");
+            reading.complain(
+                Code::Limit,
+                &item.span(),
+                &message,
+                "too many",
+                "split the inventory",
+            );
         }
         for item in items.into_iter().take(HOSTS_MAX) {
             if let Some(host) = host(reading, &item) {
@@ -134,7 +140,13 @@ fn fingerprint(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<String> {
         return Some(text.value.trim_end_matches('=').to_owned());
     }
     let help = "it looks like `SHA256:` and 43 characters; `ssh-keygen -lf KEY.pub` prints it";
-    reading.complain(Code::BadValue, &item.span(), "this is not the fingerprint of a host key", "", help);
+    reading.complain(
+        Code::BadValue,
+        &item.span(),
+        "this is not the fingerprint of a host key",
+        "",
+        help,
+    );
     None
 }
 

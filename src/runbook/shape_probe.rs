@@ -109,7 +109,13 @@ fn http(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<Source> {
     let url = url?;
     if !url.starts_with("http://") && !url.starts_with("https://") && !url.starts_with("{{") {
         let help = "for example \"https://shop.example/health\"";
-        reading.complain(Code::BadValue, &item.span(), "this is not an HTTP address", "no http:// or https://", help);
+        reading.complain(
+            Code::BadValue,
+            &item.span(),
+            "this is not an HTTP address",
+            "no http:// or https://",
+            help,
+        );
         return None;
     }
     Some(Source::Http { url, expect_status: u16::try_from(status).unwrap_or(200), value })
@@ -127,7 +133,13 @@ fn tcp(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<Source> {
     };
     if !good && !address.contains("{{") {
         let help = "for example \"10.0.0.5:5432\"";
-        reading.complain(Code::BadValue, &item.span(), "this is not a TCP address", "no host:port", help);
+        reading.complain(
+            Code::BadValue,
+            &item.span(),
+            "this is not a TCP address",
+            "no host:port",
+            help,
+        );
         return None;
     }
     Some(Source::Tcp { address })
@@ -148,7 +160,8 @@ fn run(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<Source> {
 fn extract(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Extract> {
     let text = reading.filled(item)?;
     if let Some(pattern) = text.value.strip_prefix("regex:") {
-        return regex(reading, item, pattern, Groups::One).then(|| Extract::Regex(pattern.to_owned()));
+        return regex(reading, item, pattern, Groups::One)
+            .then(|| Extract::Regex(pattern.to_owned()));
     }
     if let Some(pointer) = text.value.strip_prefix("json:") {
         if pointer.is_empty() || pointer.starts_with('/') {
@@ -187,7 +200,8 @@ pub(super) fn regex(
     match regex::RegexBuilder::new(pattern).size_limit(1 << 20).build() {
         Ok(regex) if groups == Groups::One && regex.captures_len() != 2 => {
             let message = format!("the regular expression has {} groups", regex.captures_len() - 1);
-            let help = "put what is the value into one pair of parentheses, and `(?:…)` around others";
+            let help =
+                "put what is the value into one pair of parentheses, and `(?:…)` around others";
             reading.complain(Code::BadRegex, &item.span(), &message, "one group is needed", help);
             false
         }
@@ -196,7 +210,13 @@ pub(super) fn regex(
             let text = error.to_string();
             let reason = text.lines().last().unwrap_or("").trim().trim_start_matches("error: ");
             let message = format!("this is not a regular expression: {reason}");
-            reading.complain(Code::BadRegex, &item.span(), &message, "", "in single quotes ('…') TOML leaves backslashes alone");
+            reading.complain(
+                Code::BadRegex,
+                &item.span(),
+                &message,
+                "",
+                "in single quotes ('…') TOML leaves backslashes alone",
+            );
             false
         }
     }

@@ -95,7 +95,12 @@ pub(super) fn step(
 const CLASSES: &[(&str, Class)] =
     &[("check", Class::Check), ("change", Class::Change), ("critical", Class::Critical)];
 
-fn flag(reading: &mut Reading<'_>, table: &mut Table<'_>, key: &'static str, default: bool) -> bool {
+fn flag(
+    reading: &mut Reading<'_>,
+    table: &mut Table<'_>,
+    key: &'static str,
+    default: bool,
+) -> bool {
     table.take(reading, key).and_then(|item| reading.flag(&item)).unwrap_or(default)
 }
 
@@ -130,7 +135,11 @@ fn action(
         let also = reading.source.place(&(first_from..first_to));
         let message = format!("a step with {} actions: {}", present.len(), present.join(", "));
         let problem = reading.problem(Code::OneAction, &(from..to), &message);
-        *problem = problem.clone().label("another action").also(also, "one action").help("make two steps of it");
+        *problem = problem
+            .clone()
+            .label("another action")
+            .also(also, "one action")
+            .help("make two steps of it");
         return (nothing, "many");
     }
     let Some((kind, item)) = items.first() else {
@@ -138,7 +147,8 @@ fn action(
             let later = ["upload", "download", "http", "reconcile", "use"];
             if !later.iter().any(|key| table.has(key)) {
                 let message = "a step without an action";
-                let help = "add one of `run`, `script`, `local`, `manual`, `gate`, `soak` and `notify`";
+                let help =
+                    "add one of `run`, `script`, `local`, `manual`, `gate`, `soak` and `notify`";
                 reading.complain(Code::OneAction, &table.span(), message, "it does nothing", help);
             }
             return (nothing, "none");
@@ -237,8 +247,7 @@ fn soak(reading: &mut Reading<'_>, context: &Context, item: &Item<'_>) -> Option
         let message = "a soak that watches no probe";
         reading.complain(Code::BadValue, &item.span(), message, "nothing to watch", "name a probe");
     }
-    let words =
-        &[("hold", Breach::Hold), ("rollback", Breach::Rollback), ("fail", Breach::Fail)];
+    let words = &[("hold", Breach::Hold), ("rollback", Breach::Rollback), ("fail", Breach::Fail)];
     let breach = table.take(reading, "breach").and_then(|item| reading.word(&item, words));
     table.finish(reading);
     Some(Soak { r#for: time?, probes, breach: breach.unwrap_or_default() })
@@ -321,9 +330,7 @@ fn verify(reading: &mut Reading<'_>, table: &mut Table<'_>, scope: &Scope) -> Op
     let every = table.take(reading, "every").and_then(|item| reading.some_time(&item));
     let within = table.take(reading, "within").and_then(|item| reading.some_time(&item));
     let check = match (run, probe) {
-        (Some(run), None) => {
-            template_item(reading, &run, scope, Quoting::Shell).map(Check::Run)
-        }
+        (Some(run), None) => template_item(reading, &run, scope, Quoting::Shell).map(Check::Run),
         (None, Some(probe)) => {
             let text = reading.filled(&probe);
             let name = text.and_then(|text| reading.used_name(Kind::Probe, text));
@@ -342,7 +349,13 @@ fn verify(reading: &mut Reading<'_>, table: &mut Table<'_>, scope: &Scope) -> Op
     let within = within.unwrap_or(Millis::from_secs(120).max(every));
     if within < every {
         let message = "a verification that ends before it asks for the second time";
-        reading.complain(Code::BadValue, &item.span(), message, "`within` is shorter than `every`", "make `within` longer");
+        reading.complain(
+            Code::BadValue,
+            &item.span(),
+            message,
+            "`within` is shorter than `every`",
+            "make `within` longer",
+        );
     }
     Some(Verify { check: check?, every, within })
 }
@@ -371,14 +384,21 @@ fn undo(
     if let (Some(why), Some(undo)) = (&irreversible, &item) {
         let (from, to) = why.key_span;
         let also = reading.source.place(&(undo.key_span.0..undo.key_span.1));
-        let problem = reading.problem(Code::Contradiction, &(from..to), "a step that has an undo and cannot be undone");
-        *problem = problem.clone().label("cannot be undone").also(also, "its undo").help("remove one of the two");
+        let problem = reading.problem(
+            Code::Contradiction,
+            &(from..to),
+            "a step that has an undo and cannot be undone",
+        );
+        *problem = problem
+            .clone()
+            .label("cannot be undone")
+            .also(also, "its undo")
+            .help("remove one of the two");
     }
     if let Some(item) = irreversible {
         let why = reading.filled(&item);
-        return why.map_or(UndoSource::None, |why| {
-            UndoSource::Irreversible(SafeText::new(&why.value))
-        });
+        return why
+            .map_or(UndoSource::None, |why| UndoSource::Irreversible(SafeText::new(&why.value)));
     }
     let undo = item.and_then(|item| one_undo(reading, context, &item, scope, targets));
     undo.map_or(UndoSource::None, |undo| UndoSource::Undo(Box::new(undo)))
@@ -445,7 +465,13 @@ fn env(
         let span = item.key_span.0..item.key_span.1;
         if item.key.is_empty() || digit || !item.key.chars().all(good) {
             let message = format!("`{}` cannot be the name of an environment variable", item.key);
-            reading.complain(Code::BadName, &span, &message, "not a name", "use letters, digits and `_`");
+            reading.complain(
+                Code::BadName,
+                &span,
+                &message,
+                "not a name",
+                "use letters, digits and `_`",
+            );
         } else if item.key.starts_with("GL_") {
             let message = format!("`{}` begins with GL_, which golive sets itself", item.key);
             reading.complain(Code::BadName, &span, &message, "reserved", "use another name");

@@ -80,8 +80,7 @@ pub(super) fn expression_variables(expression: &str) -> Result<BTreeSet<String>,
 pub fn holds(expression: &str, known: &BTreeMap<VarName, String>) -> Result<bool, TemplateError> {
     let environment = environment(Quoting::Plain);
     let parsed = environment.compile_expression(expression).map_err(|error| failure(&error))?;
-    let value =
-        parsed.eval(context(known, &BTreeSet::new())).map_err(|error| failure(&error))?;
+    let value = parsed.eval(context(known, &BTreeSet::new())).map_err(|error| failure(&error))?;
     match value.kind() {
         minijinja::value::ValueKind::Bool => Ok(value.is_true()),
         other => Err(TemplateError {
@@ -92,11 +91,15 @@ pub fn holds(expression: &str, known: &BTreeMap<VarName, String>) -> Result<bool
 }
 
 fn context(known: &BTreeMap<VarName, String>, pending: &BTreeSet<VarName>) -> Value {
-    let values = known.iter().map(|(name, value)| (name.as_str(), Value::from(value.as_str())));
-    let pending = pending
-        .iter()
-        .map(|name| (name.as_str(), Value::from_object(Pending(name.as_str().to_owned()))));
-    values.chain(pending).collect()
+    let mut values: BTreeMap<String, Value> = BTreeMap::new();
+    for (name, value) in known {
+        values.insert(name.as_str().to_owned(), Value::from(value.as_str()));
+    }
+    for name in pending {
+        let name = name.as_str().to_owned();
+        values.insert(name.clone(), Value::from_object(Pending(name)));
+    }
+    Value::from(values)
 }
 
 fn environment<'a>(quoting: Quoting) -> Environment<'a> {
@@ -222,7 +225,10 @@ pub(super) fn uses(template: &str, name: &str) -> Vec<Range<usize>> {
 
 /// The same in a bare expression.
 pub(super) fn expression_uses(expression: &str, name: &str) -> Vec<Range<usize>> {
-    words(expression).into_iter().filter(|word| expression.get(word.clone()) == Some(name)).collect()
+    words(expression)
+        .into_iter()
+        .filter(|word| expression.get(word.clone()) == Some(name))
+        .collect()
 }
 
 /// The names in an expression: words outside of quotes that are not attributes.
@@ -386,7 +392,8 @@ mod unit {
                        {% endfor %}{% endfor %}";
         let long = values(&[("x", &"y".repeat(1000))]);
         assert!(render(endless, &long, &none, Quoting::Plain).is_err());
-        for bad in ["{{ x", "{% include 'x' %}", "{% import 'a' as b %}", "{{ x | env }}", "{{ f() }}"]
+        for bad in
+            ["{{ x", "{% include 'x' %}", "{% import 'a' as b %}", "{{ x | env }}", "{{ f() }}"]
         {
             assert!(render(bad, &values(&[("x", "1")]), &none, Quoting::Plain).is_err(), "{bad}");
         }

@@ -4,4 +4,6 @@
 #[cfg(test)]
 mod journal;
 #[cfg(test)]
+mod plan;
+#[cfg(test)]
 mod runbook;

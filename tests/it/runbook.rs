@@ -66,7 +66,11 @@ fn syntax_errors_are_all_told_and_nothing_is_guessed_from_them() {
     let main = SourceFile::new("x.toml", "golive = \nid = 1 2\n[runbook]\nid = \"x\"\ntytle = 3\n");
     let checked = check(&main, &mut |_| Err("no".to_owned()));
     let codes: Vec<_> = checked.problems.iter().map(|problem| problem.code).collect();
-    assert!(codes.iter().filter(|code| **code == Code::Syntax).count() >= 2, "{}", listing(&checked));
+    assert!(
+        codes.iter().filter(|code| **code == Code::Syntax).count() >= 2,
+        "{}",
+        listing(&checked)
+    );
     assert!(!codes.contains(&Code::MissingKey));
     assert!(checked.runbook.is_none());
 }
