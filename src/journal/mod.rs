@@ -6,7 +6,7 @@
 //! - One decision is one line, written whole, and on disk before [`Journal::append`] returns.
 //! - A line that cannot be read back is never written.
 //! - After the first error nothing more is written: the record fails closed.
-//! - A changed, cut, inserted or reordered line is found and named by `golive verify`, with
+//! - A changed, cut, inserted or reordered line is found and named by [`verify()`], with
 //!   `sha256sum` alone if need be.
 //!
 //! # Deliberately absent
@@ -14,6 +14,7 @@
 //! No runbook text: only its digest. No clock: times come in. No signatures yet: whoever can
 //! rewrite every file of a session can forge it, unless somebody else holds a later head.
 
+mod chain;
 mod entry;
 mod error;
 mod file;
@@ -22,6 +23,7 @@ mod output;
 mod read;
 mod transcript;
 
+mod verify;
 mod wire;
 
 pub use entry::{Entry, Stamp};
@@ -31,6 +33,7 @@ pub use lock::{Holder, Lock, LockError};
 pub use output::{Line, Lines, digest_file, read_range};
 pub use read::{Reader, read, read_all};
 pub use transcript::{Stream, Transcript};
+pub use verify::{Finding, Verdict, What, digest_files, verify, verify_files};
 pub use wire::{LINE_BYTES_MAX, VERSION};
 
 /// The journal's file in a session's directory.

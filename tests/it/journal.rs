@@ -1,14 +1,17 @@
 //! The journal, the lock and the transcripts on a real disk.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use golive::base::{Digest, Millis, Timestamp};
-use golive::engine::{Actor, Event, Fact, Genesis, Job, Key, Part, Place, RunKind};
+use golive::engine::{
+    Actor, Confirmed, End, Event, Fact, Genesis, Job, Key, Part, Place, RunKind, Verdict as Outcome,
+};
 use golive::journal::{
     HEAD_FILE, Holder, JOURNAL_FILE, Journal, JournalError, Lines, Lock, LockError, Stamp, Stream,
-    Transcript, read, read_all, read_range,
+    Transcript, Verdict, What, digest_files, read, read_all, read_range, verify, verify_files,
 };
 
 const NIGHT: u64 = 1_796_000_000_000;
@@ -84,8 +87,7 @@ fn a_torn_line_is_a_crash_and_no_more() {
     let whole = fs::read(&path).unwrap();
     // The line never was acknowledged: the head is still the one before it.
     let head = dir.path().join(HEAD_FILE);
-    let first_seal = std::str::from_utf8(&two).unwrap().trim_end();
-    let first_seal = &first_seal[first_seal.len() - 66..first_seal.len() - 2];
+    let first_seal = std::str::from_utf8(&two[two.len() - 67..two.len() - 3]).unwrap();
     for end in two.len() + 1..whole.len() {
         fs::write(&path, &whole[..end]).unwrap();
         fs::write(&head, format!("{:020} {first_seal}\n", 1)).unwrap();
@@ -117,8 +119,8 @@ fn a_journal_that_was_touched_is_not_written() {
         assert_eq!(fs::read_to_string(&path).unwrap(), text, "nothing is written");
     };
     refused(&lines[..3].concat(), 4);
-    refused(&good[..good.len() - 1], 4);
-    refused(&good[..good.len() - 20], 4);
+    refused(good.trim_end(), 4);
+    refused(good.trim_end_matches("\"}\n"), 4);
     refused(&[lines[0], lines[2], lines[3]].concat(), 2);
     refused(&[lines[0], lines[2], lines[1], lines[3]].concat(), 2);
     refused(&[lines[0], lines[1], lines[1], lines[2], lines[3]].concat(), 3);
@@ -216,4 +218,199 @@ fn a_flood_is_counted_line_by_line() {
     assert_eq!(pieces.iter().filter(|len| **len == 999).count(), 64 * 32);
     assert_eq!(pieces[64 * 32..].iter().sum::<usize>(), 200_000);
     assert!(pieces.iter().all(|len| *len <= 65_536));
+}
+
+/// A closed record of seven lines with two outputs.
+fn closed(dir: &Path) -> Vec<String> {
+    let mut journal = opened(dir);
+    let job = job("shift", 1, "web-1");
+    let started = Event::AttemptStarted {
+        key: job.key.clone(),
+        places: vec![job.place.clone(), Place::Here],
+        payload: Digest::of(b"shift"),
+        confirmed: Confirmed::ByRule,
+    };
+    journal.append(&stamp(1), &[fact(started)]).unwrap();
+    for (place, secs) in [(job.place.clone(), 2), (Place::Here, 3)] {
+        let job = Job { place, ..job.clone() };
+        let mut transcript = Transcript::create(dir, &job).unwrap();
+        transcript.write(Stream::Out, b"moved 3\nof 3\n", stamp(secs).at).unwrap();
+        let transcript = Some(transcript.finish().unwrap());
+        let end = End::Exited { code: 0, unmet: None, captured: BTreeMap::new() };
+        let ended = fact(Event::JobEnded { job, end, transcript });
+        journal.append(&stamp(secs), &[ended]).unwrap();
+    }
+    let verdict = Outcome::Succeeded;
+    let settled = Event::Settled { step: "shift".parse().unwrap(), part: Part::Action, verdict };
+    journal.append(&stamp(4), &[fact(settled), fact(Event::Completed)]).unwrap();
+    journal.append(&stamp(5), &noted("quiet night")).unwrap();
+    journal.append(&stamp(6), &[fact(Event::Closed)]).unwrap();
+    let text = fs::read_to_string(journal.path()).unwrap();
+    text.split_inclusive('\n').map(str::to_owned).collect()
+}
+
+/// What `verify` says once the journal is `text`.
+fn judged(dir: &Path, text: &[u8]) -> Verdict {
+    fs::write(dir.join(JOURNAL_FILE), text).unwrap();
+    verify(dir, None).unwrap()
+}
+
+fn blamed(verdict: &Verdict) -> Vec<(u64, What)> {
+    verdict.findings.iter().map(|f| (f.line.unwrap_or(0), f.what)).collect()
+}
+
+#[test]
+fn a_record_that_nobody_touched_is_intact() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = closed(dir.path());
+    let verdict = verify(dir.path(), Some(&genesis().session)).unwrap();
+    assert!(verdict.intact && verdict.sealed, "{verdict:?}");
+    assert_eq!((verdict.lines, verdict.transcripts, verdict.bytes), (7, 2, 26));
+    assert!(lines[6].contains(&format!("\"seal\":\"{}", verdict.head)));
+    let other = "night-2".parse().unwrap();
+    assert_eq!(blamed(&verify(dir.path(), Some(&other)).unwrap()), [(1, What::WrongSession)]);
+}
+
+#[test]
+fn every_changed_byte_is_found_in_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = closed(dir.path());
+    let good = lines.concat().into_bytes();
+    let mut line = 1;
+    for at in 0..good.len() {
+        for flip in [1, 0x2a] {
+            let mut changed = good.clone();
+            changed[at] ^= flip;
+            let verdict = judged(dir.path(), &changed);
+            assert!(!verdict.intact);
+            assert_eq!(verdict.findings[0].line, Some(line), "byte {at}: {:?}", verdict.findings);
+            assert_eq!(verdict.findings[0].what, What::Changed, "byte {at}");
+        }
+        line += u64::from(good[at] == b'\n');
+    }
+    for file in ["shift.1.web-1.log", "shift.1.local.log"] {
+        let path = dir.path().join("output").join(file);
+        fs::write(dir.path().join(JOURNAL_FILE), &good).unwrap();
+        let output = fs::read(&path).unwrap();
+        for at in 0..output.len() {
+            let mut changed = output.clone();
+            changed[at] ^= 0x20;
+            fs::write(&path, &changed).unwrap();
+            let verdict = verify(dir.path(), None).unwrap();
+            assert_eq!(blamed(&verdict), [(0, What::FileChanged)]);
+            assert!(verdict.findings[0].text.contains(file), "{verdict:?}");
+        }
+        fs::write(&path, &output).unwrap();
+    }
+    assert!(verify(dir.path(), None).unwrap().intact);
+}
+
+#[test]
+fn every_cut_insertion_and_move_is_found_at_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = closed(dir.path());
+    let judge = |lines: &[&String]| {
+        let text: String = lines.iter().map(|line| line.as_str()).collect();
+        let verdict = judged(dir.path(), text.as_bytes());
+        assert!(!verdict.intact);
+        verdict
+    };
+    for k in 0..lines.len() {
+        let number = k as u64 + 1;
+        let mut cut: Vec<&String> = lines.iter().collect();
+        cut.remove(k);
+        let outputs_aside = |verdict: &Verdict| {
+            blamed(verdict).into_iter().filter(|(line, _)| *line > 0).collect::<Vec<_>>()
+        };
+        assert_eq!(outputs_aside(&judge(&cut)), [(number, What::Cut)]);
+        for at in 0..=lines.len() {
+            let mut doubled: Vec<&String> = lines.iter().collect();
+            doubled.insert(at, &lines[k]);
+            let found = blamed(&judge(&doubled));
+            let own = if at <= k { [at as u64 + 1, number + 1] } else { [at as u64 + 1, number] };
+            let first = found.iter().find(|(_, what)| *what == What::Inserted).unwrap();
+            assert!(own.contains(&first.0), "copy of {number} at {at}: {found:?}");
+        }
+        for m in k + 1..lines.len() {
+            let mut swapped: Vec<&String> = lines.iter().collect();
+            swapped.swap(k, m);
+            let verdict = judge(&swapped);
+            let found = blamed(&verdict);
+            let moved: Vec<_> = found.iter().filter(|(_, what)| *what == What::Moved).collect();
+            assert_eq!(moved.len(), if m == k + 1 { 1 } else { 2 }, "{k} {m} {found:?}");
+            let both = [number, m as u64 + 1];
+            assert!(moved.iter().all(|(line, _)| both.contains(line)), "{k} {m} {found:?}");
+            if m == k + 1 {
+                let text = &verdict.findings.iter().find(|f| f.what == What::Moved).unwrap().text;
+                assert!(both.iter().all(|n| text.contains(&format!("number {n}"))), "{text}");
+            }
+            assert!(!found.iter().any(|(_, what)| matches!(what, What::Cut | What::Changed)));
+        }
+    }
+    for keep in 0..lines.len() {
+        let verdict = judge(&lines.iter().take(keep).collect::<Vec<_>>());
+        assert!(blamed(&verdict).contains(&(keep as u64 + 1, What::Cut)), "{verdict:?}");
+    }
+}
+
+#[test]
+fn a_line_sealed_anew_is_found_by_its_neighbour_or_by_the_head() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = closed(dir.path());
+    for k in 0..lines.len() {
+        let mut forged = lines.clone();
+        let body =
+            forged[k].split_once(",\"seal\":").unwrap().0.replace("\"boot\":\"b-", "\"boot\":\"c-");
+        forged[k] = format!("{body},\"seal\":\"{}\"}}\n", Digest::of(body.as_bytes()));
+        assert_ne!(forged[k], lines[k]);
+        let verdict = judged(dir.path(), forged.concat().as_bytes());
+        assert_eq!(blamed(&verdict), [(k as u64 + 1, What::Changed)], "{verdict:?}");
+    }
+    // A line of another night.
+    let other = tempfile::tempdir().unwrap();
+    let mut journal = Journal::create(other.path(), &"night-2".parse().unwrap()).unwrap();
+    let opening = Genesis { session: "night-2".parse().unwrap(), ..genesis() };
+    journal.append(&stamp(0), &[fact(Event::SessionOpened(opening))]).unwrap();
+    let mut mixed = lines.clone();
+    mixed[0] = fs::read_to_string(journal.path()).unwrap();
+    assert_eq!(blamed(&judged(dir.path(), mixed.concat().as_bytes())), [(1, What::Changed)]);
+    // Written on after the end.
+    fs::write(dir.path().join(JOURNAL_FILE), lines.concat()).unwrap();
+    let (mut journal, _, _) = Journal::open(dir.path()).unwrap();
+    journal.append(&stamp(9), &noted("one more thing")).unwrap();
+    let verdict = verify(dir.path(), None).unwrap();
+    assert_eq!(blamed(&verdict), [(8, What::AfterEnd)]);
+    assert!(!verdict.sealed);
+}
+
+#[test]
+fn a_crash_is_not_an_attack_and_files_are_missed() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = closed(dir.path());
+    let text = lines.concat() + "{\"v\":1,\"seq\":8,";
+    let verdict = judged(dir.path(), text.as_bytes());
+    assert!(verdict.intact && verdict.sealed);
+    assert_eq!(blamed(&verdict), [(8, What::Torn)]);
+    fs::write(dir.path().join(JOURNAL_FILE), lines.concat()).unwrap();
+
+    let output = dir.path().join("output");
+    fs::rename(output.join("shift.1.web-1.log"), output.join("stray.log")).unwrap();
+    let verdict = verify(dir.path(), None).unwrap();
+    assert_eq!(blamed(&verdict), [(0, What::FileMissing), (0, What::FileExtra)]);
+    fs::rename(output.join("stray.log"), output.join("shift.1.web-1.log")).unwrap();
+
+    fs::remove_file(dir.path().join(HEAD_FILE)).unwrap();
+    assert_eq!(blamed(&verify(dir.path(), None).unwrap()), [(0, What::Head)]);
+    assert!(Journal::open(dir.path()).is_err(), "whether lines were cut cannot be told");
+
+    let pinned = dir.path().join("pinned");
+    fs::create_dir(&pinned).unwrap();
+    fs::write(pinned.join("shop.toml"), "id = 'shop'").unwrap();
+    let recorded = digest_files(dir.path()).unwrap();
+    assert!(verify_files(dir.path(), &recorded).unwrap().is_empty());
+    fs::write(pinned.join("shop.toml"), "id = 'shoq'").unwrap();
+    fs::write(pinned.join("new"), "").unwrap();
+    let kinds: Vec<_> =
+        verify_files(dir.path(), &recorded).unwrap().iter().map(|f| f.what).collect();
+    assert_eq!(kinds, [What::FileExtra, What::FileChanged]);
 }

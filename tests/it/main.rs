@@ -7,3 +7,5 @@ mod journal;
 mod plan;
 #[cfg(test)]
 mod runbook;
+#[cfg(test)]
+mod wire;

@@ -1,0 +1,348 @@
+//! Whether a record is as it was written, and if not, where not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use crate::base::{Digest, SafeText, SessionId};
+use crate::engine::{Event, Job, Place, Transcript};
+
+use super::chain::{Chain, Link};
+use super::error::JournalError;
+use super::file::read_head;
+use super::output::digest_file;
+use super::wire::{self, Fault, Sealed};
+use super::{HEAD_FILE, OUTPUT_DIR, PINNED_DIR, read};
+
+/// What was found about a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Nothing contradicts it; an unfinished line that a crash left does not.
+    pub intact: bool,
+    /// Whose record it is; none if no line says so.
+    pub session: Option<SessionId>,
+    /// Lines in the journal.
+    pub lines: u64,
+    /// The last fact is that the session was closed: nothing is to come.
+    pub sealed: bool,
+    /// The first 16 digits of the last line's seal, for comparing with a note of it elsewhere.
+    pub head: String,
+    /// Transcripts that are as the journal says.
+    pub transcripts: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Transcripts whose end the journal does not have: those of jobs in flight, or in doubt.
+    pub unproven: Vec<String>,
+    /// Everything that is wrong, in the order of the journal, then of the file names.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that is wrong with a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The line of the journal, from 1; for a cut line the number that it had.
+    pub line: Option<u64>,
+    /// What kind.
+    pub what: What,
+    /// What, where, and what it means.
+    pub text: String,
+}
+
+/// The kinds of things that can be wrong with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    /// A line is not as it was written.
+    Changed,
+    /// A line is gone.
+    Cut,
+    /// A line was put there.
+    Inserted,
+    /// A line stands in another place.
+    Moved,
+    /// A crash left an unfinished line. No contradiction.
+    Torn,
+    /// Sealed, and of a kind that this program does not know.
+    NotUnderstood,
+    /// The first line does not open a session, or another one does.
+    NotOpened,
+    /// It is the record of another session.
+    WrongSession,
+    /// Something follows the end of the session.
+    AfterEnd,
+    /// The note of the journal's end is gone or changed.
+    Head,
+    /// A file beside the journal is not as recorded.
+    FileChanged,
+    /// A file beside the journal is gone.
+    FileMissing,
+    /// A file beside the journal is not of this record.
+    FileExtra,
+}
+
+impl Finding {
+    pub(super) const fn at(line: u64, what: What, text: String) -> Self {
+        Self { line: Some(line), what, text }
+    }
+
+    const fn file(what: What, text: String) -> Self {
+        Self { line: None, what, text }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "line {line}: {}", self.text),
+            None => f.write_str(&self.text),
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    /// One line: what is proven, and what not.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.findings.len();
+        let chain = if self.intact { "intact" } else { "CONTRADICTED" };
+        let end = if self.sealed { "closed" } else { "not closed" };
+        write!(f, "{chain}: {} lines, {end}, head {}", self.lines, self.head)?;
+        write!(f, "; {} outputs, {} bytes as recorded", self.transcripts, self.bytes)?;
+        if !self.unproven.is_empty() {
+            write!(f, "; {} outputs without a recorded end", self.unproven.len())?;
+        }
+        if count > 0 {
+            write!(f, "; {count} findings")?;
+        }
+        f.write_str("; not signed")
+    }
+}
+
+/// What the lines say, put together.
+#[derive(Debug, Default)]
+struct Told {
+    session: Option<SessionId>,
+    started: BTreeSet<Job>,
+    ended: BTreeMap<Job, Option<Transcript>>,
+    closed: Option<u64>,
+    findings: Vec<Finding>,
+}
+
+/// Reads the whole record of the session in `dir` and names everything that is wrong with it.
+/// With `expected` given, the record of another session is wrong too.
+///
+/// Only what cannot be read at all is an error.
+pub fn verify(dir: &Path, expected: Option<&SessionId>) -> Result<Verdict, JournalError> {
+    let mut told = Told::default();
+    let (lines, torn) = told.read(dir)?;
+    let head = match read_head(dir) {
+        Ok(head) => Some(head),
+        Err(error @ JournalError::Broken { .. }) => {
+            told.findings.push(Finding::file(What::Head, error.to_string()));
+            None
+        }
+        Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            let text =
+                format!("{HEAD_FILE} is gone: whether the journal's end was cut cannot be told");
+            told.findings.push(Finding::file(What::Head, text));
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let genesis = told.session.as_ref().map(wire::genesis);
+    let mut findings = Chain { lines: &lines, torn, head, genesis }.examine();
+    findings.append(&mut told.findings);
+    if let (Some(expected), Some(found)) = (expected, &told.session)
+        && expected != found
+    {
+        let text = format!("it is the record of session {found}, not of {expected}");
+        findings.push(Finding::at(1, What::WrongSession, text));
+    }
+    if lines.is_empty() && head.is_none_or(|head| head.seq == 0) {
+        let text = "the journal has no line: the session was never opened".to_owned();
+        findings.push(Finding::file(What::NotOpened, text));
+    }
+    findings.sort_by_key(|finding| finding.line.unwrap_or(u64::MAX));
+    let last = lines.iter().rev().find_map(|line| line.as_ref().ok());
+    let mut verdict = Verdict {
+        intact: true,
+        lines: u64::try_from(lines.len()).unwrap_or(u64::MAX),
+        sealed: told.closed.is_some_and(|seq| last.is_some_and(|last| last.seq == seq)),
+        head: last.map_or_else(String::new, |last| last.seal.short()),
+        transcripts: 0,
+        bytes: 0,
+        unproven: Vec::new(),
+        findings,
+        session: told.session,
+    };
+    verdict.check_outputs(dir, &told.started, &told.ended)?;
+    verdict.intact = verdict.findings.iter().all(|finding| finding.what == What::Torn);
+    Ok(verdict)
+}
+
+impl Told {
+    fn read(&mut self, dir: &Path) -> Result<(Vec<Result<Link, Fault>>, usize), JournalError> {
+        let mut reader = read(dir)?;
+        let mut lines = Vec::new();
+        loop {
+            let line = match reader.next_line() {
+                Ok(Some(line)) => line,
+                Ok(None) => return Ok((lines, reader.partial().len())),
+                // Not a line that golive wrote; what follows it cannot be told apart.
+                Err(JournalError::Broken { .. }) => {
+                    lines.push(Err(Fault::TooLong));
+                    return Ok((lines, 0));
+                }
+                Err(error) => return Err(error),
+            };
+            let at = u64::try_from(lines.len()).unwrap_or(u64::MAX).saturating_add(1);
+            lines.push(wire::decode(&line).map(|sealed| {
+                self.take(at, &sealed);
+                let Sealed { entry, prev, seal, digest } = sealed;
+                Link { seq: entry.seq, prev, seal, digest }
+            }));
+        }
+    }
+
+    fn take(&mut self, at: u64, sealed: &Sealed) {
+        let seq = sealed.entry.seq;
+        let mut add = |what, text: &str| self.findings.push(Finding::at(at, what, text.to_owned()));
+        match (wire::session_of(&sealed.entry), &self.session) {
+            (Some(session), None) => self.session = Some(session.clone()),
+            (Some(session), Some(first)) if session != first => {
+                add(What::WrongSession, "it opens another session");
+            }
+            (None, _) if seq == 1 => add(What::NotOpened, "it does not open a session"),
+            (Some(_), Some(_)) | (None, _) => {}
+        }
+        if self.closed.is_some_and(|closed| seq > closed) {
+            add(What::AfterEnd, "it follows the end of the session");
+        }
+        for fact in &sealed.entry.facts {
+            let event = &fact.event;
+            if let Event::AttemptStarted { key, places, .. } = event {
+                let job = |place: &Place| Job { key: key.clone(), place: place.clone() };
+                self.started.extend(places.iter().map(job));
+            } else if let Event::JobEnded { job, transcript, .. } = event {
+                self.started.insert(job.clone());
+                self.ended.insert(job.clone(), *transcript);
+            } else if *event == Event::Closed {
+                self.closed = Some(self.closed.map_or(seq, |closed| closed.min(seq)));
+            }
+        }
+    }
+}
+
+impl Verdict {
+    fn check_outputs(
+        &mut self,
+        dir: &Path,
+        started: &BTreeSet<Job>,
+        ended: &BTreeMap<Job, Option<Transcript>>,
+    ) -> Result<(), JournalError> {
+        let dir = dir.join(OUTPUT_DIR);
+        let mut found = list(&dir)?;
+        for job in started {
+            let name = format!("{job}.log");
+            let log = found.remove(&name);
+            found.remove(&format!("{job}.idx"));
+            match (ended.get(job).copied().flatten(), log) {
+                (Some(recorded), Some(true)) => self.check_output(&dir, &name, recorded)?,
+                (Some(_), Some(false)) => {
+                    let text = format!("{OUTPUT_DIR}/{name} is not a file: it was replaced");
+                    self.findings.push(Finding::file(What::FileChanged, text));
+                }
+                (Some(recorded), None) if recorded.bytes > 0 => {
+                    let text = format!(
+                        "{OUTPUT_DIR}/{name} is gone: {} bytes, SHA-256 {}",
+                        recorded.bytes, recorded.digest
+                    );
+                    self.findings.push(Finding::file(What::FileMissing, text));
+                }
+                (None, Some(_)) => self.unproven.push(name),
+                (_, None) => {}
+            }
+        }
+        for name in found.keys() {
+            let text = format!("{OUTPUT_DIR}/{} is not of this record", SafeText::new(name));
+            self.findings.push(Finding::file(What::FileExtra, text));
+        }
+        Ok(())
+    }
+
+    fn check_output(
+        &mut self,
+        dir: &Path,
+        name: &str,
+        recorded: Transcript,
+    ) -> Result<(), JournalError> {
+        let path = dir.join(name);
+        let (bytes, digest) =
+            digest_file(&path).map_err(|source| JournalError::io("read", &path, source))?;
+        if (bytes, digest) == (recorded.bytes, recorded.digest) {
+            self.transcripts += 1;
+            self.bytes += bytes;
+            return Ok(());
+        }
+        let size = if bytes == recorded.bytes {
+            format!("still {bytes} bytes")
+        } else {
+            format!("{bytes} bytes now, {} when recorded", recorded.bytes)
+        };
+        let text = format!(
+            "{OUTPUT_DIR}/{name} was changed: {size}; SHA-256 {digest} now, {} when recorded",
+            recorded.digest
+        );
+        self.findings.push(Finding::file(What::FileChanged, text));
+        Ok(())
+    }
+}
+
+/// The digests of all files in `pinned/`, by name.
+pub fn digest_files(dir: &Path) -> Result<BTreeMap<String, Digest>, JournalError> {
+    let dir = dir.join(PINNED_DIR);
+    let mut digests = BTreeMap::new();
+    for (name, _) in list(&dir)?.into_iter().filter(|(_, is_file)| *is_file) {
+        let path = dir.join(&name);
+        let (_, digest) =
+            digest_file(&path).map_err(|source| JournalError::io("read", &path, source))?;
+        digests.insert(name, digest);
+    }
+    Ok(digests)
+}
+
+/// What differs between the files of `pinned/` and what was recorded of them.
+pub fn verify_files(
+    dir: &Path,
+    recorded: &BTreeMap<String, Digest>,
+) -> Result<Vec<Finding>, JournalError> {
+    let found = digest_files(dir)?;
+    let names: BTreeSet<&String> = recorded.keys().chain(found.keys()).collect();
+    let findings = names.into_iter().filter_map(|name| {
+        let (what, text) = match (recorded.get(name), found.get(name)) {
+            (Some(was), Some(is)) if was == is => return None,
+            (Some(was), Some(is)) => {
+                (What::FileChanged, format!("was changed: SHA-256 {is} now, {was} when recorded"))
+            }
+            (Some(was), None) => (What::FileMissing, format!("is gone: SHA-256 {was}")),
+            (None, _) => (What::FileExtra, "is not of this record".to_owned()),
+        };
+        Some(Finding::file(what, format!("{PINNED_DIR}/{} {text}", SafeText::new(name))))
+    });
+    Ok(findings.collect())
+}
+
+/// The names in a directory, and whether each is a regular file; empty if there is none.
+fn list(dir: &Path) -> Result<BTreeMap<String, bool>, JournalError> {
+    let failed = |source| JournalError::io("list", dir, source);
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut names = BTreeMap::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let is_file = entry.file_type().map_err(failed)?.is_file();
+        names.insert(entry.file_name().to_string_lossy().into_owned(), is_file);
+    }
+    Ok(names)
+}
