@@ -1,0 +1,253 @@
+//! Effects in, reports out: the one place that starts, watches and stops jobs.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinHandle;
+
+use crate::base::{HostId, Millis, ProbeId, SafeText};
+use crate::engine::{Effect, End, Job, Key, Place, Reading, Run, Transcript};
+use crate::plan::Plan;
+use crate::runbook::Probe;
+
+use super::job::{Stops, run_job};
+use super::ssh::{LinkState, Pool};
+use super::{notify, probe};
+
+/// Takes the output of one job.
+pub trait Sink: Send {
+    /// Keeps some bytes; from standard error if `error_stream`.
+    ///
+    /// # Errors
+    /// They could not be kept: the job is reported as unknown, with this reason.
+    fn write(&mut self, error_stream: bool, bytes: &[u8]) -> io::Result<()>;
+
+    /// All output has come.
+    ///
+    /// # Errors
+    /// It cannot be said that all of it is on disk.
+    fn finish(self: Box<Self>) -> io::Result<Transcript>;
+}
+
+/// Opens a sink for every job.
+pub trait Sinks: Send + Sync {
+    /// A sink for `job`, before anything of it is sent.
+    ///
+    /// # Errors
+    /// There is none, so the job does not start.
+    fn open(&self, job: &Job) -> io::Result<Box<dyn Sink>>;
+}
+
+/// What the edge tells the session.
+#[derive(Clone, Debug)]
+pub enum Report {
+    /// A job has ended.
+    Ended {
+        /// Which.
+        job: Job,
+        /// How.
+        end: End,
+        /// What it printed.
+        transcript: Option<Transcript>,
+    },
+    /// A job has printed nothing for long.
+    Silent {
+        /// Which.
+        job: Job,
+        /// For how long.
+        quiet: Millis,
+    },
+    /// A probe has been read.
+    Reading {
+        /// Which.
+        probe: ProbeId,
+        /// What it says.
+        reading: Reading,
+    },
+    /// The link to a host has changed.
+    Link {
+        /// Which host.
+        host: HostId,
+        /// How it is now.
+        link: Link,
+    },
+    /// A notice by rule was not delivered.
+    NoticeLost {
+        /// Why.
+        why: SafeText,
+    },
+}
+
+/// A link to a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Being opened.
+    Connecting,
+    /// Open.
+    Up,
+    /// Gone, or not to be had.
+    Down(SafeText),
+}
+
+/// The edge of a session: performs effects with the runtime it was made in.
+pub struct Edge {
+    plan: Arc<Plan>,
+    pool: Pool,
+    sinks: Arc<dyn Sinks>,
+    reports: mpsc::UnboundedSender<Report>,
+    running: Arc<Mutex<BTreeMap<Job, Stops>>>,
+    probes: Vec<JoinHandle<()>>,
+    runtime: tokio::runtime::Handle,
+    http: reqwest::Client,
+}
+
+impl std::fmt::Debug for Edge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Edge").finish_non_exhaustive()
+    }
+}
+
+impl Edge {
+    /// An edge for `plan`. Its tasks run on `runtime`.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be made: the machine's certificates cannot be read.
+    pub fn new(
+        plan: &Arc<Plan>,
+        pool: Pool,
+        sinks: Arc<dyn Sinks>,
+        reports: mpsc::UnboundedSender<Report>,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Self, reqwest::Error> {
+        let http = probe::http_client()?;
+        let edge = Self {
+            plan: Arc::clone(plan),
+            pool,
+            sinks,
+            reports,
+            running: Arc::default(),
+            probes: Vec::new(),
+            runtime,
+            http,
+        };
+        edge.watch_links();
+        Ok(edge)
+    }
+
+    /// Opens the links that steps will need, before they need them.
+    pub fn warm(&self) {
+        let _entered = self.runtime.enter();
+        for host in self.plan.hosts.keys() {
+            self.pool.warm(host);
+        }
+    }
+
+    /// Starts every probe on its own schedule.
+    pub fn watch_health(&mut self, now: impl Fn() -> crate::base::Timestamp + Clone + Send + 'static) {
+        let start = |probe: &Probe| {
+            let task = probe::watch(
+                probe.clone(),
+                self.pool.clone(),
+                self.http.clone(),
+                self.reports.clone(),
+                now.clone(),
+            );
+            self.runtime.spawn(task)
+        };
+        self.probes = self.plan.probes.iter().map(start).collect();
+    }
+
+    /// Performs `effect`; its outcome comes back as reports. Timers are the session's.
+    pub fn perform(&self, effect: Effect) {
+        match effect {
+            Effect::Run(run) => self.run(&Arc::new(*run)),
+            Effect::Stop(key) => self.stop(&key),
+            Effect::Notify { key, channels, text } => {
+                let channels = channels
+                    .iter()
+                    .filter_map(|id| self.plan.channels.iter().find(|channel| channel.id == *id))
+                    .cloned()
+                    .collect();
+                let task = notify::deliver(key, channels, text, self.reports.clone());
+                self.runtime.spawn(task);
+            }
+            Effect::WakeAt(_) => {}
+        }
+    }
+
+    fn run(&self, run: &Arc<Run>) {
+        for place in &run.places {
+            let job = Job { key: run.key.clone(), place: place.clone() };
+            let (stops, stopped) = Stops::pair();
+            self.jobs().insert(job.clone(), stops);
+            let prefix = match place {
+                Place::Host(host) if run.r#become => {
+                    self.plan.hosts.get(host).map(|host| host.r#become.clone())
+                }
+                Place::Here if run.r#become => Some("sudo -n".to_owned()),
+                Place::Host(_) | Place::Here => None,
+            };
+            let task = run_job(super::job::Task {
+                run: Arc::clone(run),
+                job: job.clone(),
+                prefix,
+                pool: self.pool.clone(),
+                sinks: Arc::clone(&self.sinks),
+                reports: self.reports.clone(),
+                stopped,
+            });
+            let running = Arc::clone(&self.running);
+            let reports = self.reports.clone();
+            self.runtime.spawn(async move {
+                let (end, transcript) = task.await;
+                running.lock().unwrap_or_else(PoisonError::into_inner).remove(&job);
+                reports.send(Report::Ended { job, end, transcript }).ok();
+            });
+        }
+    }
+
+    fn stop(&self, key: &Key) {
+        for (job, stops) in self.jobs().iter().filter(|(job, _)| job.key == *key) {
+            tracing::debug!(%job, "stopping");
+            stops.stop();
+        }
+    }
+
+    fn jobs(&self) -> std::sync::MutexGuard<'_, BTreeMap<Job, Stops>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watch_links(&self) {
+        let mut changes = self.pool.changes();
+        let reports = self.reports.clone();
+        self.runtime.spawn(async move {
+            loop {
+                let change = match changes.recv().await {
+                    Ok(change) => change,
+                    // Fallen behind: the newest change of each host is still to come.
+                    Err(broadcast::error::RecvError::Lagged(_)) => continue,
+                    Err(broadcast::error::RecvError::Closed) => return,
+                };
+                let link = match change.state {
+                    LinkState::Idle => continue,
+                    LinkState::Connecting => Link::Connecting,
+                    LinkState::Up { .. } => Link::Up,
+                    LinkState::Down { reason } => Link::Down(SafeText::new(&reason)),
+                };
+                if reports.send(Report::Link { host: change.host, link }).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        for probe in &self.probes {
+            probe.abort();
+        }
+    }
+}

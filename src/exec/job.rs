@@ -1,0 +1,327 @@
+//! One job: its transcript opened, its command run, its end judged against what was expected.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use regex::Regex;
+use tokio::sync::mpsc;
+
+use crate::base::{Millis, SafeText, VarName};
+use crate::engine::{End, Job, Place, Run, Transcript};
+
+use super::edge::{Report, Sink, Sinks};
+use super::local;
+use super::ssh::{self, Pool, Proof, RunEnd, StopHandle, StopSignal, Survivor};
+
+/// Between TERM and KILL.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A longer line is judged by its start: expectations are about lines people can read.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// A captured value is cut here.
+const CAPTURE_CHARS_MAX: usize = 4_096;
+
+/// Stops a job.
+pub(super) struct Stops {
+    handle: StopHandle,
+}
+
+impl Stops {
+    pub(super) fn pair() -> (Self, StopSignal) {
+        let (handle, signal) = ssh::stop_pair();
+        (Self { handle }, signal)
+    }
+
+    pub(super) fn stop(&self) {
+        self.handle.stop(GRACE);
+    }
+}
+
+/// All that a job needs.
+pub(super) struct Task {
+    pub run: Arc<Run>,
+    pub job: Job,
+    pub prefix: Option<String>,
+    pub pool: Pool,
+    pub sinks: Arc<dyn Sinks>,
+    pub reports: mpsc::UnboundedSender<Report>,
+    pub stopped: StopSignal,
+}
+
+/// Runs a job to its end.
+pub(super) async fn run_job(task: Task) -> (End, Option<Transcript>) {
+    let sink = match task.sinks.open(&task.job) {
+        Ok(sink) => sink,
+        Err(error) => {
+            let why = format!("its transcript cannot be opened: {error}");
+            return (End::NotStarted { why: SafeText::new(&why) }, None);
+        }
+    };
+    let heard = Arc::new(AtomicU64::new(0));
+    let began = Instant::now();
+    let mut ear = Ear { sink, judge: Judge::new(&task.run), heard: Arc::clone(&heard), began };
+    let quiet = task.run.silence.map(|silence| {
+        let (job, reports) = (task.job.clone(), task.reports.clone());
+        tokio::spawn(watch_silence(job, reports, silence, heard, began))
+    });
+    let end = match task.run.poll {
+        None => once(&task, &mut ear).await,
+        Some(poll) => {
+            let deadline = Instant::now() + poll.within.to_std();
+            poll_until(&task, &mut ear, poll.every.to_std(), deadline).await
+        }
+    };
+    if let Some(quiet) = quiet {
+        quiet.abort();
+    }
+    let Ear { sink, judge, .. } = ear;
+    let end = judge.judge(end, &task.run);
+    match sink.finish() {
+        Ok(transcript) => (end, Some(transcript)),
+        Err(error) => {
+            let why = format!("{}; its output is not all on disk: {error}", in_words(&end));
+            (End::Unknown { why: SafeText::new(&why) }, None)
+        }
+    }
+}
+
+async fn watch_silence(
+    job: Job,
+    reports: mpsc::UnboundedSender<Report>,
+    silence: Millis,
+    heard: Arc<AtomicU64>,
+    began: Instant,
+) {
+    loop {
+        let last = Duration::from_millis(heard.load(Ordering::Relaxed));
+        let quiet = began.elapsed().saturating_sub(last);
+        if let Some(left) = silence.to_std().checked_sub(quiet).filter(|left| !left.is_zero()) {
+            tokio::time::sleep(left).await;
+            continue;
+        }
+        reports.send(Report::Silent { job: job.clone(), quiet: silence }).ok();
+        // Once per silence: wait until something is heard again.
+        while heard.load(Ordering::Relaxed) == u64::try_from(last.as_millis()).unwrap_or(u64::MAX) {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+}
+
+/// Runs the command once where the job belongs.
+async fn once(task: &Task, ear: &mut Ear) -> RunEnd {
+    let Task { run, job, prefix, pool, stopped, .. } = task;
+    let mut command = ssh::Command::new(run.line.clone());
+    command.env = run.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    command.stdin = run.stdin.clone().map(String::into_bytes);
+    if let Some(prefix) = prefix {
+        command = with_prefix(command, prefix);
+    }
+    match &job.place {
+        Place::Host(host) => pool.run(host, command, ear, stopped.clone()).await,
+        Place::Here => local::run(command, ear, stopped.clone()).await,
+    }
+}
+
+/// The command as another user: `sudo` drops the environment, so it goes inside.
+fn with_prefix(command: ssh::Command, prefix: &str) -> ssh::Command {
+    let mut inner = String::new();
+    for (name, value) in &command.env {
+        inner.push_str(&format!("export {name}={}\n", quoted(value)));
+    }
+    inner.push_str(&command.line);
+    ssh::Command {
+        line: format!("{prefix} sh -c {}", quoted(&inner)),
+        env: Vec::new(),
+        become_prefix: Some(prefix.to_owned()),
+        ..command
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// Runs the command until it exits with 0, the time is over, or it is stopped.
+async fn poll_until(task: &Task, ear: &mut Ear, every: Duration, deadline: Instant) -> RunEnd {
+    loop {
+        let end = once(task, ear).await;
+        let done = match &end {
+            RunEnd::Exited { code: 0, .. } | RunEnd::Stopped { .. } | RunEnd::Unrecorded { .. } => {
+                true
+            }
+            RunEnd::Exited { .. }
+            | RunEnd::Signalled { .. }
+            | RunEnd::NotStarted { .. }
+            | RunEnd::Lost { .. } => Instant::now() + every > deadline,
+        };
+        if done {
+            return end;
+        }
+        tokio::time::sleep(every).await;
+    }
+}
+
+/// Hears what a command prints: keeps it first, then judges it.
+struct Ear {
+    sink: Box<dyn Sink>,
+    judge: Judge,
+    heard: Arc<AtomicU64>,
+    began: Instant,
+}
+
+impl ssh::Output for Ear {
+    fn chunk(&mut self, stream: ssh::Stream, bytes: &[u8]) -> io::Result<()> {
+        let error_stream = stream == ssh::Stream::Stderr;
+        self.sink.write(error_stream, bytes)?;
+        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.heard.store(millis, Ordering::Relaxed);
+        self.judge.hear(error_stream, bytes);
+        Ok(())
+    }
+}
+
+/// Looks for what `expect` and `capture` ask, line by line.
+struct Judge {
+    stdout: Want,
+    stderr: Want,
+    captures: Vec<(VarName, Regex)>,
+    captured: BTreeMap<VarName, SafeText>,
+}
+
+#[derive(Default)]
+struct Want {
+    pattern: Option<Regex>,
+    found: bool,
+    line: Vec<u8>,
+}
+
+impl Judge {
+    fn new(run: &Run) -> Self {
+        // The loader compiled the same patterns, so they compile here.
+        let regex = |pattern: &String| Regex::new(pattern).ok();
+        let want = |pattern: &Option<String>| Want {
+            pattern: pattern.as_ref().and_then(regex),
+            ..Want::default()
+        };
+        let captures = run.capture.iter();
+        Self {
+            stdout: want(&run.expect.stdout),
+            stderr: want(&run.expect.stderr),
+            captures: captures
+                .filter_map(|(name, pattern)| Some((name.clone(), regex(pattern)?)))
+                .collect(),
+            captured: BTreeMap::new(),
+        }
+    }
+
+    fn hear(&mut self, error_stream: bool, bytes: &[u8]) {
+        let captures: &[_] = if error_stream { &[] } else { &self.captures };
+        let want = if error_stream { &mut self.stderr } else { &mut self.stdout };
+        if want.pattern.is_none() && captures.is_empty() {
+            return;
+        }
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let room = LINE_BYTES_MAX.saturating_sub(want.line.len());
+            want.line.extend(piece.iter().take(room));
+            if piece.ends_with(b"\n") {
+                want.take_line(captures, &mut self.captured);
+            }
+        }
+    }
+
+    fn judge(mut self, end: RunEnd, run: &Run) -> End {
+        self.stdout.take_line(&self.captures, &mut self.captured);
+        self.stderr.take_line(&[], &mut self.captured);
+        match end {
+            RunEnd::Exited { code, whole } => {
+                let code = i32::try_from(code).unwrap_or(i32::MAX);
+                if !whole {
+                    let why = format!("it exited with {code}, but not all it printed has arrived");
+                    return End::Unknown { why: SafeText::new(&why) };
+                }
+                let unmet = self.unmet(code, run).map(|unmet| SafeText::new(&unmet));
+                End::Exited { code, unmet, captured: self.captured }
+            }
+            RunEnd::Signalled { signal, .. } => {
+                End::Signalled { signal: SafeText::new(&signal) }
+            }
+            RunEnd::NotStarted { why } => End::NotStarted { why: SafeText::new(&why.to_string()) },
+            RunEnd::Lost { why, .. } => End::Unknown { why: SafeText::new(&why.to_string()) },
+            RunEnd::Stopped { proof, .. } => End::Stopped { survivors: survivors(&proof) },
+            RunEnd::Unrecorded { why, end } => {
+                let end = in_words(&self.judge(*end, run));
+                let why = format!("its output could not be kept ({why}); {end}");
+                End::Unknown { why: SafeText::new(&why) }
+            }
+        }
+    }
+
+    fn unmet(&self, code: i32, run: &Run) -> Option<String> {
+        if run.poll.is_some() && code != 0 {
+            let within = run.poll.map_or(Millis::ZERO, |poll| poll.within);
+            return Some(format!("not true within {within}"));
+        }
+        if !run.expect.exit.contains(&code) {
+            let wanted: Vec<_> = run.expect.exit.iter().map(ToString::to_string).collect();
+            return Some(format!("expected exit {}", wanted.join(" or ")));
+        }
+        let missing = |want: &Want, name: &str| {
+            let pattern = want.pattern.as_ref().filter(|_| !want.found)?;
+            Some(format!("no line of {name} matches /{pattern}/"))
+        };
+        let uncaught = || {
+            let caught = |name: &&VarName| !self.captured.contains_key(*name);
+            let name = run.capture.keys().find(caught)?;
+            Some(format!("nothing to capture as {name}"))
+        };
+        missing(&self.stdout, "stdout")
+            .or_else(|| missing(&self.stderr, "stderr"))
+            .or_else(uncaught)
+    }
+}
+
+impl Want {
+    fn take_line(
+        &mut self,
+        captures: &[(VarName, Regex)],
+        captured: &mut BTreeMap<VarName, SafeText>,
+    ) {
+        let line = std::mem::take(&mut self.line);
+        let line = line.strip_suffix(b"\n").unwrap_or(&line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() && self.pattern.is_none() {
+            return;
+        }
+        let text = String::from_utf8_lossy(line);
+        self.found |= self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(&text));
+        for (name, pattern) in captures {
+            if let Some(value) = pattern.captures(&text).and_then(|found| found.get(1)) {
+                let value: String = value.as_str().chars().take(CAPTURE_CHARS_MAX).collect();
+                captured.insert(name.clone(), SafeText::new(&value));
+            }
+        }
+    }
+}
+
+/// Who is left of a stopped command; none where that is not known.
+fn survivors(proof: &Proof) -> Option<Vec<SafeText>> {
+    if proof.gone {
+        return Some(Vec::new());
+    }
+    let one = |alive: &Survivor| SafeText::new(&format!("{} {} ({})", alive.pid, alive.name, alive.state));
+    (!proof.survivors.is_empty()).then(|| proof.survivors.iter().map(one).collect())
+}
+
+fn in_words(end: &End) -> String {
+    match end {
+        End::Exited { code, .. } => format!("it exited with {code}"),
+        End::Signalled { signal } => format!("signal {signal} ended it"),
+        End::Stopped { .. } => "it was stopped".to_owned(),
+        End::NotStarted { why } => format!("it did not start: {why}"),
+        End::Unknown { why } => format!("its outcome is not known: {why}"),
+    }
+}

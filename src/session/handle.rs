@@ -1,0 +1,139 @@
+//! How everything else speaks with a session.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::base::{HostId, SafeText, Timestamp};
+use crate::engine::{Actor, Board, Command, Fact, Job, Refusal, State};
+use crate::journal::Stream;
+
+/// What a session shows of itself: a moment, complete in itself.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Where the run stands.
+    pub state: Arc<State>,
+    /// The health panels.
+    pub board: Arc<Board>,
+    /// The number of the last line on disk.
+    pub seq: u64,
+    /// The seal of the last line, shortened.
+    pub head: String,
+    /// Why nothing can be recorded any more; none while all is well.
+    pub not_recorded: Option<SafeText>,
+    /// The links to the hosts.
+    pub links: Arc<BTreeMap<HostId, LinkView>>,
+    /// The last facts, oldest first, with the number of their line: at most 500.
+    pub tail: Arc<Vec<(u64, Timestamp, Fact)>>,
+    /// The session's time when this was made.
+    pub at: Timestamp,
+}
+
+/// The link to a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkView {
+    /// Not tried yet.
+    Idle,
+    /// Being opened.
+    Connecting,
+    /// Open.
+    Up,
+    /// Gone, and why.
+    Down(SafeText),
+}
+
+/// Some output of a job, for a screen. The transcript has all of it already.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    /// Of which job.
+    pub job: Job,
+    /// On which stream.
+    pub stream: Stream,
+    /// The bytes.
+    pub bytes: Bytes,
+    /// When they came.
+    pub at: Timestamp,
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, Error)]
+pub enum SubmitError {
+    /// It is not possible now; nothing was done.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It could not be recorded, so it was not done.
+    #[error("not recorded, so not done: {0}")]
+    NotRecorded(SafeText),
+    /// The session has ended.
+    #[error("the session has ended")]
+    Gone,
+}
+
+/// A wish and where to answer.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub by: Actor,
+    pub command: Command,
+    pub answer: oneshot::Sender<Result<(), SubmitError>>,
+}
+
+/// The way to a running session. Cheap to clone; the session ends when all are gone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(super) requests: mpsc::Sender<Request>,
+    pub(super) views: watch::Receiver<Arc<View>>,
+}
+
+impl Handle {
+    /// Carries out `command`, and says so once it is on disk.
+    ///
+    /// # Errors
+    /// It was refused, could not be recorded, or the session has ended; nothing was done then.
+    pub async fn submit(&self, by: &Actor, command: Command) -> Result<(), SubmitError> {
+        self.ask(by, command).await.await.unwrap_or(Err(SubmitError::Gone))
+    }
+
+    /// The same without waiting: the answer comes through the receiver.
+    pub async fn ask(
+        &self,
+        by: &Actor,
+        command: Command,
+    ) -> oneshot::Receiver<Result<(), SubmitError>> {
+        let (answer, receiver) = oneshot::channel();
+        let request = Request { by: by.clone(), command, answer };
+        if let Err(gone) = self.requests.send(request).await {
+            // The receiver hears of it even though the session cannot tell.
+            gone.0.answer.send(Err(SubmitError::Gone)).ok();
+        }
+        receiver
+    }
+
+    /// Asks without waiting even for room in the queue; refused as gone when there is none.
+    pub fn try_ask(
+        &self,
+        by: &Actor,
+        command: Command,
+    ) -> oneshot::Receiver<Result<(), SubmitError>> {
+        let (answer, receiver) = oneshot::channel();
+        let request = Request { by: by.clone(), command, answer };
+        if let Err(error) = self.requests.try_send(request) {
+            let (mpsc::error::TrySendError::Full(request)
+            | mpsc::error::TrySendError::Closed(request)) = error;
+            request.answer.send(Err(SubmitError::Gone)).ok();
+        }
+        receiver
+    }
+
+    /// The newest view.
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.views.borrow())
+    }
+
+    /// All views to come; slow readers see only the newest.
+    pub fn views(&self) -> watch::Receiver<Arc<View>> {
+        self.views.clone()
+    }
+}

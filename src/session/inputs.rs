@@ -1,0 +1,264 @@
+//! What a session is made from, kept byte for byte in its `pinned/` folder.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::base::{SafeText, VarName};
+use crate::engine::RunKind;
+use crate::plan::{self, Plan};
+use crate::runbook::{self, Checked, Options, Source};
+
+use super::store::{Found, StoreError, make_private_dir};
+
+/// The exact texts and values that a plan is made from. The same inputs give the same plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inputs {
+    /// The runbook and everything that it names: path as written to text. The runbook itself is
+    /// under its own name, [`Inputs::main`].
+    pub files: BTreeMap<String, String>,
+    /// The runbook's name among them.
+    pub main: String,
+    /// The inventory that replaces the runbook's own, by its name among the files.
+    pub inventory: Option<String>,
+    /// Values from the command line.
+    pub vars: BTreeMap<VarName, String>,
+    /// Whether the hosts are the practice fleet's.
+    pub practice: bool,
+}
+
+/// What `pinned/inputs.json` holds; the texts are files of their own beside it.
+#[derive(Serialize, Deserialize)]
+struct Manifest {
+    main: String,
+    inventory: Option<String>,
+    vars: BTreeMap<VarName, String>,
+    practice: bool,
+    files: BTreeMap<String, String>,
+}
+
+/// Inputs that cannot be read, or make no plan.
+#[derive(Debug, Error)]
+pub enum InputsError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The runbook has errors.
+    #[error("the runbook has {} errors", .0.errors().count())]
+    Invalid(Box<Checked>),
+    /// The plan cannot be made.
+    #[error("{0}")]
+    Plan(String),
+    /// What is pinned is not what the session was started from.
+    #[error("{}: {why}", path.display())]
+    Pinned {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The session's folder cannot be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a run of this kind on that environment needs a reason.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Environment {
+    /// A rehearsal or drill on production hosts.
+    #[error("a {} refuses hosts of environment `{environment}`: use another --inventory, or give --override-environment REASON", kind.word().to_lowercase())]
+    Production {
+        /// The kind.
+        kind: RunKind,
+        /// The environment.
+        environment: SafeText,
+    },
+    /// A live run on hosts of another environment.
+    #[error("a live run refuses hosts of environment `{0}`: it wants `production`; use another --inventory, or give --override-environment REASON")]
+    NotProduction(SafeText),
+    /// A live run on hosts of no named environment.
+    #[error("the inventory names no environment: write environment = \"production\" into it, or give --environment production")]
+    Unnamed,
+}
+
+/// Whether a run of `kind` may touch hosts of `environment` (RUNBOOK.md, hosts).
+pub fn may_run(kind: RunKind, environment: Option<&SafeText>) -> Result<(), Environment> {
+    let production = environment.is_some_and(|name| name.as_str() == "production");
+    match (kind, environment) {
+        (RunKind::Live, None) => Err(Environment::Unnamed),
+        (RunKind::Live, Some(name)) if !production => {
+            Err(Environment::NotProduction(name.clone()))
+        }
+        (RunKind::Rehearsal | RunKind::Drill, Some(name)) if production => {
+            Err(Environment::Production { kind, environment: name.clone() })
+        }
+        (RunKind::Live | RunKind::Rehearsal | RunKind::Drill, _) => Ok(()),
+    }
+}
+
+impl Inputs {
+    /// Reads a runbook and all that it names from the disk, and checks it.
+    ///
+    /// # Errors
+    /// The runbook itself cannot be read. What is wrong with it is in the second value.
+    pub fn read(path: &Path, options: &Options) -> Result<(Self, Checked), InputsError> {
+        let name = path.display().to_string();
+        let text = read_text(path)
+            .map_err(|source| InputsError::Read { path: path.to_owned(), source })?;
+        let beside = path.parent().unwrap_or(Path::new("")).to_owned();
+        let replaced = options.inventory.clone();
+        let mut files = BTreeMap::from([(name.clone(), text.clone())]);
+        let checked = runbook::check_with(&Source::new(&name, &text), options, &mut |written| {
+            // The inventory of the command line is relative to the folder one is in.
+            let from_flag = replaced.as_deref() == Some(written);
+            let file = if from_flag { PathBuf::from(written) } else { beside.join(written) };
+            let text = read_text(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+            files.insert(written.to_owned(), text.clone());
+            Ok(Source::new(&file.display().to_string(), &text))
+        });
+        let inputs = Self {
+            files,
+            main: name,
+            inventory: options.inventory.clone(),
+            vars: options.vars.clone(),
+            practice: false,
+        };
+        Ok((inputs, checked))
+    }
+
+    /// Checks the texts again, without the disk.
+    pub fn check(&self) -> Checked {
+        let text = self.files.get(&self.main).map_or("", String::as_str);
+        let options = Options { inventory: self.inventory.clone(), vars: self.vars.clone() };
+        runbook::check_with(&Source::new(&self.main, text), &options, &mut |written| {
+            let text = self.files.get(written).ok_or("it is not among the pinned files")?;
+            Ok(Source::new(written, text))
+        })
+    }
+
+    /// The plan of these inputs.
+    ///
+    /// # Errors
+    /// The runbook has errors, or a template or an expression of it cannot be worked out.
+    pub fn plan(&self, checked: &Checked) -> Result<Arc<Plan>, InputsError> {
+        let Some(runbook) = &checked.runbook else {
+            return Err(InputsError::Invalid(Box::new(checked.clone())));
+        };
+        let inputs =
+            plan::Inputs { vars: self.vars.clone(), scripts: checked.scripts.clone() };
+        let plan = plan::compile(runbook, &checked.inventory, &inputs, self.digest());
+        plan.map(Arc::new).map_err(|errors| {
+            let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            InputsError::Plan(lines.join("\n"))
+        })
+    }
+
+    /// Digest of everything the plan is made from.
+    pub fn digest(&self) -> crate::base::Digest {
+        let mut hasher = crate::base::Hasher::default();
+        let mut field = |text: &str| {
+            hasher.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hasher.update(text.as_bytes());
+        };
+        field("golive-plan/1");
+        field(&self.main);
+        field(self.inventory.as_deref().unwrap_or(""));
+        for (name, text) in &self.files {
+            field(name);
+            field(text);
+        }
+        for (name, value) in &self.vars {
+            field(name.as_str());
+            field(value);
+        }
+        hasher.digest()
+    }
+
+    /// Keeps the inputs in a session's folder.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub fn pin(&self, session: &Found) -> Result<(), InputsError> {
+        let dir = session.pinned();
+        make_private_dir(&dir)?;
+        let mut files = BTreeMap::new();
+        for (index, (name, text)) in self.files.iter().enumerate() {
+            let base = Path::new(name).file_name().and_then(|base| base.to_str());
+            let safe = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
+            let base: String = base.unwrap_or("file").chars().map(safe).collect();
+            let kept = format!("{index}-{base}");
+            write_private(&dir.join(&kept), text)?;
+            files.insert(name.clone(), kept);
+        }
+        let manifest = Manifest {
+            main: self.main.clone(),
+            inventory: self.inventory.clone(),
+            vars: self.vars.clone(),
+            practice: self.practice,
+            files,
+        };
+        let text = serde_json::to_string_pretty(&manifest).expect("names and texts are JSON");
+        write_private(&dir.join("inputs.json"), &format!("{text}\n"))?;
+        let sync = fs::File::open(&dir).and_then(|dir| dir.sync_all());
+        sync.map_err(|source| StoreError::Io { doing: "sync", path: dir, source }.into())
+    }
+
+    /// The inputs that a session was started from.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn pinned(session: &Found) -> Result<Self, InputsError> {
+        let dir = session.pinned();
+        let path = dir.join("inputs.json");
+        let read = |path: PathBuf| match fs::read_to_string(&path) {
+            Ok(text) => Ok(text),
+            Err(source) => Err(InputsError::Read { path, source }),
+        };
+        let manifest: Manifest = serde_json::from_str(&read(path.clone())?)
+            .map_err(|error| InputsError::Pinned { path, why: error.to_string() })?;
+        let mut files = BTreeMap::new();
+        for (name, kept) in manifest.files {
+            if kept.contains('/') || kept.contains("..") {
+                let why = format!("`{}` is not a file of this folder", SafeText::new(&kept));
+                return Err(InputsError::Pinned { path: dir, why });
+            }
+            files.insert(name, read(dir.join(kept))?);
+        }
+        Ok(Self {
+            files,
+            main: manifest.main,
+            inventory: manifest.inventory,
+            vars: manifest.vars,
+            practice: manifest.practice,
+        })
+    }
+}
+
+/// A text file of at most what the loader takes, and a bit: it says itself what is too much.
+fn read_text(path: &Path) -> io::Result<String> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(8 << 20).read_to_end(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))
+}
+
+fn write_private(path: &Path, text: &str) -> Result<(), StoreError> {
+    let write = || {
+        let mut file =
+            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|source| StoreError::Io { doing: "write", path: path.to_owned(), source })
+}

@@ -1,0 +1,29 @@
+//! One run of one runbook, without a screen: the only clock, the journal, the dispatcher.
+//!
+//! A session is one task that owns the state and the journal. Everything else sends it commands
+//! and reports through a [`Handle`] and reads [`View`]s.
+//!
+//! # Invariants
+//!
+//! - Decide, write down, believe, and only then do: nothing leaves before its line is on disk.
+//! - The state shown is the state journaled. When the record fails, nothing new starts.
+//! - After a crash nothing that was in flight runs again by itself.
+//!
+//! # Deliberately absent
+//!
+//! Nothing is drawn here, and no argument is parsed.
+
+mod clock;
+mod dispatcher;
+mod handle;
+mod inputs;
+mod output;
+mod recovery;
+mod store;
+
+pub use clock::{Clock, boot_id, machine_name};
+pub use dispatcher::{Start, StartError, start};
+pub use handle::{Chunk, Handle, LinkView, SubmitError, View};
+pub use inputs::{Environment, Inputs, InputsError, may_run};
+pub use recovery::{Recovered, RecoverError, open};
+pub use store::{Found, Store, StoreError, Summary};
