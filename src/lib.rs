@@ -1,6 +1,7 @@
 //! golive: the cutover console.
 pub mod base;
+pub mod runbook;
+pub mod plan;
 pub mod engine;
 pub mod journal;
-pub mod plan;
-pub mod runbook;
+pub mod exec;

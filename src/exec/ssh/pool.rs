@@ -1,0 +1,572 @@
+//! The hosts of a run, each with one warm connection that all its sessions share.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
+
+use russh::client::Msg;
+use russh::{Channel, Disconnect};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot, watch};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::auth::KeyRing;
+use super::config::{self, Proxy, Query, expand_home, parse_hop};
+use super::connect::{self, Connection, OnEnd, Peer, Plan};
+use super::error::{Budget, ErrorKind, SshError, words};
+use super::host::{HostSpec, Options, SESSIONS_MAX, SecretKey};
+use super::run::{Command, Flight, Output, RunEnd, StopSignal};
+use super::shell::{Group, Survivor};
+use super::stop::{self, Proof};
+use crate::base::{HostId, Timestamp};
+
+/// Handshakes at once through one jump host: stock sshd drops some beyond 10 (`MaxStartups`).
+const HANDSHAKES_PER_HOP: usize = 8;
+/// Handshakes at once altogether.
+const HANDSHAKES: usize = 32;
+/// Nobody waits longer for a connection that somebody else is opening: its budgets are shorter.
+const WAIT_MAX: Duration = Duration::from_secs(300);
+/// Link changes that a slow listener may fall behind.
+const CHANGES_KEPT: usize = 1_024;
+/// Pause before a refused session is asked for again; the server may be just closing one.
+const REFUSED_PAUSE: Duration = Duration::from_millis(25);
+
+/// The state of the link to a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// Not asked for yet.
+    Idle,
+    /// Being opened.
+    Connecting,
+    /// Open and logged in.
+    Up {
+        /// Since when.
+        since: Timestamp,
+        /// Whom we speak with, and how.
+        peer: Arc<Peer>,
+    },
+    /// It could not be opened, or it died. The next command opens it anew.
+    Down {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The link of a host has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkChange {
+    /// Whose.
+    pub host: HostId,
+    /// What it is now.
+    pub state: LinkState,
+}
+
+/// Hosts and their connections. Cheap to clone; all clones share everything.
+#[derive(Clone)]
+pub struct Pool(Arc<Inner>);
+
+struct Inner {
+    options: Options,
+    ring: KeyRing,
+    hosts: BTreeMap<HostId, Arc<Slot>>,
+    /// Jump hosts that are no hosts of the inventory, by the way to them.
+    hops: Mutex<BTreeMap<String, Arc<Slot>>>,
+    handshakes: Arc<Semaphore>,
+    changes: broadcast::Sender<LinkChange>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("hosts", &self.0.hosts.keys()).finish_non_exhaustive()
+    }
+}
+
+/// What is known of a host before it is looked up.
+#[derive(Clone, Debug)]
+struct Node {
+    query: Query,
+    jump: Vec<String>,
+    identity: Option<std::path::PathBuf>,
+    pin: Option<String>,
+}
+
+/// A host's place in the pool.
+pub(super) struct Slot {
+    id: Option<HostId>,
+    node: Node,
+    phase: Mutex<Phase>,
+    view: watch::Sender<LinkState>,
+    /// Places for sessions.
+    sessions: Arc<Semaphore>,
+    /// How many there are; fewer after the server has shown that it allows fewer.
+    places: Mutex<usize>,
+    /// Handshakes through this host.
+    handshakes: Arc<Semaphore>,
+}
+
+type Opened = Result<Arc<Connection>, SshError>;
+
+enum Phase {
+    Idle,
+    Opening(watch::Receiver<Option<Opened>>),
+    Up(Arc<Connection>),
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Slot {
+    fn new(id: Option<HostId>, node: Node, places: usize) -> Arc<Self> {
+        let places = places.clamp(1, SESSIONS_MAX);
+        Arc::new(Self {
+            id,
+            node,
+            phase: Mutex::new(Phase::Idle),
+            view: watch::Sender::new(LinkState::Idle),
+            sessions: Arc::new(Semaphore::new(places)),
+            places: Mutex::new(places),
+            handshakes: Arc::new(Semaphore::new(HANDSHAKES_PER_HOP)),
+        })
+    }
+
+    /// Its name for messages.
+    pub(super) fn name(&self) -> &str {
+        &self.node.query.host
+    }
+
+    /// Gives up the place of `permit` for good, if somebody else holds one: the server allows
+    /// fewer sessions than we thought.
+    fn shrink(&self, permit: OwnedSemaphorePermit) -> Option<OwnedSemaphorePermit> {
+        let mut places = lock(&self.places);
+        let used = places.saturating_sub(self.sessions.available_permits());
+        if used <= 1 {
+            return Some(permit);
+        }
+        *places = places.saturating_sub(1);
+        permit.forget();
+        None
+    }
+}
+
+/// An open session with its place.
+pub(super) struct Session {
+    pub(super) slot: Arc<Slot>,
+    pub(super) connection: Arc<Connection>,
+    pub(super) channel: Option<Channel<Msg>>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Why no session was opened.
+enum NoChannel {
+    Refused(String),
+    Dead(String),
+    Slow,
+}
+
+impl Pool {
+    /// A pool of `hosts`. Nothing is opened yet.
+    pub fn new(hosts: Vec<HostSpec>, options: Options) -> Self {
+        let slot = |spec: HostSpec| {
+            let node = Node {
+                query: Query {
+                    host: spec.id.to_string(),
+                    address: spec.address,
+                    port: spec.port,
+                    user: spec.user,
+                },
+                jump: spec.jump,
+                identity: spec.identity,
+                pin: spec.hostkey,
+            };
+            (spec.id.clone(), Slot::new(Some(spec.id), node, spec.max_concurrent))
+        };
+        let extra = options.extra_keys.iter().map(SecretKey::key).collect();
+        Self(Arc::new(Inner {
+            ring: KeyRing::new(extra, Arc::clone(&options.prompt)),
+            hosts: hosts.into_iter().map(slot).collect(),
+            hops: Mutex::default(),
+            handshakes: Arc::new(Semaphore::new(HANDSHAKES)),
+            changes: broadcast::Sender::new(CHANGES_KEPT),
+            options,
+        }))
+    }
+
+    /// Opens the connection in the background, if it is not open. Needs a tokio runtime.
+    pub fn warm(&self, host: &HostId) {
+        if let Some(slot) = self.0.hosts.get(host) {
+            let (pool, slot) = (self.clone(), Arc::clone(slot));
+            // What comes of it shows in the link's state.
+            tokio::spawn(async move { pool.acquire(&slot, Vec::new()).await.ok() });
+        }
+    }
+
+    /// Opens the connection and waits for it.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn connect(&self, host: &HostId) -> Result<Arc<Peer>, SshError> {
+        let slot = self.slot(host)?;
+        let connection = self.acquire(&slot, Vec::new()).await?;
+        Ok(Arc::clone(&connection.peer))
+    }
+
+    /// The state of the link to `host`; [`LinkState::Idle`] for an unknown one.
+    pub fn link(&self, host: &HostId) -> LinkState {
+        self.0.hosts.get(host).map_or(LinkState::Idle, |slot| slot.view.borrow().clone())
+    }
+
+    /// Every change of every link from now on.
+    pub fn changes(&self) -> broadcast::Receiver<LinkChange> {
+        self.0.changes.subscribe()
+    }
+
+    /// Runs `command` on `host` and hands its output to `output` as it comes. Returns when the
+    /// channel has ended, which is when the last process that holds the step's outputs has let
+    /// go of them.
+    ///
+    /// The command has a task of its own: dropping this future stops neither the command nor
+    /// the taking of its output.
+    pub async fn run(
+        &self,
+        host: &HostId,
+        command: Command,
+        output: Box<dyn Output>,
+        mut signal: StopSignal,
+    ) -> RunEnd {
+        let name = host.to_string();
+        let slot = match self.slot(host) {
+            Ok(slot) => slot,
+            Err(why) => return RunEnd::NotStarted { why },
+        };
+        if signal.grace().is_some() {
+            return RunEnd::NotStarted { why: SshError::StoppedBefore { host: name } };
+        }
+        let opened = tokio::select! {
+            opened = self.session(&slot) => opened,
+            _ = signal.asked() => Err(SshError::StoppedBefore { host: name.clone() }),
+        };
+        let session = match opened {
+            Ok(session) => session,
+            Err(why) => return RunEnd::NotStarted { why },
+        };
+        let flight = Flight::run(self.clone(), name.clone(), session, command, output, signal);
+        tokio::spawn(flight).await.unwrap_or_else(|error| RunEnd::Lost {
+            why: SshError::LinkLost { host: name, why: format!("its task failed: {error}") },
+            group: None,
+        })
+    }
+
+    /// Who lives in a process group of `host`: for commands that were lost.
+    ///
+    /// # Errors
+    /// When the host cannot be asked.
+    pub async fn living(&self, host: &HostId, group: Group) -> Result<Vec<Survivor>, SshError> {
+        let slot = self.slot(host)?;
+        stop::look(self, &slot, group, None, None).await
+    }
+
+    /// Stops a process group of `host`, as a running command is stopped: for lost ones.
+    pub async fn stop_group(
+        &self,
+        host: &HostId,
+        group: Group,
+        grace: Duration,
+        become_prefix: Option<String>,
+    ) -> Proof {
+        match self.slot(host) {
+            Ok(slot) => {
+                stop::stop(self, &slot, group, grace, StopSignal::never(), become_prefix).await
+            }
+            Err(error) => Proof::unknown(&error.to_string()),
+        }
+    }
+
+    /// Says goodbye on every open connection. Commands that run are lost, not stopped.
+    pub async fn close(&self) {
+        let hops: Vec<Arc<Slot>> = lock(&self.0.hops).values().cloned().collect();
+        for slot in self.0.hosts.values().cloned().chain(hops) {
+            let phase = std::mem::replace(&mut *lock(&slot.phase), Phase::Idle);
+            if let Phase::Up(connection) = phase {
+                connection.handle.disconnect(Disconnect::ByApplication, "done", "").await.ok();
+            }
+        }
+    }
+
+    fn slot(&self, host: &HostId) -> Result<Arc<Slot>, SshError> {
+        let found = self.0.hosts.get(host).map(Arc::clone);
+        found.ok_or_else(|| SshError::NoSuchHost { host: host.to_string() })
+    }
+
+    /// A place and an open channel in it. Nothing has been sent when this fails.
+    async fn session(&self, slot: &Arc<Slot>) -> Result<Session, SshError> {
+        let budget = self.0.options.budgets.open;
+        let host = || slot.name().to_owned();
+        let closed = || SshError::LinkLost { host: host(), why: "the pool is closed".to_owned() };
+        let place = || Arc::clone(&slot.sessions).acquire_owned();
+        let mut permit = place().await.map_err(|_| closed())?;
+        let mut deadline = Instant::now() + budget;
+        let (mut dead, mut refused) = (false, 0_u32);
+        loop {
+            let connection = self.acquire(slot, Vec::new()).await?;
+            match open_channel(&connection, budget).await {
+                Ok(channel) => {
+                    let (slot, channel) = (Arc::clone(slot), Some(channel));
+                    return Ok(Session { slot, connection, channel, _place: permit });
+                }
+                Err(NoChannel::Slow) => {
+                    return Err(SshError::Timeout {
+                        host: host(),
+                        address: connection.peer.address.clone(),
+                        budget: Budget::Open,
+                        after: budget,
+                    });
+                }
+                // It died under us; nothing was sent, so one fresh connection may be tried.
+                Err(NoChannel::Dead(why)) if dead => {
+                    return Err(SshError::LinkLost { host: host(), why });
+                }
+                Err(NoChannel::Dead(_)) => dead = true,
+                Err(NoChannel::Refused(why)) if Instant::now() > deadline => {
+                    return Err(SshError::NoSession { host: host(), why });
+                }
+                Err(NoChannel::Refused(_)) => {
+                    refused = refused.saturating_add(1);
+                    sleep(REFUSED_PAUSE * refused.min(10)).await;
+                    if refused > 1 {
+                        permit = match slot.shrink(permit) {
+                            Some(permit) => permit,
+                            None => place().await.map_err(|_| closed())?,
+                        };
+                        deadline = deadline.max(Instant::now() + budget / 2);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A channel for stopping and looking, beside the places: on the shared connection, or on
+    /// one of its own when that is full.
+    pub(super) async fn control_channel(
+        &self,
+        slot: &Arc<Slot>,
+    ) -> Result<(Arc<Connection>, Channel<Msg>), SshError> {
+        let budget = self.0.options.budgets.open;
+        let connection = self.acquire(slot, Vec::new()).await?;
+        if let Ok(channel) = open_channel(&connection, budget).await {
+            return Ok((connection, channel));
+        }
+        let fresh = self.clone().establish(Arc::clone(slot), Vec::new(), Box::new(|_| ())).await?;
+        let fresh = Arc::new(fresh);
+        let host = slot.name().to_owned();
+        match open_channel(&fresh, budget).await {
+            Ok(channel) => Ok((fresh, channel)),
+            Err(NoChannel::Refused(why)) => Err(SshError::NoSession { host, why }),
+            Err(NoChannel::Dead(why)) => Err(SshError::LinkLost { host, why }),
+            Err(NoChannel::Slow) => Err(SshError::Timeout {
+                host,
+                address: fresh.peer.address.clone(),
+                budget: Budget::Open,
+                after: budget,
+            }),
+        }
+    }
+
+    /// The connection of `slot`, opened if need be; those who come meanwhile wait for the same
+    /// one. `trail`: the hosts that wait for it to go through it.
+    async fn acquire(&self, slot: &Arc<Slot>, trail: Vec<String>) -> Opened {
+        if trail.iter().any(|name| name == slot.name()) {
+            let host = slot.name().to_owned();
+            let why = format!("its jump hosts form a ring: {}", trail.join(", "));
+            return Err(SshError::Config { host, why });
+        }
+        let mut outcome = {
+            let mut phase = lock(&slot.phase);
+            match &*phase {
+                Phase::Up(connection) if !connection.handle.is_closed() => {
+                    return Ok(Arc::clone(connection));
+                }
+                Phase::Opening(outcome) if outcome.has_changed().is_ok() => outcome.clone(),
+                Phase::Idle | Phase::Opening(_) | Phase::Up(_) => {
+                    let (tell, outcome) = watch::channel(None);
+                    *phase = Phase::Opening(outcome.clone());
+                    self.show(slot, LinkState::Connecting);
+                    tokio::spawn(self.clone().open(Arc::clone(slot), trail, tell));
+                    outcome
+                }
+            }
+        };
+        let lost = |why: &str| SshError::LinkLost { host: slot.name().to_owned(), why: why.to_owned() };
+        let opened = match timeout(WAIT_MAX, outcome.wait_for(Option::is_some)).await {
+            Ok(Ok(outcome)) => outcome.clone(),
+            Ok(Err(_)) => None,
+            Err(_) => return Err(lost("nobody could open it in time")),
+        };
+        opened.unwrap_or_else(|| Err(lost("the task that opened it ended")))
+    }
+
+    /// Opens the connection of `slot` and tells all who wait.
+    async fn open(
+        self,
+        slot: Arc<Slot>,
+        trail: Vec<String>,
+        tell: watch::Sender<Option<Opened>>,
+    ) {
+        let on_end = self.on_end(&slot);
+        let opened = self.clone().establish(Arc::clone(&slot), trail, on_end).await.map(Arc::new);
+        let (phase, view) = match &opened {
+            Ok(connection) => {
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+                let millis = now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+                let since = Timestamp::from_unix_millis(millis);
+                let peer = Arc::clone(&connection.peer);
+                let up = if let Some(reason) = connection.end() {
+                    LinkState::Down { reason }
+                } else {
+                    LinkState::Up { since, peer }
+                };
+                (Phase::Up(Arc::clone(connection)), up)
+            }
+            Err(error) => (Phase::Idle, LinkState::Down { reason: error.to_string() }),
+        };
+        *lock(&slot.phase) = phase;
+        self.show(&slot, view);
+        tell.send_replace(Some(opened));
+    }
+
+    fn on_end(&self, slot: &Arc<Slot>) -> OnEnd {
+        let (pool, slot): (Weak<Inner>, Weak<Slot>) =
+            (Arc::downgrade(&self.0), Arc::downgrade(slot));
+        Box::new(move |reason| {
+            if let (Some(pool), Some(slot)) = (pool.upgrade(), slot.upgrade()) {
+                Self(pool).show(&slot, LinkState::Down { reason: reason.to_owned() });
+            }
+        })
+    }
+
+    fn show(&self, slot: &Slot, state: LinkState) {
+        tracing::debug!(host = slot.name(), ?state, "link");
+        slot.view.send_replace(state.clone());
+        if let Some(host) = slot.id.clone() {
+            // Nobody may be listening.
+            self.0.changes.send(LinkChange { host, state }).ok();
+        }
+    }
+
+    /// Looks the host up, goes through its jump hosts, and opens a connection of its own.
+    fn establish(
+        self,
+        slot: Arc<Slot>,
+        mut trail: Vec<String>,
+        on_end: OnEnd,
+    ) -> Pin<Box<dyn Future<Output = Result<Connection, SshError>> + Send>> {
+        // Boxed: a jump host is opened the same way, from within.
+        Box::pin(async move {
+            let node = &slot.node;
+            let options = &self.0.options;
+            let mut settings = config::settings(&options.config, &node.query).await?;
+            if let Some(identity) = &node.identity {
+                settings.identities.insert(0, identity_file(node, identity)?);
+            }
+            let (hops, by_id) = match (&node.jump[..], &settings.proxy) {
+                ([], Proxy::Jump(hops)) => (hops.clone(), false),
+                ([], Proxy::Direct | Proxy::Command(_)) => (Vec::new(), false),
+                (hops, _) => (hops.to_vec(), true),
+            };
+            let mut gates = vec![Arc::clone(&self.0.handshakes)];
+            let via = match hops.split_last() {
+                None => None,
+                Some((last, before)) => {
+                    let hop = self.hop(last, before, by_id);
+                    trail.push(slot.name().to_owned());
+                    let connection =
+                        self.acquire(&hop, trail).await.map_err(|error| through(node, last, error))?;
+                    gates.push(Arc::clone(&hop.handshakes));
+                    Some((last.as_str(), connection))
+                }
+            };
+            let plan = Plan {
+                host: slot.name(),
+                settings: &settings,
+                pin: node.pin.as_deref(),
+                options,
+                ring: &self.0.ring,
+                via,
+                gates,
+            };
+            connect::open(&plan, on_end).await
+        })
+    }
+
+    /// The place of the jump host `name`, reached through those `before` it.
+    fn hop(&self, name: &str, before: &[String], by_id: bool) -> Arc<Slot> {
+        let known = name.parse().ok().filter(|_| by_id);
+        let known = known.and_then(|id: HostId| self.0.hosts.get(&id));
+        if let Some(slot) = known
+            && (before.is_empty() || slot.node.jump == before)
+        {
+            return Arc::clone(slot);
+        }
+        let way = format!("{by_id} {} {name}", before.join(","));
+        let make = || {
+            let mut node = known.map_or_else(
+                || Node { query: parse_hop(name), jump: Vec::new(), identity: None, pin: None },
+                |slot| slot.node.clone(),
+            );
+            node.jump = before.to_vec();
+            Slot::new(None, node, SESSIONS_MAX)
+        };
+        Arc::clone(lock(&self.0.hops).entry(way).or_insert_with(make))
+    }
+}
+
+/// The error of a jump host, told of the host behind it.
+fn through(node: &Node, hop: &str, error: SshError) -> SshError {
+    match error.kind() {
+        // These name the jump host, and the remedy is there.
+        ErrorKind::HostKey | ErrorKind::Auth | ErrorKind::Other => error,
+        ErrorKind::Unreachable => SshError::Proxy {
+            host: node.query.host.clone(),
+            via: format!("jump host `{hop}`"),
+            why: error.to_string(),
+        },
+    }
+}
+
+/// The identity of a host, which unlike a default must exist.
+fn identity_file(node: &Node, path: &std::path::Path) -> Result<std::path::PathBuf, SshError> {
+    let path = expand_home(&path.to_string_lossy(), &config::home());
+    let mut public = path.clone().into_os_string();
+    public.push(".pub");
+    if path.exists() || std::path::Path::new(&public).exists() {
+        return Ok(path);
+    }
+    let why = format!("`identity` {} does not exist", path.display());
+    Err(SshError::Config { host: node.query.host.clone(), why })
+}
+
+/// Opens a session's channel. A late one, that nobody waits for any more, is closed again:
+/// left open it would keep its place on the server.
+async fn open_channel(
+    connection: &Arc<Connection>,
+    budget: Duration,
+) -> Result<Channel<Msg>, NoChannel> {
+    let (tell, told) = oneshot::channel();
+    let opening = Arc::clone(connection);
+    tokio::spawn(async move {
+        let opened = opening.handle.channel_open_session().await;
+        if let Err(Ok(late)) = tell.send(opened) {
+            late.close().await.ok();
+        }
+    });
+    let end = || connection.end().unwrap_or_else(|| "the connection was closed".to_owned());
+    match timeout(budget, told).await {
+        Ok(Ok(Ok(channel))) => Ok(channel),
+        Ok(Ok(Err(russh::Error::ChannelOpenFailure(reason)))) => {
+            Err(NoChannel::Refused(words(&format!("{reason:?}"))))
+        }
+        Ok(Ok(Err(_)) | Err(_)) => Err(NoChannel::Dead(end())),
+        Err(_) => Err(NoChannel::Slow),
+    }
+}

@@ -1,0 +1,293 @@
+//! The shell text around a step: how it is handed over, where it begins, how it is stopped.
+//!
+//! The exec request is one fixed line, harmless in any login shell. The step's text and its
+//! variables follow on standard input, so that `ps` on the host shows neither; what is left of
+//! standard input is the step's own. `read` takes exactly one line and not a byte more: POSIX
+//! wants it so, and every shell that was tried does it.
+//!
+//! Before the step begins, the shell says so on standard error, with the number of its process
+//! group and the birth of its leader. That line tells a step that began from a forced command
+//! that answered in its place, and it is what stopping goes by.
+
+use std::fmt::Write as _;
+
+/// What is executed on a host; the rest comes over standard input.
+pub(super) const BOOTSTRAP: &str = "exec sh -c 'IFS= read -r gl_l;eval \"$gl_l\"'";
+
+/// The word that the line of a start mark begins with.
+const MARK: &str = "golive-start";
+
+/// Bytes of standard error that are held back in search of the start mark. Login scripts that
+/// print more than this are not read past.
+const MARK_WITHIN: usize = 64 * 1024;
+
+/// Finds the process group (`gl_p`) and the birth of this shell (`gl_s`).
+const PROBE: &str = "gl_t=;[ -r /proc/$$/stat ]&&IFS= read -r gl_t </proc/$$/stat;set -- $gl_t;gl_p=${5-};gl_s=${22-};[ \"$gl_p\" ]||{ set -- $(ps -o pgid= -p $$ 2>/dev/null);gl_p=${1-};}";
+
+/// A process group on a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its number.
+    pub id: u32,
+    /// When its leader was born, in clock ticks since the host's boot; tells a group from a
+    /// later one of the same number. `None` where the host does not say (no `/proc`).
+    pub born: Option<u64>,
+}
+
+/// `text` as one shell word.
+fn quoted(text: &str) -> String {
+    // A line end cannot be read by `read -r`: it is spliced in from a variable.
+    format!("'{}'", text.replace('\'', "'\\''").replace('\n', "'\"$gl_n\"'"))
+}
+
+/// Whether `name` may name a variable of the environment.
+fn is_name(name: &str) -> bool {
+    let letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    name.starts_with(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit())
+}
+
+/// What goes to standard input before the step's own: two lines.
+///
+/// # Errors
+/// Says what cannot be sent.
+pub(super) fn preamble(
+    nonce: &str,
+    line: &str,
+    env: &[(String, String)],
+) -> Result<String, String> {
+    if line.contains('\0') {
+        return Err("it contains a NUL byte".to_owned());
+    }
+    // sshd makes each session its own process group. Where a server does not, setsid does.
+    let mut text = format!(
+        "{PROBE};[ \"$gl_p\" = $$ ]||{{ command -v setsid >/dev/null 2>&1&&exec setsid sh -c 'IFS= read -r gl_l;eval \"$gl_l\"';}};IFS= read -r gl_l;eval \"$gl_l\"\n"
+    );
+    let newline = line.contains('\n') || env.iter().any(|(_, value)| value.contains('\n'));
+    if newline {
+        text.push_str("gl_n=$(printf '\\nx');gl_n=${gl_n%x};");
+    }
+    // Group 0: not ours alone, never signalled as a whole.
+    write!(
+        text,
+        "[ \"${{gl_p-}}\" = $$ ]||{{ {PROBE};}};[ \"$gl_p\" = $$ ]||gl_p=0;echo \"{MARK} {nonce} $gl_p $gl_s\" >&2;set --;gl_c={};",
+        quoted(line)
+    )
+    .ok();
+    for (name, value) in env {
+        if !is_name(name) {
+            return Err(format!("`{}` cannot name a variable", super::error::words(name)));
+        }
+        if value.contains('\0') {
+            return Err(format!("the value of ${name} contains a NUL byte"));
+        }
+        write!(text, "{name}={};export {name};", quoted(value)).ok();
+    }
+    text.push_str("eval \"unset gl_l gl_t gl_p gl_s gl_n gl_c;$gl_c\"\n");
+    Ok(text)
+}
+
+/// Finds the start mark in standard error and takes it out.
+#[derive(Debug)]
+pub(super) struct MarkFinder {
+    line: String,
+    held: Vec<u8>,
+    done: bool,
+}
+
+impl MarkFinder {
+    pub(super) fn new(nonce: &str) -> Self {
+        Self { line: format!("{MARK} {nonce} "), held: Vec::new(), done: false }
+    }
+
+    /// Takes bytes; gives back those to pass on, and the group once it is found (`None` within
+    /// when the step shares its group with others).
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> (Vec<u8>, Option<Option<Group>>) {
+        if self.done {
+            return (bytes.to_vec(), None);
+        }
+        self.held.extend_from_slice(bytes);
+        let mark = self.line.as_bytes();
+        if let Some(at) = self.held.windows(mark.len()).position(|window| window == mark) {
+            let tail = self.held.split_off(at);
+            if let Some(end) = tail.iter().position(|&b| b == b'\n') {
+                let (line, after) = tail.split_at(end);
+                let numbers = line.get(mark.len()..).unwrap_or_default();
+                let group = parse_group(&String::from_utf8_lossy(numbers));
+                let mut pass = std::mem::take(&mut self.held);
+                pass.extend(after.iter().skip(1));
+                self.done = true;
+                return (pass, Some(group));
+            }
+            self.held.extend(tail);
+        }
+        if self.held.len() > MARK_WITHIN {
+            return (self.rest(), None);
+        }
+        (Vec::new(), None)
+    }
+
+    /// Whether bytes pass through unheld.
+    pub(super) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// What is still held back; from now on everything passes.
+    pub(super) fn rest(&mut self) -> Vec<u8> {
+        self.done = true;
+        std::mem::take(&mut self.held)
+    }
+}
+
+fn parse_group(numbers: &str) -> Option<Group> {
+    let mut numbers = numbers.split_whitespace();
+    let id = numbers.next()?.parse().ok().filter(|&id| id > 1)?;
+    Some(Group { id, born: numbers.next().and_then(|born| born.parse().ok()) })
+}
+
+/// The line that signals a group (if `signal`) and lists who lives in it, on standard output:
+/// `recycled`, or `p PID STATE NAME` for each process, then `end`.
+///
+/// Its only variable parts are numbers, the name of a signal, and `become_`, the words that
+/// make a command run as another user.
+pub(super) fn control(group: Group, signal: Option<&str>, become_: Option<&str>) -> String {
+    let Group { id, born } = group;
+    let mut text = String::from("LC_ALL=C;export LC_ALL;");
+    if let Some(born) = born {
+        // The number may have gone to a stranger since; then our group is gone.
+        write!(
+            text,
+            "s=;[ -r /proc/{id}/stat ]&&read -r s </proc/{id}/stat;s=${{s##*\") \"}};set -- $s;case \"${{20-}}\" in \"\"|{born});;*)echo recycled;echo end;exit;;esac;"
+        )
+        .ok();
+    }
+    if let Some(signal) = signal {
+        // Never `kill -SIG -PGID`: some shells take that for every process there is.
+        write!(text, "kill -s {signal} -- -{id} 2>/dev/null;").ok();
+        if let Some(words) = become_ {
+            write!(text, "{words} kill -s {signal} -- -{id} 2>/dev/null;").ok();
+        }
+    }
+    // Zombies are listed with their state and do not count. Without ps, /proc is read by hand.
+    write!(
+        text,
+        "if l=$(ps -A -o pid= -o pgid= -o stat= -o comm= 2>/dev/null);then echo \"$l\"|while read -r a b c d;do [ \"$b\" = {id} ]&&echo \"p $a $c $d\";done;\
+         else for f in /proc/[0-9]*/stat;do l=;read -r l <\"$f\"||continue;a=${{l%% *}};n=${{l#*\"(\"}};n=${{n%\") \"*}};set -- ${{l##*\") \"}};[ \"$3\" = {id} ]&&echo \"p $a $1 $n\";done 2>/dev/null;fi;"
+    )
+    .ok();
+    // A group of another user's processes may be hidden from both.
+    write!(
+        text,
+        "case $(kill -s 0 -- -{id} 2>&1) in *ermitted*) echo \"p {id} ? of-another-user\";;esac;echo end"
+    )
+    .ok();
+    format!("exec sh -c {}", quoted(&text))
+}
+
+/// A process that outlived a stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Survivor {
+    /// Its number.
+    pub pid: u32,
+    /// Its state, as `ps` writes it.
+    pub state: String,
+    /// Its program.
+    pub name: String,
+}
+
+/// Reads what [`control`] printed; `None` when it did not come to its end.
+pub(super) fn living(output: &str) -> Option<Vec<Survivor>> {
+    let mut living = Vec::new();
+    let mut ended = false;
+    for line in output.lines() {
+        let mut words = line.split_whitespace();
+        match words.next() {
+            Some("p") => {
+                let pid = words.next()?.parse().ok()?;
+                let state = words.next().unwrap_or("?").to_owned();
+                let name = super::error::words(words.next().unwrap_or("?"));
+                if !state.starts_with(['Z', 'X']) {
+                    living.push(Survivor { pid, state, name });
+                }
+            }
+            Some("end") => ended = true,
+            Some(_) | None => (),
+        }
+    }
+    ended.then_some(living)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BOOTSTRAP, Group, MarkFinder, control, living, preamble};
+
+    #[test]
+    fn the_bootstrap_holds_nothing_that_a_login_shell_could_take_for_its_own() {
+        let inner = BOOTSTRAP.strip_prefix("exec sh -c '").unwrap().strip_suffix('\'').unwrap();
+        assert!(!inner.contains(['\'', '\\', '!', '\n', '%', '#', '`']), "{inner}");
+    }
+
+    #[test]
+    fn a_preamble_is_two_lines_whatever_the_step_holds() {
+        let env = [("A".to_owned(), "x\ny'z".to_owned())];
+        let text = preamble("n", "echo 1\necho \"it's\"\n", &env).unwrap();
+        assert_eq!(text.matches('\n').count(), 2);
+        assert!(text.ends_with('\n'));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused() {
+        let env = |name: &str, value: &str| [(name.to_owned(), value.to_owned())];
+        assert!(preamble("n", "a\0b", &[]).is_err());
+        assert!(preamble("n", "a", &env("A", "\0")).is_err());
+        for name in ["", "1A", "A-B", "A;rm", "Ä"] {
+            assert!(preamble("n", "a", &env(name, "x")).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_mark_is_found_in_pieces_and_taken_out() {
+        let whole = b"motd\ngolive-start abc 123 456\nfirst words\n";
+        for cut in 0..whole.len() {
+            let mut finder = MarkFinder::new("abc");
+            let (mut passed, one) = finder.feed(&whole[..cut]);
+            let (more, two) = finder.feed(&whole[cut..]);
+            passed.extend(more);
+            let group = one.or(two).unwrap();
+            assert_eq!(group, Some(Group { id: 123, born: Some(456) }));
+            assert_eq!(passed, b"motd\nfirst words\n");
+        }
+    }
+
+    #[test]
+    fn a_mark_of_another_run_is_not_ours() {
+        let mut finder = MarkFinder::new("abc");
+        let (passed, group) = finder.feed(b"golive-start xyz 123 456\n");
+        assert_eq!((passed.len(), group), (0, None));
+        assert_eq!(finder.rest(), b"golive-start xyz 123 456\n");
+    }
+
+    #[test]
+    fn a_shared_group_is_no_group() {
+        let mut finder = MarkFinder::new("a");
+        assert_eq!(finder.feed(b"golive-start a 0 5\n").1, Some(None));
+    }
+
+    #[test]
+    fn zombies_do_not_live() {
+        let output = "p 7 Z sleep\np 8 S+ my prog\nend\n";
+        let living = living(output).unwrap();
+        assert_eq!(living.len(), 1);
+        assert_eq!(living[0].pid, 8);
+        assert_eq!(super::living("p 8 S x\n"), None);
+    }
+
+    #[test]
+    fn a_group_is_signalled_behind_two_dashes_only() {
+        let line = control(Group { id: 4711, born: Some(1) }, Some("TERM"), Some("sudo -n"));
+        let negative: Vec<_> = line.match_indices("-4711").map(|(at, _)| at).collect();
+        assert!(!negative.is_empty());
+        for at in negative {
+            assert!(line[..at].ends_with("-- "), "{line}");
+        }
+    }
+}
