@@ -145,7 +145,10 @@ impl Edge {
     }
 
     /// Starts every probe on its own schedule.
-    pub fn watch_health(&mut self, now: impl Fn() -> crate::base::Timestamp + Clone + Send + 'static) {
+    pub fn watch_health(
+        &mut self,
+        now: impl Fn() -> crate::base::Timestamp + Clone + Send + 'static,
+    ) {
         let start = |probe: &Probe| {
             let task = probe::watch(
                 probe.clone(),

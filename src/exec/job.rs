@@ -14,6 +14,7 @@ use crate::engine::{End, Job, Place, Run, Transcript};
 
 use super::edge::{Report, Sink, Sinks};
 use super::local;
+use super::shared::Shared;
 use super::ssh::{self, Pool, Proof, RunEnd, StopHandle, StopSignal, Survivor};
 
 /// Between TERM and KILL.
@@ -63,22 +64,26 @@ pub(super) async fn run_job(task: Task) -> (End, Option<Transcript>) {
     };
     let heard = Arc::new(AtomicU64::new(0));
     let began = Instant::now();
-    let mut ear = Ear { sink, judge: Judge::new(&task.run), heard: Arc::clone(&heard), began };
+    let judge = Judge::new(&task.run);
+    let ear = Shared::new(Ear { sink, judge, heard: Arc::clone(&heard), began });
     let quiet = task.run.silence.map(|silence| {
         let (job, reports) = (task.job.clone(), task.reports.clone());
         tokio::spawn(watch_silence(job, reports, silence, heard, began))
     });
     let end = match task.run.poll {
-        None => once(&task, &mut ear).await,
+        None => once(&task, &ear).await,
         Some(poll) => {
             let deadline = Instant::now() + poll.within.to_std();
-            poll_until(&task, &mut ear, poll.every.to_std(), deadline).await
+            poll_until(&task, &ear, poll.every.to_std(), deadline).await
         }
     };
     if let Some(quiet) = quiet {
         quiet.abort();
     }
-    let Ear { sink, judge, .. } = ear;
+    let Some(Ear { sink, judge, .. }) = ear.into_inner() else {
+        let why = "its output is still being written";
+        return (End::Unknown { why: SafeText::new(why) }, None);
+    };
     let end = judge.judge(end, &task.run);
     match sink.finish() {
         Ok(transcript) => (end, Some(transcript)),
@@ -112,7 +117,7 @@ async fn watch_silence(
 }
 
 /// Runs the command once where the job belongs.
-async fn once(task: &Task, ear: &mut Ear) -> RunEnd {
+async fn once(task: &Task, ear: &Shared<Ear>) -> RunEnd {
     let Task { run, job, prefix, pool, stopped, .. } = task;
     let mut command = ssh::Command::new(run.line.clone());
     command.env = run.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -120,9 +125,10 @@ async fn once(task: &Task, ear: &mut Ear) -> RunEnd {
     if let Some(prefix) = prefix {
         command = with_prefix(command, prefix);
     }
+    let output = Box::new(ear.clone());
     match &job.place {
-        Place::Host(host) => pool.run(host, command, ear, stopped.clone()).await,
-        Place::Here => local::run(command, ear, stopped.clone()).await,
+        Place::Host(host) => pool.run(host, command, output, stopped.clone()).await,
+        Place::Here => local::run(command, output, stopped.clone()).await,
     }
 }
 
@@ -130,7 +136,7 @@ async fn once(task: &Task, ear: &mut Ear) -> RunEnd {
 fn with_prefix(command: ssh::Command, prefix: &str) -> ssh::Command {
     let mut inner = String::new();
     for (name, value) in &command.env {
-        inner.push_str(&format!("export {name}={}\n", quoted(value)));
+        inner = format!("{inner}export {name}={}\n", quoted(value));
     }
     inner.push_str(&command.line);
     ssh::Command {
@@ -146,7 +152,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// Runs the command until it exits with 0, the time is over, or it is stopped.
-async fn poll_until(task: &Task, ear: &mut Ear, every: Duration, deadline: Instant) -> RunEnd {
+async fn poll_until(task: &Task, ear: &Shared<Ear>, every: Duration, deadline: Instant) -> RunEnd {
     loop {
         let end = once(task, ear).await;
         let done = match &end {
@@ -246,9 +252,7 @@ impl Judge {
                 let unmet = self.unmet(code, run).map(|unmet| SafeText::new(&unmet));
                 End::Exited { code, unmet, captured: self.captured }
             }
-            RunEnd::Signalled { signal, .. } => {
-                End::Signalled { signal: SafeText::new(&signal) }
-            }
+            RunEnd::Signalled { signal, .. } => End::Signalled { signal: SafeText::new(&signal) },
             RunEnd::NotStarted { why } => End::NotStarted { why: SafeText::new(&why.to_string()) },
             RunEnd::Lost { why, .. } => End::Unknown { why: SafeText::new(&why.to_string()) },
             RunEnd::Stopped { proof, .. } => End::Stopped { survivors: survivors(&proof) },
@@ -312,7 +316,9 @@ fn survivors(proof: &Proof) -> Option<Vec<SafeText>> {
     if proof.gone {
         return Some(Vec::new());
     }
-    let one = |alive: &Survivor| SafeText::new(&format!("{} {} ({})", alive.pid, alive.name, alive.state));
+    let one = |alive: &Survivor| {
+        SafeText::new(&format!("{} {} ({})", alive.pid, alive.name, alive.state))
+    };
     (!proof.survivors.is_empty()).then(|| proof.survivors.iter().map(one).collect())
 }
 

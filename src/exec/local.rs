@@ -27,7 +27,7 @@ const LAST_BYTES: Duration = Duration::from_secs(2);
 /// Runs `command` with `sh` and hands what it prints to `output`.
 pub(super) async fn run(
     command: ssh::Command,
-    output: &mut dyn Output,
+    output: Box<dyn Output>,
     mut stopped: StopSignal,
 ) -> RunEnd {
     let mut process = Command::new("sh");
@@ -41,7 +41,9 @@ pub(super) async fn run(
         .process_group(0);
     let mut child = match process.spawn() {
         Ok(child) => child,
-        Err(error) => return RunEnd::NotStarted { why: trouble(format!("cannot start sh: {error}")) },
+        Err(error) => {
+            return RunEnd::NotStarted { why: trouble(format!("cannot start sh: {error}")) };
+        }
     };
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     feed(&mut child, command.stdin);
@@ -59,13 +61,15 @@ pub(super) async fn run(
             status = child.wait() => break status.map(|status| (status, None)),
         }
     };
-    let drained = keep.drain(&mut chunks).await;
+    keep.drain(&mut chunks).await;
     let end = match status {
         Ok((status, Some(proof))) if stopping.is_some() => {
             RunEnd::Stopped { proof, status: Some(said(status)) }
         }
-        Ok((status, _)) => ended(status, drained),
-        Err(error) => RunEnd::Lost { why: trouble(format!("cannot wait for it: {error}")), group: None },
+        Ok((status, _)) => ended(status),
+        Err(error) => {
+            RunEnd::Lost { why: trouble(format!("cannot wait for it: {error}")), group: None }
+        }
     };
     match keep.refused {
         Some(why) => RunEnd::Unrecorded { why, end: Box::new(end) },
@@ -77,10 +81,10 @@ fn trouble(why: String) -> SshError {
     SshError::Config { host: "this machine".to_owned(), why }
 }
 
-fn ended(status: ExitStatus, whole: bool) -> RunEnd {
+fn ended(status: ExitStatus) -> RunEnd {
     match said(status) {
-        Status::Code(code) => RunEnd::Exited { code, whole },
-        Status::Signal(signal) => RunEnd::Signalled { signal, whole },
+        Status::Code(code) => RunEnd::Exited { code, whole: true },
+        Status::Signal(signal) => RunEnd::Signalled { signal, whole: true },
     }
 }
 
@@ -146,28 +150,24 @@ async fn pump(
 }
 
 /// Keeps output until it cannot; from then on it is read and thrown away, so the command runs on.
-struct Keep<'a> {
-    output: &'a mut dyn Output,
+struct Keep {
+    output: Box<dyn Output>,
     refused: Option<std::io::Error>,
 }
 
-impl Keep<'_> {
+impl Keep {
     fn take(&mut self, stream: Stream, bytes: &[u8]) {
         if self.refused.is_none() {
             self.refused = self.output.chunk(stream, bytes).err();
         }
     }
 
-    /// Takes what is left; false if the pipes stay open.
-    async fn drain(&mut self, chunks: &mut Chunks) -> bool {
-        loop {
-            match tokio::time::timeout(LAST_BYTES, chunks.recv()).await {
-                Ok(Some((stream, bytes))) => self.take(stream, &bytes),
-                Ok(None) => return true,
-                // Something that it started holds the pipes: what the command itself printed is
-                // in them already, and was read.
-                Err(_) => return true,
-            }
+    /// Takes what is left. Something that the command started may hold its pipes for ever; what
+    /// the command itself printed is in them by then, and is read.
+    async fn drain(&mut self, chunks: &mut Chunks) {
+        while let Ok(Some((stream, bytes))) = tokio::time::timeout(LAST_BYTES, chunks.recv()).await
+        {
+            self.take(stream, &bytes);
         }
     }
 }
@@ -177,7 +177,7 @@ async fn stop(
     group: Option<Pid>,
     child: &mut Child,
     chunks: &mut Chunks,
-    keep: &mut Keep<'_>,
+    keep: &mut Keep,
     grace: Duration,
 ) -> std::io::Result<(ExitStatus, Option<Proof>)> {
     let Some(group) = group else {
@@ -244,6 +244,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{Output, RunEnd, Status, Stream, run};
+    use crate::exec::shared::Shared;
     use crate::exec::ssh::{self, Command};
 
     #[derive(Default)]
@@ -261,24 +262,23 @@ mod tests {
 
     #[tokio::test]
     async fn both_streams_the_status_and_the_input() {
-        let mut heard = Heard::default();
+        let heard = Shared::new(Heard::default());
         let mut command = Command::new("cat; echo err >&2; echo $GL_X; exit 3");
         command.stdin = Some(b"in\n".to_vec());
         command.env = vec![("GL_X".to_owned(), "a b".to_owned())];
-        let end = run(command, &mut heard, ssh::StopSignal::never()).await;
+        let end = run(command, Box::new(heard.clone()), ssh::StopSignal::never()).await;
         assert!(matches!(end, RunEnd::Exited { code: 3, whole: true }), "{end:?}");
-        assert_eq!(heard.0, b"in\na b\n");
-        assert_eq!(heard.1, b"err\n");
+        assert_eq!(heard.look().0, b"in\na b\n");
+        assert_eq!(heard.look().1, b"err\n");
     }
 
     #[tokio::test]
     async fn a_stop_ends_the_whole_group_and_proves_it() {
-        let mut heard = Heard::default();
         // The child ignores TERM, and so does its own child.
         let command = Command::new("trap '' TERM; sleep 300 & echo up; wait; sleep 300");
         let (handle, signal) = ssh::stop_pair();
         handle.stop(Duration::from_millis(200));
-        let end = run(command, &mut heard, signal).await;
+        let end = run(command, Box::new(Heard::default()), signal).await;
         let RunEnd::Stopped { proof, status } = end else { panic!("{end:?}") };
         assert!(proof.gone && proof.killed && proof.survivors.is_empty(), "{proof:?}");
         assert_eq!(status, Some(Status::Signal("KILL".to_owned())));

@@ -4,10 +4,19 @@
 //!
 //! - What may have happened is reported as such: an effect is either known not to have begun,
 //!   known to have ended, or lost.
-//! - Bytes of hosts pass through here unread; nothing of them is interpreted.
+//! - Output is on disk before anybody is shown it.
+//! - A probe has its own schedule and its own limit; none waits for another.
 //!
 //! # Deliberately absent
 //!
 //! The journal and the state: who asks for an effect records it first.
 
+mod edge;
+mod job;
+mod local;
+mod notify;
+mod probe;
+mod shared;
 pub mod ssh;
+
+pub use edge::{Edge, Link, Report, Sink, Sinks};

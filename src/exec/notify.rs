@@ -10,6 +10,7 @@ use crate::runbook::Channel;
 
 use super::edge::Report;
 use super::local;
+use super::shared::Shared;
 use super::ssh::{self, RunEnd};
 
 /// A channel that takes longer is given up.
@@ -57,9 +58,9 @@ pub(super) async fn deliver(
 async fn tell(channel: &Channel, text: &SafeText) -> Result<(), String> {
     let mut command = ssh::Command::new(channel.command.clone());
     command.stdin = Some(format!("{text}\n").into_bytes());
-    let mut said = Tail::default();
+    let said = Shared::new(Tail::default());
     let (handle, signal) = ssh::stop_pair();
-    let run = local::run(command, &mut said, signal);
+    let run = local::run(command, Box::new(said.clone()), signal);
     tokio::pin!(run);
     let end = tokio::select! {
         end = &mut run => end,
@@ -71,7 +72,7 @@ async fn tell(channel: &Channel, text: &SafeText) -> Result<(), String> {
     match end {
         RunEnd::Exited { code: 0, .. } => Ok(()),
         RunEnd::Exited { code, .. } => {
-            Err(format!("channel {} exited with {code}: {}", channel.id, said.text()))
+            Err(format!("channel {} exited with {code}: {}", channel.id, said.look().text()))
         }
         RunEnd::Stopped { .. } => {
             Err(format!("channel {} took more than {} s", channel.id, LIMIT.as_secs()))

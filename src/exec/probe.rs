@@ -11,6 +11,7 @@ use crate::engine::Reading;
 use crate::runbook::{Extract, Probe, Source};
 
 use super::edge::Report;
+use super::shared::Shared;
 use super::ssh::{self, Pool, RunEnd};
 
 /// More of an answer is not read.
@@ -54,9 +55,9 @@ pub(super) async fn watch(
     loop {
         ticks.tick().await;
         let read = read(&probe, &pool, &http);
-        let said = tokio::time::timeout(probe.timeout.to_std(), read).await.unwrap_or_else(|_| {
-            Said::no(format!("no answer within {}", probe.timeout))
-        });
+        let said = tokio::time::timeout(probe.timeout.to_std(), read)
+            .await
+            .unwrap_or_else(|_| Said::no(format!("no answer within {}", probe.timeout)));
         let reading = Reading {
             at: now(),
             value: said.value.filter(|value| value.is_finite()),
@@ -71,9 +72,11 @@ pub(super) async fn watch(
 
 /// Spreads first readings over the start of the interval, the same way each time.
 fn first_delay(probe: &Probe) -> Duration {
-    let hash = probe.id.as_str().bytes().fold(7_u64, |hash, byte| {
-        hash.wrapping_mul(31).wrapping_add(u64::from(byte))
-    });
+    let hash = probe
+        .id
+        .as_str()
+        .bytes()
+        .fold(7_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)));
     Duration::from_millis(hash % (probe.every.as_millis() / 4).clamp(1, 500))
 }
 
@@ -87,7 +90,11 @@ async fn read(probe: &Probe, pool: &Pool, http: &reqwest::Client) -> Said {
             match TcpStream::connect(address).await {
                 Ok(_) => {
                     let millis = millis_since(began);
-                    Said { ok: true, value: Some(millis), note: format!("connected in {millis:.0} ms") }
+                    Said {
+                        ok: true,
+                        value: Some(millis),
+                        note: format!("connected in {millis:.0} ms"),
+                    }
                 }
                 Err(error) => Said::no(format!("{address}: {error}")),
             }
@@ -122,12 +129,12 @@ async fn read_http(http: &reqwest::Client, url: &str, expected: u16, value: &Ext
 
 async fn read_run(pool: &Pool, run: &str, on: &HostId, value: &Extract) -> Said {
     let began = Instant::now();
-    let mut said = Answer::default();
+    let said = Shared::new(Answer::default());
     let command = ssh::Command::new(run);
-    match pool.run(on, command, &mut said, ssh::StopSignal::never()).await {
+    match pool.run(on, command, Box::new(said.clone()), ssh::StopSignal::never()).await {
         RunEnd::Exited { code, .. } => Said {
             ok: code == 0,
-            value: extract(value, millis_since(began), f64::from(code), &said.0),
+            value: extract(value, millis_since(began), f64::from(code), &said.look().0),
             note: format!("exit {code}"),
         },
         RunEnd::Signalled { signal, .. } => Said::no(format!("ended by signal {signal}")),
@@ -144,11 +151,10 @@ fn extract(what: &Extract, millis: f64, status: f64, body: &[u8]) -> Option<f64>
         Extract::Json(pointer) => {
             let json: serde_json::Value = serde_json::from_slice(body).ok()?;
             let value = json.pointer(pointer)?;
-            match value {
-                serde_json::Value::Bool(yes) => Some(f64::from(u8::from(*yes))),
-                serde_json::Value::String(text) => text.trim().parse().ok(),
-                other => other.as_f64(),
-            }
+            let number = || value.as_f64();
+            let yes_no = || value.as_bool().map(|yes| f64::from(u8::from(yes)));
+            let text = || value.as_str().and_then(|text| text.trim().parse().ok());
+            number().or_else(yes_no).or_else(text)
         }
         Extract::Regex(pattern) => {
             let text = String::from_utf8_lossy(body);

@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::base::{SafeText, VarName};
 use crate::engine::RunKind;
 use crate::plan::{self, Plan};
-use crate::runbook::{self, Checked, Options, Source};
+use crate::runbook::{self, Checked, Options, SourceFile};
 
 use super::store::{Found, StoreError, make_private_dir};
 
@@ -85,10 +85,14 @@ pub enum Environment {
         environment: SafeText,
     },
     /// A live run on hosts of another environment.
-    #[error("a live run refuses hosts of environment `{0}`: it wants `production`; use another --inventory, or give --override-environment REASON")]
+    #[error(
+        "a live run refuses hosts of environment `{0}`: it wants `production`; use another --inventory, or give --override-environment REASON"
+    )]
     NotProduction(SafeText),
     /// A live run on hosts of no named environment.
-    #[error("the inventory names no environment: write environment = \"production\" into it, or give --environment production")]
+    #[error(
+        "the inventory names no environment: write environment = \"production\" into it, or give --environment production"
+    )]
     Unnamed,
 }
 
@@ -97,9 +101,7 @@ pub fn may_run(kind: RunKind, environment: Option<&SafeText>) -> Result<(), Envi
     let production = environment.is_some_and(|name| name.as_str() == "production");
     match (kind, environment) {
         (RunKind::Live, None) => Err(Environment::Unnamed),
-        (RunKind::Live, Some(name)) if !production => {
-            Err(Environment::NotProduction(name.clone()))
-        }
+        (RunKind::Live, Some(name)) if !production => Err(Environment::NotProduction(name.clone())),
         (RunKind::Rehearsal | RunKind::Drill, Some(name)) if production => {
             Err(Environment::Production { kind, environment: name.clone() })
         }
@@ -119,14 +121,16 @@ impl Inputs {
         let beside = path.parent().unwrap_or(Path::new("")).to_owned();
         let replaced = options.inventory.clone();
         let mut files = BTreeMap::from([(name.clone(), text.clone())]);
-        let checked = runbook::check_with(&Source::new(&name, &text), options, &mut |written| {
-            // The inventory of the command line is relative to the folder one is in.
-            let from_flag = replaced.as_deref() == Some(written);
-            let file = if from_flag { PathBuf::from(written) } else { beside.join(written) };
-            let text = read_text(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-            files.insert(written.to_owned(), text.clone());
-            Ok(Source::new(&file.display().to_string(), &text))
-        });
+        let checked =
+            runbook::check_with(&SourceFile::new(&name, &text), options, &mut |written| {
+                // The inventory of the command line is relative to the folder one is in.
+                let from_flag = replaced.as_deref() == Some(written);
+                let file = if from_flag { PathBuf::from(written) } else { beside.join(written) };
+                let text =
+                    read_text(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+                files.insert(written.to_owned(), text.clone());
+                Ok(SourceFile::new(&file.display().to_string(), &text))
+            });
         let inputs = Self {
             files,
             main: name,
@@ -141,9 +145,9 @@ impl Inputs {
     pub fn check(&self) -> Checked {
         let text = self.files.get(&self.main).map_or("", String::as_str);
         let options = Options { inventory: self.inventory.clone(), vars: self.vars.clone() };
-        runbook::check_with(&Source::new(&self.main, text), &options, &mut |written| {
+        runbook::check_with(&SourceFile::new(&self.main, text), &options, &mut |written| {
             let text = self.files.get(written).ok_or("it is not among the pinned files")?;
-            Ok(Source::new(written, text))
+            Ok(SourceFile::new(written, text))
         })
     }
 
@@ -155,8 +159,7 @@ impl Inputs {
         let Some(runbook) = &checked.runbook else {
             return Err(InputsError::Invalid(Box::new(checked.clone())));
         };
-        let inputs =
-            plan::Inputs { vars: self.vars.clone(), scripts: checked.scripts.clone() };
+        let inputs = plan::Inputs { vars: self.vars.clone(), scripts: checked.scripts.clone() };
         let plan = plan::compile(runbook, &checked.inventory, &inputs, self.digest());
         plan.map(Arc::new).map_err(|errors| {
             let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();

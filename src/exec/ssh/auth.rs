@@ -99,7 +99,9 @@ impl KeyRing {
         match russh::keys::decode_secret_key(&text, None) {
             Ok(key) => return Ok(Some(Arc::new(key))),
             Err(russh::keys::Error::KeyIsEncrypted) => (),
-            Err(error) => return Err(format!("not a usable private key: {}", words(&error.to_string()))),
+            Err(error) => {
+                return Err(format!("not a usable private key: {}", words(&error.to_string())));
+            }
         }
         let text = Arc::new(text);
         for attempt in 1..=PHRASE_TRIALS {
@@ -229,7 +231,8 @@ pub(super) async fn log_in(
             },
             _ => None,
         };
-        let mut signer = KeySigner { ring, agent: agent.as_mut(), candidate: &candidate, failed: None };
+        let mut signer =
+            KeySigner { ring, agent: agent.as_mut(), candidate: &candidate, failed: None };
         let user = settings.user.as_str();
         let attempt = async {
             match &candidate.certificate {
@@ -263,7 +266,8 @@ pub(super) async fn log_in(
                 }
                 let fate = if partial_success { "accepted, but more is wanted" } else { "refused" };
                 trials.tried.push(format!("{label}: {fate}"));
-                trials.accepts = remaining_methods.iter().map(|m| <&str>::from(m).to_owned()).collect();
+                trials.accepts =
+                    remaining_methods.iter().map(|m| <&str>::from(m).to_owned()).collect();
                 if !remaining_methods.contains(&MethodKind::PublicKey) {
                     return Err(refuse(trials, "the server wants what cannot be given unattended"));
                 }
@@ -352,10 +356,16 @@ async fn candidates(
     all.extend(held.iter().filter(|c| c.certificate.is_some()).filter(allowed).cloned());
     let plain: Vec<&Candidate> = held.iter().filter(|c| c.certificate.is_none()).collect();
     for file in &files {
-        all.extend(plain.iter().filter(|c| c.public.key_data() == file.public.key_data()).map(|c| (**c).clone()));
+        all.extend(
+            plain
+                .iter()
+                .filter(|c| c.public.key_data() == file.public.key_data())
+                .map(|c| (**c).clone()),
+        );
     }
     all.extend(plain.iter().filter(|c| allowed(c)).map(|c| (**c).clone()));
-    let absent = |file: &&Candidate| !plain.iter().any(|c| c.public.key_data() == file.public.key_data());
+    let absent =
+        |file: &&Candidate| !plain.iter().any(|c| c.public.key_data() == file.public.key_data());
     // A public key file only selects a key of the agent.
     let secret = |file: &&Candidate| matches!(&file.secret, Secret::File(path) if path.extension().is_none_or(|e| e != "pub"));
     all.extend(files.iter().filter(absent).filter(secret).cloned());
@@ -434,7 +444,11 @@ fn certificate_paths(settings: &Settings) -> Vec<PathBuf> {
 }
 
 /// The certificate in `path`, if there is one and its key is at hand.
-fn certificate_candidate(path: &Path, held: &[Candidate], files: &[Candidate]) -> Option<Candidate> {
+fn certificate_candidate(
+    path: &Path,
+    held: &[Candidate],
+    files: &[Candidate],
+) -> Option<Candidate> {
     let certificate = Certificate::read_file(path).ok()?;
     let fits = |c: &&Candidate| c.public.key_data() == certificate.public_key();
     let key = held.iter().chain(files).find(fits)?;
@@ -527,7 +541,11 @@ impl KeySigner<'_> {
 }
 
 /// `data` with the signature over it behind, as the protocol wants it.
-fn sign_with(key: &PrivateKey, hash: Option<HashAlg>, mut data: Vec<u8>) -> Result<Vec<u8>, String> {
+fn sign_with(
+    key: &PrivateKey,
+    hash: Option<HashAlg>,
+    mut data: Vec<u8>,
+) -> Result<Vec<u8>, String> {
     let signature = match key.key_data() {
         KeypairData::Rsa(pair) => (pair, hash).try_sign(&data),
         other => other.try_sign(&data),

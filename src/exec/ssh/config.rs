@@ -104,8 +104,7 @@ pub(super) async fn settings(source: &ConfigSource, query: &Query) -> Result<Set
         let why = words(&String::from_utf8_lossy(&output.stderr));
         return Err(refuse(format!("`ssh -G` refuses the SSH configuration: {why}")));
     }
-    parse(&String::from_utf8_lossy(&output.stdout), query, &Surroundings::here())
-        .map_err(refuse)
+    parse(&String::from_utf8_lossy(&output.stdout), query, &Surroundings::here()).map_err(refuse)
 }
 
 /// Without the `ssh` program a configuration file could only be misread.
@@ -129,7 +128,8 @@ fn bare(query: &Query, default_keys: bool) -> Result<Settings, SshError> {
     let user = query.user.clone().or_else(|| {
         ["USER", "LOGNAME"].iter().find_map(|name| env::var(name).ok().filter(|u| !u.is_empty()))
     });
-    let Some(user) = user.or_else(|| rustix::process::getuid().is_root().then(|| "root".to_owned()))
+    let Some(user) =
+        user.or_else(|| rustix::process::getuid().is_root().then(|| "root".to_owned()))
     else {
         let why = "no `user` is given and $USER is not set: set `user`".to_owned();
         return Err(SshError::Config { host: query.host.clone(), why });
@@ -196,7 +196,11 @@ fn parse(text: &str, query: &Query, around: &Surroundings) -> Result<Settings, S
     let many = |key: &str| values.get(key).map(Vec::as_slice).unwrap_or_default();
     let set = |key: &str| one(key).filter(|value| !value.is_empty() && *value != "none");
     if let Some(value) = set("knownhostscommand") {
-        return Err(unsupported("KnownHostsCommand", value, "name the keys in a UserKnownHostsFile"));
+        return Err(unsupported(
+            "KnownHostsCommand",
+            value,
+            "name the keys in a UserKnownHostsFile",
+        ));
     }
     if let Some(value) = set("revokedhostkeys") {
         return Err(unsupported("RevokedHostKeys", value, "use `@revoked` lines in known_hosts"));
@@ -205,7 +209,14 @@ fn parse(text: &str, query: &Query, around: &Surroundings) -> Result<Settings, S
     let port = one("port").and_then(|p| p.parse().ok()).ok_or("`ssh -G` names no port")?;
     let user = one("user").ok_or("`ssh -G` names no user")?.to_owned();
     let host_key_alias = set("hostkeyalias").map(str::to_owned);
-    let tokens = Tokens { around, query, hostname: &hostname, port, user: &user, alias: host_key_alias.as_deref() };
+    let tokens = Tokens {
+        around,
+        query,
+        hostname: &hostname,
+        port,
+        user: &user,
+        alias: host_key_alias.as_deref(),
+    };
     let paths = |key: &str| -> Result<Vec<PathBuf>, String> {
         many(key).iter().filter(|v| **v != "none").map(|v| tokens.path(key, v)).collect()
     };
@@ -218,7 +229,11 @@ fn parse(text: &str, query: &Query, around: &Surroundings) -> Result<Settings, S
     let proxy = match (set("proxyjump"), set("proxycommand")) {
         (Some(hops), _) => Proxy::Jump(hops.split(',').map(|hop| hop.trim().to_owned()).collect()),
         (None, Some(value)) if one("proxyusefdpass") == Some("yes") => {
-            return Err(unsupported("ProxyUseFdpass", value, "use ProxyJump or a plain ProxyCommand"));
+            return Err(unsupported(
+                "ProxyUseFdpass",
+                value,
+                "use ProxyJump or a plain ProxyCommand",
+            ));
         }
         (None, Some(command)) => Proxy::Command(tokens.expand("proxycommand", command)?),
         (None, None) => Proxy::Direct,
@@ -428,7 +443,10 @@ mod tests {
     #[test]
     fn hops() {
         let hop = parse_hop("op@[fe80::1]:2022");
-        assert_eq!((hop.user.as_deref(), hop.address.as_str(), hop.port), (Some("op"), "fe80::1", Some(2022)));
+        assert_eq!(
+            (hop.user.as_deref(), hop.address.as_str(), hop.port),
+            (Some("op"), "fe80::1", Some(2022))
+        );
         let hop = parse_hop("ssh://bastion:22/");
         assert_eq!((hop.user, hop.address.as_str(), hop.port), (None, "bastion", Some(22)));
         let hop = parse_hop("fe80::1");

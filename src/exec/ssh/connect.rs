@@ -170,10 +170,7 @@ type Hands<'a> = (Handle<Client>, Arc<Mutex<Seen>>, String, Vec<SemaphorePermit<
 
 /// Greeting, key exchange, host key. Tries anew, with pauses, when the server hangs up before
 /// it has shown a key: nothing has been sent then, and `MaxStartups` does so by lot.
-async fn shake_hands<'a>(
-    plan: &'a Plan<'_>,
-    trust: &Arc<Trust>,
-) -> Result<Hands<'a>, SshError> {
+async fn shake_hands<'a>(plan: &'a Plan<'_>, trust: &Arc<Trust>) -> Result<Hands<'a>, SshError> {
     let mut dropped = 0;
     let mut refused: Vec<Algorithm> = Vec::new();
     loop {
@@ -207,7 +204,9 @@ async fn shake_hands<'a>(
         let shown_key = lock(&seen).key.clone();
         match error {
             // A pin names one key of several: ask for the server's keys of other kinds.
-            ClientError::Refused(refusal) if trust.pin.is_some() && more_kinds(&mut refused, &seen) => {
+            ClientError::Refused(refusal)
+                if trust.pin.is_some() && more_kinds(&mut refused, &seen) =>
+            {
                 tracing::debug!(host = plan.host, %refusal, "not the pinned key, asking for another kind");
                 lock_first(trust, *refusal);
             }
@@ -217,7 +216,9 @@ async fn shake_hands<'a>(
                     handshake(plan, "it has no key of the pinned kind".to_owned())
                 }));
             }
-            ClientError::Russh(error) if shown_key.is_none() && is_drop(&error) && dropped < DROPPED_MAX => {
+            ClientError::Russh(error)
+                if shown_key.is_none() && is_drop(&error) && dropped < DROPPED_MAX =>
+            {
                 tracing::debug!(host = plan.host, %error, dropped, "hung up before the greeting");
                 sleep(pause(dropped)).await;
                 dropped = dropped.saturating_add(1);
@@ -243,7 +244,9 @@ fn told(error: &russh::Error, greeting: &Greeting, last_words: Option<&LastWords
     if let Some(server) = greeting.server() {
         why = format!("{why} (it said `{server}`)");
     } else if is_drop(error) {
-        why = "it hung up without a greeting, several times (MaxStartups, a penalty, TCP wrappers?)".to_owned();
+        why =
+            "it hung up without a greeting, several times (MaxStartups, a penalty, TCP wrappers?)"
+                .to_owned();
     }
     if let Some(last) = last_words.and_then(LastWords::text) {
         why = format!("{why}; the ProxyCommand said `{last}`");

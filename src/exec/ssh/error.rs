@@ -108,7 +108,9 @@ pub enum SshError {
         why: String,
     },
     /// No TCP connection.
-    #[error("{host}: cannot connect to {address}: {why}. Is sshd running there, is the port right, does a firewall stand between?")]
+    #[error(
+        "{host}: cannot connect to {address}: {why}. Is sshd running there, is the port right, does a firewall stand between?"
+    )]
     Connect {
         /// The host.
         host: String,
@@ -159,7 +161,9 @@ pub enum SshError {
     #[error("{}: the host key of {} is REVOKED: it showed {}, revoked by {}. Do not connect; ask the host's owner for a new key", .0.host, .0.address, .0.offered, records(&.0.records))]
     HostKeyRevoked(Box<KeyTrouble>),
     /// A `known_hosts` file that is there and cannot be read; it is not taken for an empty one.
-    #[error("{host}: cannot read {file}: {why}. Make it readable; without it no host key can be judged")]
+    #[error(
+        "{host}: cannot read {file}: {why}. Make it readable; without it no host key can be judged"
+    )]
     KnownHosts {
         /// The host.
         host: String,
@@ -172,7 +176,9 @@ pub enum SshError {
     #[error("{}: {} refused the login of `{}`: {}. Tried: {}. The server accepts: {}. Check the key (`identity`), the agent (`ssh-add -l`) and the account's authorized_keys", .0.host, .0.address, .0.user, .0.why, list(&.0.tried), list(&.0.accepts))]
     Auth(Box<AuthTrouble>),
     /// The server refused a further session on the connection.
-    #[error("{host}: the server opens no session: {why}. Lower `max_concurrent` of this host or raise MaxSessions in its sshd_config")]
+    #[error(
+        "{host}: the server opens no session: {why}. Lower `max_concurrent` of this host or raise MaxSessions in its sshd_config"
+    )]
     NoSession {
         /// The host.
         host: String,
@@ -194,13 +200,17 @@ pub enum SshError {
         why: String,
     },
     /// The session ended without an exit status though the link is alive.
-    #[error("{host}: the session ended without an exit status; whether the command finished is not known")]
+    #[error(
+        "{host}: the session ended without an exit status; whether the command finished is not known"
+    )]
     NoStatus {
         /// The host.
         host: String,
     },
     /// The session ended, but our shell never said that the step began.
-    #[error("{host}: the session ended with {status} before the step was seen to begin: a forced command, a restricted shell or a closed account may have answered in its place")]
+    #[error(
+        "{host}: the session ended with {status} before the step was seen to begin: a forced command, a restricted shell or a closed account may have answered in its place"
+    )]
     NoStart {
         /// The host.
         host: String,

@@ -198,12 +198,7 @@ fn judge_as(
 
 /// Whether `certificate`, signed by `authority` (which the caller trusts), stands for the host
 /// `principal` at `now`.
-fn certifies(
-    certificate: &Certificate,
-    authority: &PublicKey,
-    principal: &str,
-    now: u64,
-) -> bool {
+fn certifies(certificate: &Certificate, authority: &PublicKey, principal: &str, now: u64) -> bool {
     let fingerprint = authority.fingerprint(HashAlg::Sha256);
     let modern = !matches!(
         certificate.signature().algorithm(),
@@ -388,8 +383,10 @@ fn wildcard(pattern: &str, text: &str) -> bool {
 mod tests {
     use super::{KnownHostsFile, RecordedName, Verdict, judge_line, wildcard};
 
-    const ED: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
-    const ED2: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK2pr+Bfus1hvPof4Wb/plZCzSbqadHH0u+/f4ODtKnE";
+    const ED: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+    const ED2: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK2pr+Bfus1hvPof4Wb/plZCzSbqadHH0u+/f4ODtKnE";
     const EC: &str = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBMxBTpMIGvo7CnordO7wP0QQRqpBwUjOLl4eMhfucfE1sjTYyK5wmTl1UqoSDS1PtRVTBdl+0+9pquFb46U7fwg=";
 
     fn judge(text: &str, host: &str, port: u16, key: &str) -> &'static str {
@@ -412,12 +409,30 @@ mod tests {
             ("changed, another algorithm", format!("h {EC}\n"), "h", 22, "changed"),
             ("unknown", format!("other {ED}\n"), "h", 22, "unknown"),
             ("an empty file", String::new(), "h", 22, "unknown"),
-            ("revoked before the plain line", format!("@revoked * {ED}\nh {ED}\n"), "h", 22, "revoked"),
-            ("revoked after the plain line", format!("h {ED}\n@revoked * {ED}\n"), "h", 22, "revoked"),
+            (
+                "revoked before the plain line",
+                format!("@revoked * {ED}\nh {ED}\n"),
+                "h",
+                22,
+                "revoked",
+            ),
+            (
+                "revoked after the plain line",
+                format!("h {ED}\n@revoked * {ED}\n"),
+                "h",
+                22,
+                "revoked",
+            ),
             ("another key revoked", format!("@revoked * {ED2}\nh {ED}\n"), "h", 22, "known"),
             ("a wildcard", format!("*.example {ED}\n"), "a.example", 22, "known"),
             ("negation", format!("*.example,!a.example {ED}\n"), "a.example", 22, "unknown"),
-            ("negation of another", format!("*.example,!b.example {ED}\n"), "a.example", 22, "known"),
+            (
+                "negation of another",
+                format!("*.example,!b.example {ED}\n"),
+                "a.example",
+                22,
+                "known",
+            ),
             ("a host without its port", format!("h {ED}\n"), "h", 2222, "known"),
             ("a wrong line without the port", format!("h {ED2}\n"), "h", 2222, "unknown"),
             ("tabs", format!("h\t{}\n", ED.replace(' ', "\t")), "h", 22, "known"),
@@ -428,7 +443,13 @@ mod tests {
             ("several names", format!("a,h,10.0.0.1 {ED}\n"), "10.0.0.1", 22, "known"),
             ("letters' case", format!("HOST.example {ED}\n"), "Host.Example", 22, "known"),
             ("an authority is no key", format!("@cert-authority h {ED}\n"), "h", 22, "unknown"),
-            ("a type that lies", format!("h {}\n", ED.replace("ssh-ed25519", "ssh-rsa")), "h", 22, "unknown"),
+            (
+                "a type that lies",
+                format!("h {}\n", ED.replace("ssh-ed25519", "ssh-rsa")),
+                "h",
+                22,
+                "unknown",
+            ),
         ];
         for (what, text, host, port, verdict) in cases {
             assert_eq!(judge(&text, host, port, ED), verdict, "{what}");

@@ -397,7 +397,8 @@ impl Pool {
                 }
             }
         };
-        let lost = |why: &str| SshError::LinkLost { host: slot.name().to_owned(), why: why.to_owned() };
+        let lost =
+            |why: &str| SshError::LinkLost { host: slot.name().to_owned(), why: why.to_owned() };
         let opened = match timeout(WAIT_MAX, outcome.wait_for(Option::is_some)).await {
             Ok(Ok(outcome)) => outcome.clone(),
             Ok(Err(_)) => None,
@@ -407,18 +408,14 @@ impl Pool {
     }
 
     /// Opens the connection of `slot` and tells all who wait.
-    async fn open(
-        self,
-        slot: Arc<Slot>,
-        trail: Vec<String>,
-        tell: watch::Sender<Option<Opened>>,
-    ) {
+    async fn open(self, slot: Arc<Slot>, trail: Vec<String>, tell: watch::Sender<Option<Opened>>) {
         let on_end = self.on_end(&slot);
         let opened = self.clone().establish(Arc::clone(&slot), trail, on_end).await.map(Arc::new);
         let (phase, view) = match &opened {
             Ok(connection) => {
                 let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-                let millis = now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+                let millis =
+                    now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
                 let since = Timestamp::from_unix_millis(millis);
                 let peer = Arc::clone(&connection.peer);
                 let up = if let Some(reason) = connection.end() {
@@ -480,8 +477,10 @@ impl Pool {
                 Some((last, before)) => {
                     let hop = self.hop(last, before, by_id);
                     trail.push(slot.name().to_owned());
-                    let connection =
-                        self.acquire(&hop, trail).await.map_err(|error| through(node, last, error))?;
+                    let connection = self
+                        .acquire(&hop, trail)
+                        .await
+                        .map_err(|error| through(node, last, error))?;
                     gates.push(Arc::clone(&hop.handshakes));
                     Some((last.as_str(), connection))
                 }

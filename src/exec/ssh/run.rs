@@ -173,12 +173,12 @@ impl StopSignal {
     }
 
     /// The grace, if stopping is asked for.
-    pub(super) fn grace(&self) -> Option<Duration> {
+    pub(in crate::exec) fn grace(&self) -> Option<Duration> {
         *self.0.borrow()
     }
 
     /// Waits for (another) asking; for ever, if nobody can ask any more.
-    pub(super) async fn asked(&mut self) -> Duration {
+    pub(in crate::exec) async fn asked(&mut self) -> Duration {
         loop {
             if self.0.changed().await.is_err() {
                 std::future::pending::<()>().await;

@@ -1,0 +1,435 @@
+//! The loop: the next input, the decision, the line on disk, the belief, the effect.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+
+use crate::base::{HostId, Millis, SafeText, Timestamp};
+use crate::engine::{
+    Actor, Board, Change, Command, Effect, Event, Fact, Genesis, Place, RunKind, State, advance,
+};
+use crate::exec::ssh::Pool;
+use crate::exec::{Edge, Link, Report};
+use crate::journal::{Holder, Journal, JournalError, Lock, LockError};
+use crate::plan::{self, Plan};
+
+use super::clock::{Clock, machine_name};
+use super::handle::{Chunk, Handle, LinkView, Request, SubmitError, View};
+use super::inputs::{Inputs, InputsError};
+use super::output::Outputs;
+use super::recovery::Recovered;
+use super::store::{Found, Store, StoreError};
+
+/// Facts that a view carries for the audit screen.
+const TAIL_MAX: usize = 500;
+/// How often time is looked at when nothing else happens.
+const TICK: Duration = Duration::from_millis(500);
+/// Ticks between two looks at the limits of time.
+const TICKS_PER_LIMIT_CHECK: u32 = 10;
+/// Commands waiting for the session.
+const REQUESTS: usize = 256;
+
+/// All that a session needs to start.
+pub struct Start {
+    /// Where it is kept.
+    pub store: Store,
+    /// What it is made from.
+    pub inputs: Inputs,
+    /// The plan of these inputs; addresses may have been replaced by the practice fleet's.
+    pub plan: Arc<Plan>,
+    /// What kind of run.
+    pub kind: RunKind,
+    /// Who drives.
+    pub driver: SafeText,
+    /// Why kind and environment may disagree, where they do.
+    pub overridden: Option<SafeText>,
+    /// A name for it, in place of one made from the time.
+    pub name: Option<crate::base::SessionId>,
+    /// The hosts.
+    pub pool: Pool,
+    /// Where output goes as it comes, for a screen.
+    pub tap: Option<mpsc::Sender<Chunk>>,
+    /// The session to take up again, in place of a new one.
+    pub resume: Option<Recovered>,
+}
+
+/// A session that could not be started. Nothing was sent to any host.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// Its folder cannot be made.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its inputs cannot be kept.
+    #[error(transparent)]
+    Inputs(#[from] InputsError),
+    /// Somebody else drives it.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Its journal cannot be written or taken up.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Its first line was refused.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// The HTTP client for probes cannot be made.
+    #[error("cannot read this machine's certificates for HTTP probes: {0}")]
+    Http(#[from] reqwest::Error),
+    /// The session's thread cannot be started.
+    #[error("cannot start the session's thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Starts a session, or takes one up again, on a thread of its own. Its jobs run on the runtime
+/// that this is called in.
+///
+/// The first line is on disk when this returns. The session ends when all handles are gone.
+pub fn start(start: Start) -> Result<(Found, Handle), StartError> {
+    start.store.prepare()?;
+    let not_before = start.resume.as_ref().map_or_else(Timestamp::default, Recovered::last);
+    let clock = Clock::new(not_before);
+    let now = clock.now();
+    let found = match (&start.resume, &start.name) {
+        (Some(recovered), _) => recovered.found.clone(),
+        (None, name) => {
+            let tail =
+                std::process::id() ^ u32::try_from(now.as_unix_millis() & 0xffff).unwrap_or(0);
+            let id = name
+                .clone()
+                .unwrap_or_else(|| start.store.new_id(start.plan.id.as_str(), now, tail));
+            Found { dir: start.store.dir(&id), id }
+        }
+    };
+    let holder = Holder::this_process(start.driver.clone(), machine_name(), now);
+    let (journal, lock) = match &start.resume {
+        Some(_) => {
+            let lock = Lock::acquire(&found.dir, &holder)?;
+            let (journal, _, _) = Journal::open(&found.dir)?;
+            (journal, lock)
+        }
+        None => {
+            let journal = Journal::create(&found.dir, &found.id)?;
+            let lock = Lock::acquire(&found.dir, &holder)?;
+            start.inputs.pin(&found)?;
+            (journal, lock)
+        }
+    };
+    let runtime = tokio::runtime::Handle::current();
+    let clock = Arc::new(Mutex::new(clock));
+    let (report_sender, reports) = mpsc::unbounded_channel();
+    let outputs = Outputs {
+        dir: found.dir.clone(),
+        clock: Arc::clone(&clock),
+        tap: start.tap.clone(),
+        dropped: Arc::new(AtomicU64::new(0)),
+    };
+    let edge =
+        Edge::new(&start.plan, start.pool.clone(), Arc::new(outputs), report_sender, runtime)?;
+    // The plan of the state has the addresses that are really used; its digest is the inputs'.
+    let state = match &start.resume {
+        Some(recovered) => super::recovery::fold(&start.plan, &recovered.entries),
+        None => State::new(Arc::clone(&start.plan)),
+    };
+    let mut session = Session::new(state, journal, lock, clock, edge, now);
+    session.open(&start, &found, not_before)?;
+    let (requests, receiver) = mpsc::channel(REQUESTS);
+    let handle = Handle { requests, views: session.views.subscribe() };
+    std::thread::Builder::new()
+        .name("session".to_owned())
+        .spawn(move || session.run(receiver, reports))
+        .map_err(StartError::Thread)?;
+    Ok((found, handle))
+}
+
+struct Session {
+    state: Arc<State>,
+    board: Board,
+    journal: Journal,
+    /// Held for as long as the session lives.
+    _lock: Lock,
+    clock: Arc<Mutex<Clock>>,
+    edge: Edge,
+    views: watch::Sender<Arc<View>>,
+    wakes: BTreeSet<Timestamp>,
+    links: BTreeMap<HostId, LinkView>,
+    tail: Vec<(u64, Timestamp, Fact)>,
+    not_recorded: Option<SafeText>,
+    ticks: u32,
+}
+
+impl Session {
+    fn new(
+        state: State,
+        journal: Journal,
+        lock: Lock,
+        clock: Arc<Mutex<Clock>>,
+        edge: Edge,
+        now: Timestamp,
+    ) -> Self {
+        let board = Board::new(state.plan(), now);
+        let hosts = state.plan().hosts.keys();
+        let links: BTreeMap<_, _> = hosts.map(|host| (host.clone(), LinkView::Idle)).collect();
+        let head = journal.head();
+        let view = View {
+            state: Arc::new(state.clone()),
+            board: Arc::new(board.clone()),
+            seq: head.seq,
+            head: head.seal.short(),
+            not_recorded: None,
+            links: Arc::new(links.clone()),
+            tail: Arc::default(),
+            at: now,
+        };
+        Self {
+            state: Arc::new(state),
+            board,
+            journal,
+            _lock: lock,
+            clock,
+            edge,
+            views: watch::Sender::new(Arc::new(view)),
+            wakes: BTreeSet::new(),
+            links,
+            tail: Vec::new(),
+            not_recorded: None,
+            ticks: 0,
+        }
+    }
+
+    /// Writes the first line, or the line that says that the session is taken up again.
+    fn open(&mut self, start: &Start, found: &Found, last: Timestamp) -> Result<(), SubmitError> {
+        let driver = start.driver.clone();
+        let by = Actor::Operator(driver.clone());
+        let machine = machine_name();
+        if let Some(recovered) = &start.resume {
+            let away = self.now().since(last);
+            for entry in recovered.entries.iter().rev().take(TAIL_MAX).rev() {
+                let facts = entry.facts.iter();
+                self.tail.extend(facts.map(|fact| (entry.seq, entry.at, fact.clone())));
+            }
+            return self.submit(&by, &Command::Resume { driver, machine, away });
+        }
+        let genesis = Genesis {
+            session: found.id.clone(),
+            kind: start.kind,
+            version: SafeText::new(env!("CARGO_PKG_VERSION")),
+            runbook: start.plan.id.clone(),
+            title: start.plan.title.clone(),
+            plan: start.plan.digest,
+            driver,
+            machine,
+            environment: start.plan.environment.clone(),
+            overridden: start.overridden.clone(),
+        };
+        self.submit(&by, &Command::Open(genesis))
+    }
+
+    fn run(
+        mut self,
+        mut requests: mpsc::Receiver<Request>,
+        mut reports: mpsc::UnboundedReceiver<Report>,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                tracing::error!(%error, "the session has no runtime");
+                return;
+            }
+        };
+        self.edge.warm();
+        let clock = Arc::clone(&self.clock);
+        self.edge.watch_health(move || now_of(&clock));
+        runtime.block_on(async {
+            loop {
+                let pause = self.pause();
+                tokio::select! {
+                    biased;
+                    request = requests.recv() => match request {
+                        None => break,
+                        Some(Request { by, command, answer }) => {
+                            let result = self.submit(&by, &command);
+                            answer.send(result).ok();
+                        }
+                    },
+                    Some(report) = reports.recv() => self.report(report),
+                    () = tokio::time::sleep(pause) => self.tick(),
+                }
+            }
+        });
+        tracing::debug!("the session has ended");
+    }
+
+    /// How long until something is due.
+    fn pause(&self) -> Duration {
+        let now = self.now();
+        self.wakes.first().map_or(TICK, |at| at.since(now).to_std().min(TICK))
+    }
+
+    fn now(&self) -> Timestamp {
+        now_of(&self.clock)
+    }
+
+    /// Carries out `command`: decide, write down, believe, and only then do.
+    ///
+    /// If this returns an error, nothing was done outside. If the program dies between the two
+    /// halves, the journal says that the attempt started and nothing more, and the resume puts
+    /// it in doubt instead of running it a second time.
+    fn submit(&mut self, by: &Actor, command: &Command) -> Result<(), SubmitError> {
+        if let Some(why) = &self.not_recorded {
+            return Err(SubmitError::NotRecorded(why.clone()));
+        }
+        let stamp = self.clock.lock().unwrap_or_else(PoisonError::into_inner).stamp();
+        let advance = advance(&self.state, by, command, stamp.at)?;
+        if advance.facts.is_empty() {
+            return Ok(()); // Most timers: nothing happened, nothing to write.
+        }
+        let written = self.journal.append(&stamp, &advance.facts);
+        let entry = written.map_err(|error| self.recording_failed(&error))?; // 1. on disk
+        self.tail.extend(entry.facts.into_iter().map(|fact| (entry.seq, entry.at, fact)));
+        let extra = self.tail.len().saturating_sub(TAIL_MAX);
+        self.tail.drain(..extra);
+        self.state = Arc::new(advance.state); // 2. in memory
+        for effect in advance.effects {
+            match effect {
+                Effect::WakeAt(at) => {
+                    self.wakes.insert(at);
+                }
+                effect @ (Effect::Run(_) | Effect::Stop(_) | Effect::Notify { .. }) => {
+                    self.edge.perform(effect); // 3. outside
+                }
+            }
+        }
+        self.show();
+        Ok(())
+    }
+
+    /// The record has failed: nothing new starts, what runs goes on, and everybody sees it.
+    fn recording_failed(&mut self, error: &JournalError) -> SubmitError {
+        let why = SafeText::new(&error.to_string());
+        tracing::error!(%why, "the journal cannot be written");
+        self.not_recorded = Some(why.clone());
+        self.show();
+        SubmitError::NotRecorded(why)
+    }
+
+    /// Shows the newest view to whoever watches.
+    fn show(&self) {
+        let head = self.journal.head();
+        self.views.send_replace(Arc::new(View {
+            state: Arc::clone(&self.state),
+            board: Arc::new(self.board.clone()),
+            seq: head.seq,
+            head: head.seal.short(),
+            not_recorded: self.not_recorded.clone(),
+            links: Arc::new(self.links.clone()),
+            tail: Arc::new(self.tail.clone()),
+            at: self.now(),
+        }));
+    }
+
+    fn report(&mut self, report: Report) {
+        match report {
+            Report::Ended { job, end, transcript } => {
+                let by = match &job.place {
+                    Place::Host(host) => Actor::Host(host.clone()),
+                    Place::Here => Actor::Engine,
+                };
+                self.submit_report(&by, &Command::Ended { job, end, transcript });
+            }
+            Report::Silent { job, quiet } => {
+                self.submit_report(&Actor::Clock, &Command::Silent { job, quiet });
+            }
+            Report::Reading { probe, reading } => match self.board.take(&probe, reading) {
+                Some(change) => self.health(change),
+                None => self.show(),
+            },
+            Report::Link { host, link } => self.link(host, link),
+            Report::NoticeLost { why } => {
+                let text = format!("a notice was not delivered: {why}");
+                self.submit_report(&Actor::Engine, &Command::Note { step: None, text });
+            }
+        }
+    }
+
+    fn health(&mut self, change: Change) {
+        let by = Actor::Probe(change.probe.clone());
+        self.submit_report(&by, &Command::Health(change));
+    }
+
+    fn link(&mut self, host: HostId, link: Link) {
+        let view = match &link {
+            Link::Connecting => LinkView::Connecting,
+            Link::Up => LinkView::Up,
+            Link::Down(why) => LinkView::Down(why.clone()),
+        };
+        let was = self.links.insert(host.clone(), view);
+        let down = match link {
+            Link::Connecting => return self.show(),
+            Link::Up if !self.state.links_down().contains_key(&host) => return self.show(),
+            Link::Up => None,
+            Link::Down(why) => {
+                if was == Some(LinkView::Down(why.clone())) {
+                    return;
+                }
+                Some(why)
+            }
+        };
+        let by = Actor::Host(host.clone());
+        self.submit_report(&by, &Command::Link { host, down });
+        self.show();
+    }
+
+    /// A report is decided like a key press; when it is refused, nobody is there to tell.
+    fn submit_report(&mut self, by: &Actor, command: &Command) {
+        if let Err(error) = self.submit(by, command) {
+            tracing::debug!(%error, "a report was not taken");
+        }
+    }
+
+    /// Time has passed.
+    fn tick(&mut self) {
+        let now = self.now();
+        let later = self.wakes.split_off(&now.after(Millis::new(1)));
+        self.wakes = later;
+        self.submit_report(&Actor::Clock, &Command::Wake);
+        for change in self.board.tick(now) {
+            self.health(change);
+        }
+        let jump = self.clock.lock().unwrap_or_else(PoisonError::into_inner).jump();
+        if let Some(millis) = jump {
+            self.submit_report(&Actor::Clock, &Command::ClockJump { millis });
+        }
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks.is_multiple_of(TICKS_PER_LIMIT_CHECK) {
+            self.check_limits(now);
+        }
+    }
+
+    /// Raises the alarms about time, where the plan has a window.
+    fn check_limits(&mut self, now: Timestamp) {
+        let plan: &Plan = self.state.plan();
+        let Some(window) = &plan.window else { return };
+        if !matches!(self.state.stage(), crate::engine::RunStage::Active) {
+            return;
+        }
+        let window = Some(plan::signed(now, window.closes));
+        let forecast = plan::forecast(plan, &self.state.progress(), now);
+        let latest_safe = forecast.backout.latest_safe.map(|at| plan::signed(now, at));
+        self.submit_report(&Actor::Clock, &Command::Limit { latest_safe, window });
+    }
+}
+
+fn now_of(clock: &Mutex<Clock>) -> Timestamp {
+    clock.lock().unwrap_or_else(PoisonError::into_inner).now()
+}
+
+impl View {
+    /// Whether the last word of the journal closes the session.
+    pub fn is_closed(&self) -> bool {
+        self.tail.last().is_some_and(|(_, _, fact)| fact.event == Event::Closed)
+    }
+}
