@@ -1,7 +1,7 @@
 //! The only clock: the wall clock read once, and the boot-time clock added from there.
 //!
 //! The boot-time clock counts the time that a laptop sleeps, so a deadline does not move when the
-//! lid is shut. When the wall clock moves against it by more than [`JUMP`], that is an event.
+//! lid is shut. When the wall clock moves against it by more than half a second, that is an event.
 
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ use crate::base::{Millis, SafeText, Timestamp};
 use crate::journal::Stamp;
 
 /// A wall clock that moves by more than this against the boot-time clock has jumped.
-pub const JUMP: Millis = Millis::new(500);
+pub(super) const JUMP: Millis = Millis::new(500);
 
 /// The time line of a session: it only grows.
 #[derive(Debug)]

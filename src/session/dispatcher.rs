@@ -87,7 +87,7 @@ pub enum StartError {
 /// that this is called in.
 ///
 /// The first line is on disk when this returns. The session ends when all handles are gone.
-pub fn start(start: Start) -> Result<(Found, Handle), StartError> {
+pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     start.store.prepare()?;
     let not_before = start.resume.as_ref().map_or_else(Timestamp::default, Recovered::last);
     let clock = Clock::new(not_before);
@@ -104,18 +104,15 @@ pub fn start(start: Start) -> Result<(Found, Handle), StartError> {
         }
     };
     let holder = Holder::this_process(start.driver.clone(), machine_name(), now);
-    let (journal, lock) = match &start.resume {
-        Some(_) => {
-            let lock = Lock::acquire(&found.dir, &holder)?;
-            let (journal, _, _) = Journal::open(&found.dir)?;
-            (journal, lock)
-        }
-        None => {
-            let journal = Journal::create(&found.dir, &found.id)?;
-            let lock = Lock::acquire(&found.dir, &holder)?;
-            start.inputs.pin(&found)?;
-            (journal, lock)
-        }
+    let (journal, lock) = if start.resume.is_some() {
+        let lock = Lock::acquire(&found.dir, &holder)?;
+        let (journal, _, _) = Journal::open(&found.dir)?;
+        (journal, lock)
+    } else {
+        let journal = Journal::create(&found.dir, &found.id)?;
+        let lock = Lock::acquire(&found.dir, &holder)?;
+        start.inputs.pin(&found)?;
+        (journal, lock)
     };
     let runtime = tokio::runtime::Handle::current();
     let clock = Arc::new(Mutex::new(clock));
@@ -134,7 +131,7 @@ pub fn start(start: Start) -> Result<(Found, Handle), StartError> {
         None => State::new(Arc::clone(&start.plan)),
     };
     let mut session = Session::new(state, journal, lock, clock, edge, now);
-    session.open(&start, &found, not_before)?;
+    session.open(start, &found, not_before)?;
     let (requests, receiver) = mpsc::channel(REQUESTS);
     let handle = Handle { requests, views: session.views.subscribe() };
     std::thread::Builder::new()

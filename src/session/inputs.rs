@@ -211,7 +211,9 @@ impl Inputs {
             practice: self.practice,
             files,
         };
-        let text = serde_json::to_string_pretty(&manifest).expect("names and texts are JSON");
+        let text = serde_json::to_string_pretty(&manifest).map_err(|error| {
+            InputsError::Pinned { path: dir.join("inputs.json"), why: error.to_string() }
+        })?;
         write_private(&dir.join("inputs.json"), &format!("{text}\n"))?;
         let sync = fs::File::open(&dir).and_then(|dir| dir.sync_all());
         sync.map_err(|source| StoreError::Io { doing: "sync", path: dir, source }.into())

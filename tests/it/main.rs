@@ -8,4 +8,6 @@ mod plan;
 #[cfg(test)]
 mod runbook;
 #[cfg(test)]
+mod session;
+#[cfg(test)]
 mod wire;
