@@ -76,7 +76,9 @@ impl State {
                 }
             }
             Event::HealthChanged { probe, is, .. } => {
-                self.health.insert(probe.clone(), *is);
+                if let Some(health) = self.health.get_mut(probe) {
+                    *health = *is;
+                }
             }
             Event::AlarmRaised { id, level, text } => self.raise(at, id, *level, text),
             Event::AlarmCleared { id } => self.clear(at, id),
@@ -118,6 +120,7 @@ impl State {
             }
             Event::SoakStarted { step, until } => self.with_track(step, Part::Action, |track| {
                 track.status = Status::Soaking { until: *until };
+                track.settled = None;
             }),
             Event::Settled { step, part, verdict } => {
                 let status = match verdict {

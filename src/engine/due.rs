@@ -1,7 +1,9 @@
 //! What is due by itself: ends to draw conclusions from, limits, soaks, retries, the next item of
 //! a rollback, steps that start on their own.
 
-use crate::base::{SafeText, StepId, Timestamp};
+use std::collections::BTreeMap;
+
+use crate::base::{Millis, ProbeId, SafeText, StepId, Timestamp, VarName};
 use crate::plan::{CheckPlan, StepPlan, VerifyPlan, Work};
 use crate::runbook::{Breach, Class, Soak};
 
@@ -10,7 +12,7 @@ use super::event::{AlarmId, Confirmed, Event, Item, Level};
 use super::health::Health;
 use super::job::{End, Part, Place, Verdict};
 use super::refusal::Refusal;
-use super::state::{RunStage, State, Status, Stopping, Track};
+use super::state::{PlaceEnd, RunStage, State, Status, Stopping, Track};
 
 /// The next thing that is due at `now`; empty when nothing is.
 pub(super) fn due(state: &State, now: Timestamp) -> Vec<Event> {
@@ -68,16 +70,19 @@ impl State {
         }
     }
 
-    fn action_ended(&self, step: &StepId, part: Part, track: &Track, now: Timestamp) -> Vec<Event> {
-        if let Some(at) = track.retry_at {
-            let may = self.hold.is_none() && self.guard.is_none();
-            return if now >= at && may && self.stage == RunStage::Active {
-                let failed = track.failed_places();
-                self.begin(step, part, failed, Confirmed::ByRule, now).unwrap_or_default()
-            } else {
-                Vec::new()
-            };
+    /// Whether the run is at the stage that `part` of a step belongs to: forward, or back.
+    pub(super) fn is_its_stage(&self, step: &StepId, part: Part) -> bool {
+        match self.stage {
+            RunStage::Active => self.plan.is_forward(step) && !part.is_undo(),
+            RunStage::RollingBack => part.is_undo() || !self.plan.is_forward(step),
+            RunStage::Preparing
+            | RunStage::RolledBack { .. }
+            | RunStage::Completed
+            | RunStage::Abandoned => false,
         }
+    }
+
+    fn action_ended(&self, step: &StepId, part: Part, track: &Track, now: Timestamp) -> Vec<Event> {
         let ends = track.latest_ends();
         let worst = ends.values().flatten().map(|end| end.end.verdict()).max();
         let late = track.last_action().is_some_and(|a| a.stopping == Some(Stopping::TimeLimit));
@@ -89,21 +94,30 @@ impl State {
             | Verdict::TimedOut
             | Verdict::Unknown) => worst,
         };
-        if verdict == Verdict::Succeeded {
-            let mut events = Self::captured(&ends);
-            match self.after_success(step, part, now) {
-                Ok(more) => events.extend(more),
-                Err(refusal) => {
-                    events.extend(self.failed(step, part, Verdict::Failed, &refusal.to_string()));
-                }
+        if let Some(at) = track.retry_at
+            && self.is_its_stage(step, part)
+        {
+            if now < at || self.hold.is_some() || self.guard.is_some() {
+                return Vec::new();
             }
-            return events;
+            return self
+                .begin(step, part, track.failed_places(), Confirmed::ByRule, now)
+                .unwrap_or_else(|why| self.failed(step, part, verdict, &format!(": {why}")));
+        }
+        if verdict == Verdict::Succeeded {
+            let captured = self.captured(&ends);
+            if !captured.is_empty() {
+                return captured; // What follows may need them.
+            }
+            return self.after_success(step, part, now).unwrap_or_else(|why| {
+                self.failed(step, part, Verdict::Failed, &format!(": its verification: {why}"))
+            });
         }
         let retry = self.plan.step(step).and_then(|plan| plan.retry.as_ref());
         let attempts = track.next_attempt(Part::Action) - 1;
         let repeats = matches!(verdict, Verdict::Failed | Verdict::TimedOut)
             && part == Part::Action
-            && self.stage == RunStage::Active;
+            && self.is_its_stage(step, part);
         match retry {
             Some(retry) if repeats && attempts < retry.attempts => {
                 vec![Event::RetryPlanned { step: step.clone(), at: now.after(retry.delay) }]
@@ -112,20 +126,24 @@ impl State {
         }
     }
 
-    fn captured(
-        ends: &std::collections::BTreeMap<&Place, Option<&super::state::PlaceEnd>>,
-    ) -> Vec<Event> {
-        let mut events = Vec::new();
+    /// What the ends captured and the state does not have yet.
+    fn captured(&self, ends: &BTreeMap<&Place, Option<&PlaceEnd>>) -> Vec<Event> {
+        let mut last = BTreeMap::new();
         for (place, end) in ends {
             if let Some(End::Exited { captured, .. }) = end.map(|end| &end.end) {
-                events.extend(captured.iter().map(|(name, value)| Event::Captured {
-                    name: name.clone(),
-                    value: value.clone(),
-                    from: (*place).clone(),
-                }));
+                last.extend(captured.iter().map(|(name, value)| (name, (value, *place))));
             }
         }
-        events
+        let known = |name: &VarName, value: &SafeText| {
+            self.captures.get(name).is_some_and(|known| known == value.as_str())
+        };
+        let new = last.into_iter().filter(|(name, (value, _))| !known(name, value));
+        let event = |(name, (value, from)): (&VarName, (&SafeText, &Place))| Event::Captured {
+            name: name.clone(),
+            value: value.clone(),
+            from: from.clone(),
+        };
+        new.map(event).collect()
     }
 
     /// What follows when the thing itself is done: its verification, its soak, or the end.
@@ -137,6 +155,9 @@ impl State {
     ) -> Result<Vec<Event>, Refusal> {
         let verify = if part.is_undo() { Part::UndoVerify } else { Part::Verify };
         if self.verify_of(step, verify).is_some() {
+            if !self.is_its_stage(step, part) {
+                return Ok(self.cut_short(step, part));
+            }
             let places = self.verify_places(step, verify);
             return self.begin(step, verify, places, Confirmed::ByRule, now);
         }
@@ -154,6 +175,9 @@ impl State {
     fn after_verify(&self, step: &StepId, part: Part, now: Timestamp) -> Vec<Event> {
         let plan = self.plan.step(step);
         match plan.and_then(|plan| plan.soak.as_ref()) {
+            Some(_) if !part.is_undo() && !self.is_its_stage(step, part) => {
+                self.cut_short(step, part)
+            }
             Some(soak) if !part.is_undo() => {
                 vec![Event::SoakStarted { step: step.clone(), until: now.after(soak.r#for) }]
             }
@@ -170,6 +194,11 @@ impl State {
         events
     }
 
+    /// Done, but no longer to be verified or watched: the run goes another way.
+    fn cut_short(&self, step: &StepId, part: Part) -> Vec<Event> {
+        self.failed(step, part, Verdict::Cancelled, ": it is not verified any more")
+    }
+
     /// A part of a step is over and not well: say so, and hold what is forward.
     fn failed(&self, step: &StepId, part: Part, verdict: Verdict, why: &str) -> Vec<Event> {
         let part = if part.is_undo() { Part::Undo } else { Part::Action };
@@ -184,6 +213,9 @@ impl State {
         let text = format!("{what}{step} {word}{why}");
         let mut events = vec![Event::Settled { step: step.clone(), part, verdict }];
         events.extend(self.all_clear(AlarmId::Silent(step.clone())));
+        if verdict == Verdict::Cancelled && !self.is_its_stage(step, part) {
+            return events; // Stopped because the run goes another way: as it should be.
+        }
         events.extend(self.alarm(AlarmId::Step(step.clone()), Level::Warning, &text));
         if self.stage == RunStage::Active && self.hold.is_none() {
             events.push(Event::Held { why: SafeText::new(&format!("{step} {word}")) });
@@ -200,6 +232,10 @@ impl State {
         match worst.unwrap_or(Verdict::Failed) {
             Verdict::Succeeded => self.after_verify(step, part, now),
             Verdict::Unknown => self.failed(step, part, Verdict::Unknown, &describe(track)),
+            Verdict::Cancelled if last.stopping == Some(Stopping::Asked) => {
+                let why = format!("{}, in its verification", describe(track));
+                self.failed(step, part, Verdict::Cancelled, &why)
+            }
             Verdict::Cancelled | Verdict::Failed | Verdict::TimedOut => {
                 let why = format!("{}: its verification did not hold", describe(track));
                 self.failed(step, part, Verdict::Failed, &why)
@@ -230,7 +266,8 @@ impl State {
         self.failed(step, part, Verdict::Failed, &why)
     }
 
-    fn soak_of(&self, step: &StepId) -> Option<&Soak> {
+    /// What is watched of a step.
+    pub(super) fn soak_of(&self, step: &StepId) -> Option<&Soak> {
         let plan = self.plan.step(step)?;
         match &plan.work {
             Work::Soak(soak) => Some(soak),
@@ -244,10 +281,19 @@ impl State {
 
     fn soak_due(&self, step: &StepId, until: Timestamp, now: Timestamp) -> Vec<Event> {
         let Some(soak) = self.soak_of(step) else { return Vec::new() };
-        let breach = soak.probes.iter().map(|probe| (probe, self.health(probe)));
-        let breach = breach.filter(|(_, health)| *health != Health::Healthy).max_by_key(|b| b.1);
-        let Some((probe, health)) = breach else {
-            return if now >= until { self.succeeded(step, Part::Action) } else { Vec::new() };
+        // The first reading may still be under way: that is no breach, and no success either.
+        let watched = now.since(until.before(soak.r#for));
+        let awaited = |probe: &ProbeId| watched <= self.first_reading(probe);
+        let not_well = soak.probes.iter().map(|probe| (probe, self.health(probe)));
+        let not_well = not_well.filter(|(_, health)| *health != Health::Healthy);
+        let (waits, breaches): (Vec<_>, Vec<_>) =
+            not_well.partition(|(probe, health)| *health == Health::Unknown && awaited(probe));
+        let Some((probe, health)) = breaches.into_iter().max_by_key(|(_, health)| *health) else {
+            return if now >= until && waits.is_empty() {
+                self.succeeded(step, Part::Action)
+            } else {
+                Vec::new()
+            };
         };
         let says = format!("probe {probe} is {}", health.word());
         let advice = match soak.breach {
@@ -263,6 +309,11 @@ impl State {
             &format!(": {says}, {advice}"),
         ));
         events
+    }
+
+    /// How long a soak waits for the first reading of a probe that is unknown when it starts.
+    pub(super) fn first_reading(&self, probe: &ProbeId) -> Millis {
+        self.plan.probe(probe).map_or(Millis::ZERO, |probe| probe.stale)
     }
 
     /// The first thing that a step needs and that is not over.
@@ -297,7 +348,6 @@ impl State {
     }
 
     fn next_forward(&self, now: Timestamp) -> Vec<Event> {
-        let order = || self.plan.order.iter();
         for plan in self.ready() {
             match self.wanted(plan) {
                 Ok(false) => return vec![skipped_by_when(plan)],
@@ -316,7 +366,7 @@ impl State {
                 return events;
             }
         }
-        if order().all(|id| self.track(id).status.is_over()) {
+        if self.plan.order.iter().all(|id| self.track(id).status.is_over()) {
             return vec![Event::Completed];
         }
         Vec::new()
@@ -330,6 +380,7 @@ impl State {
         }
         for item in &rollback.items {
             match self.track_of(&item.step, item.part).status {
+                Status::Pending if self.is_moot(item) => {}
                 Status::Pending => return self.begin_item(item, now),
                 Status::Running | Status::Waiting | Status::Soaking { .. } | Status::Verifying => {
                     return Vec::new();
@@ -359,8 +410,21 @@ impl State {
 
     fn begin_item(&self, item: &Item, now: Timestamp) -> Vec<Event> {
         let Item { step, part } = item;
-        self.begin(step, *part, self.places_of(step, *part), Confirmed::ByRule, now)
-            .unwrap_or_else(|why| self.failed(step, *part, Verdict::Failed, &format!(": {why}")))
+        let begin = || {
+            let plan = self.known(step)?;
+            if *part == Part::Action && !self.wanted(plan)? {
+                return Ok(vec![skipped_by_when(plan)]);
+            }
+            self.begin(step, *part, self.places_of(step, *part), Confirmed::ByRule, now)
+        };
+        begin().unwrap_or_else(|why: Refusal| {
+            self.failed(step, *part, Verdict::Failed, &format!(": {why}"))
+        })
+    }
+
+    /// Whether an undo has become pointless: its step turned out never to have started.
+    pub(super) fn is_moot(&self, item: &Item) -> bool {
+        item.part == Part::Undo && !self.track(&item.step).may_have_run()
     }
 
     /// Whether a step of the rollback with stage `verify` has succeeded, and all such have.

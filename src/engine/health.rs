@@ -81,7 +81,10 @@ pub struct Panel {
     pub since: Timestamp,
     /// The last readings, oldest first.
     pub readings: VecDeque<Reading>,
-    worse_since: Option<(Health, Timestamp)>,
+    /// Since when the readings are degraded or worse.
+    degraded_since: Option<Timestamp>,
+    /// Since when the readings are failed.
+    failed_since: Option<Timestamp>,
 }
 
 /// All panels. Lives beside the state, not in it: readings are not journaled, changes are.
@@ -99,7 +102,8 @@ impl Board {
             health: Health::Unknown,
             since: now,
             readings: VecDeque::new(),
-            worse_since: None,
+            degraded_since: None,
+            failed_since: None,
         };
         Self {
             panels: plan.probes.iter().map(|probe| (probe.id.clone(), panel(probe))).collect(),
@@ -118,9 +122,14 @@ impl Board {
     }
 
     /// Takes in a reading and returns the change that it makes, if it makes one.
-    pub fn take(&mut self, id: &ProbeId, reading: Reading) -> Option<Change> {
+    ///
+    /// A value that is not a finite number is judged and then left out: the record is JSON, which
+    /// has no such numbers, and a record has to read back as it was written.
+    pub fn take(&mut self, id: &ProbeId, mut reading: Reading) -> Option<Change> {
         let panel = self.panels.get_mut(id)?;
-        let change = panel.judge(&reading);
+        let level = panel.level(&reading);
+        reading.value = reading.value.filter(|value| value.is_finite());
+        let change = panel.judge(level, &reading);
         if panel.readings.len() == READINGS_MAX {
             panel.readings.pop_front();
         }
@@ -165,10 +174,12 @@ impl Panel {
             limit.is_some_and(|limit| reading.value.is_some_and(|value| limit.holds(value)))
         };
         let limited = self.probe.degraded.is_some() || self.probe.failed.is_some();
-        if !reading.ok || past(self.probe.failed) {
+        if !reading.ok {
             Health::Failed
         } else if reading.value.is_none_or(f64::is_nan) && limited {
             Health::Unknown
+        } else if past(self.probe.failed) {
+            Health::Failed
         } else if past(self.probe.degraded) {
             Health::Degraded
         } else {
@@ -176,27 +187,37 @@ impl Panel {
         }
     }
 
-    fn judge(&mut self, reading: &Reading) -> Option<Change> {
-        let level = self.level(reading);
-        let counts_at_once =
-            level <= self.health || self.health == Health::Unknown || level == Health::Unknown;
-        if counts_at_once {
-            self.worse_since = None;
-            return self.turn(level, reading.at, Some(reading.clone()));
-        }
+    fn judge(&mut self, level: Health, reading: &Reading) -> Option<Change> {
+        let at = reading.at;
+        let known = level != Health::Unknown;
+        let since = |holds: bool, since: Option<Timestamp>| holds.then(|| since.unwrap_or(at));
+        self.degraded_since = since(known && level >= Health::Degraded, self.degraded_since);
+        self.failed_since = since(known && level >= Health::Failed, self.failed_since);
+        let counts_at_once = level <= self.health || self.health == Health::Unknown || !known;
         // Worse: it counts once it has held for as long as the runbook asks.
-        let since = self.worse_since.map_or(reading.at, |(_, since)| since);
-        self.worse_since = Some((level, since));
-        if reading.at.since(since) >= self.probe.r#for {
-            self.worse_since = None;
-            return self.turn(level, reading.at, Some(reading.clone()));
-        }
-        None
+        let has_held = |since: Option<Timestamp>| {
+            since.is_some_and(|since| at.since(since) >= self.probe.r#for)
+        };
+        let is = if counts_at_once {
+            level
+        } else if has_held(self.failed_since) {
+            Health::Failed
+        } else if has_held(self.degraded_since) {
+            Health::Degraded.max(self.health)
+        } else {
+            return None;
+        };
+        self.turn(is, at, Some(reading.clone()))
     }
 
     fn expire(&mut self, now: Timestamp) -> Option<Change> {
         let fresh = self.age(now).is_some_and(|age| age <= self.probe.stale);
-        if fresh { None } else { self.turn(Health::Unknown, now, None) }
+        if fresh {
+            return None;
+        }
+        self.degraded_since = None;
+        self.failed_since = None;
+        self.turn(Health::Unknown, now, None)
     }
 
     fn turn(&mut self, is: Health, at: Timestamp, reading: Option<Reading>) -> Option<Change> {

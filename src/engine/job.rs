@@ -26,6 +26,12 @@ impl Part {
     pub const fn is_undo(self) -> bool {
         matches!(self, Self::Undo | Self::UndoVerify)
     }
+
+    /// The thing itself: the action or the undo that a verification belongs to.
+    #[must_use]
+    pub const fn thing(self) -> Self {
+        if self.is_undo() { Self::Undo } else { Self::Action }
+    }
 }
 
 /// One attempt at one part of one step: never started twice.

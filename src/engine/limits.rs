@@ -15,7 +15,6 @@ pub(super) fn limit_alarms(
     let mut one = |id: AlarmId, left: Option<i64>, name: &str, past: &str| {
         let raise = |level, text: &str| state.alarm(id.clone(), level, text);
         events.extend(match left {
-            None => Vec::new(),
             Some(left) if left <= 0 => raise(Level::Warning, past),
             Some(left) if left <= 10 * MINUTE => {
                 raise(Level::Warning, &format!("{name} in less than 10 minutes: decide now"))
@@ -23,7 +22,8 @@ pub(super) fn limit_alarms(
             Some(left) if left <= 30 * MINUTE => {
                 raise(Level::Caution, &format!("{name} in less than 30 minutes"))
             }
-            Some(_) => state.all_clear(id),
+            // Far away, or nothing to be late for any more.
+            Some(_) | None => state.all_clear(id),
         });
     };
     one(

@@ -1,11 +1,12 @@
 //! What has to be done because something happened. Not called on replay.
 
-use crate::base::{ChannelId, Millis, SafeText, StepId};
+use crate::base::{ChannelId, Millis, SafeText, StepId, Timestamp};
 use crate::plan::{CheckPlan, VerifyPlan};
 use crate::runbook::NoticeEvent;
 
 use super::effect::Effect;
 use super::event::{Choice, Event, RunKind};
+use super::health::Health;
 use super::job::{Key, Part, Place, Verdict};
 use super::state::State;
 
@@ -18,16 +19,13 @@ pub fn react(state: &State, event: &Event) -> Vec<Effect> {
             vec![Effect::Stop(key.clone())]
         }
         Event::RetryPlanned { at, .. } => vec![Effect::WakeAt(*at)],
-        Event::SoakStarted { until, .. } => vec![Effect::WakeAt(*until)],
+        Event::SoakStarted { step, until } => soaks(state, step, *until),
+        Event::Resumed { .. } => retries(state),
         Event::RunBegan => state.notice(NoticeEvent::Start, "the run has begun"),
-        Event::Settled { step, verdict: Verdict::Succeeded, .. }
+        Event::Settled { step, part: Part::Action, verdict: Verdict::Succeeded }
         | Event::Skipped { step, .. }
-        | Event::DoneByHand { step, part: Part::Action, .. } => phase_over(state, step),
-        Event::Settled { step, part, verdict } => {
-            let what = if part.is_undo() { "the undo of step" } else { "step" };
-            let text = format!("{what} {step} {}", verdict_words(*verdict));
-            state.notice(NoticeEvent::Failed, &text)
-        }
+        | Event::DoneByHand { step, part: Part::Action, .. }
+        | Event::FailureAccepted { step, part: Part::Action, .. } => phase_over(state, step),
         Event::GateDecided { step, choice, .. } => {
             let word = match choice {
                 Choice::Go => "GO",
@@ -50,8 +48,8 @@ pub fn react(state: &State, event: &Event) -> Vec<Effect> {
         Event::Abandoned { reason } => {
             state.notice(NoticeEvent::End, &format!("the run was given up: {reason}"))
         }
-        Event::SessionOpened(_)
-        | Event::Resumed { .. }
+        Event::Settled { verdict: Verdict::Succeeded, .. }
+        | Event::SessionOpened(_)
         | Event::DriverLeft { .. }
         | Event::JobEnded { .. }
         | Event::SoakBreached { .. }
@@ -71,6 +69,11 @@ pub fn react(state: &State, event: &Event) -> Vec<Effect> {
         | Event::Captured { .. }
         | Event::ClockJumped { .. }
         | Event::Closed => Vec::new(),
+        Event::Settled { step, part, verdict } => {
+            let what = if part.is_undo() { "the undo of step" } else { "step" };
+            let text = format!("{what} {step} {}", verdict_words(*verdict));
+            state.notice(NoticeEvent::Failed, &text)
+        }
     }
 }
 
@@ -103,6 +106,27 @@ fn started(state: &State, key: &Key, places: &[Place]) -> Vec<Effect> {
         effects.push(Effect::WakeAt(now.after(limit).after(Millis::new(1))));
     }
     effects
+}
+
+/// The end of a soak, and the moments at which its probes have to have been read.
+fn soaks(state: &State, step: &StepId, until: Timestamp) -> Vec<Effect> {
+    let Some(soak) = state.soak_of(step) else { return Vec::new() };
+    let began = until.before(soak.r#for);
+    let mut moments: Vec<_> = soak
+        .probes
+        .iter()
+        .filter(|probe| state.health(probe) == Health::Unknown)
+        .map(|probe| began.after(state.first_reading(probe)).after(Millis::new(1)))
+        .chain([until])
+        .collect();
+    moments.sort();
+    moments.dedup();
+    moments.into_iter().map(Effect::WakeAt).collect()
+}
+
+/// The retries that were planned before a crash: their timers went with it.
+fn retries(state: &State) -> Vec<Effect> {
+    state.actions.values().filter_map(|track| track.retry_at.map(Effect::WakeAt)).collect()
 }
 
 fn phase_over(state: &State, step: &StepId) -> Vec<Effect> {

@@ -90,7 +90,9 @@ impl State {
         let attempts = &self.track(step).attempts;
         let untouched = |place: &Place| {
             let mut ends = attempts.iter().filter_map(|attempt| attempt.places.get(place));
-            ends.all(|end| end.as_ref().is_some_and(PlaceEnd::never_started))
+            let Some(first) = ends.next() else { return false }; // Not a place of the step.
+            let never = |end: &Option<PlaceEnd>| end.as_ref().is_some_and(PlaceEnd::never_started);
+            never(first) && ends.all(never)
         };
         let kept: Vec<_> = places.iter().filter(|place| !untouched(place)).cloned().collect();
         if kept.is_empty() { places } else { kept }

@@ -138,7 +138,13 @@ impl State {
 
     /// The point of no return, if it has run.
     pub(super) fn past_no_return(&self) -> Option<&StepId> {
-        let is_point = |id: &StepId| self.plan.step(id).is_some_and(|s| s.point_of_no_return);
+        // A gate is passed by its GO, not by being open.
+        let is_gate_not_passed = |step: &crate::plan::StepPlan| {
+            matches!(step.work, Work::Gate(_)) && !self.track(&step.id).status.is_over()
+        };
+        let is_point = |id: &StepId| {
+            self.plan.step(id).is_some_and(|s| s.point_of_no_return && !is_gate_not_passed(s))
+        };
         self.ran().into_iter().map(|(id, _)| id).find(|id| is_point(id))
     }
 
@@ -167,6 +173,9 @@ impl State {
         let left = |item: &Item| {
             let estimate = self.describe_item(item)?.estimate;
             let track = self.track_of(&item.step, item.part);
+            if self.is_moot(item) {
+                return None;
+            }
             if track.status == Status::Pending {
                 return Some(estimate);
             }

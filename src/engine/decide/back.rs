@@ -1,0 +1,145 @@
+//! The way back, the end of a session, and taking it up again.
+
+use std::sync::Arc;
+
+use crate::base::{Millis, SafeText, StepId, Timestamp};
+use crate::engine::event::{Confirmed, Event};
+use crate::engine::health::Health;
+use crate::engine::job::{End, Job, Part};
+use crate::engine::refusal::Refusal;
+use crate::engine::state::{RunStage, State, Status, Track};
+use crate::runbook::InFlight;
+
+use super::need_reason;
+
+pub(super) fn open_guard(state: &State) -> Result<Vec<Event>, Refusal> {
+    if state.guard.is_some() {
+        return Err(Refusal::GuardOpen);
+    }
+    may_roll_back(state)?;
+    Ok(vec![Event::GuardOpened])
+}
+
+fn may_roll_back(state: &State) -> Result<(), Refusal> {
+    match state.stage {
+        RunStage::RollingBack | RunStage::RolledBack { .. } => Err(Refusal::RollingBack),
+        RunStage::Preparing => Err(Refusal::NothingToRollBack),
+        RunStage::Active | RunStage::Completed | RunStage::Abandoned => {
+            let started = state.plan.order.iter().any(|id| state.track(id).may_have_run());
+            if started { Ok(()) } else { Err(Refusal::NothingToRollBack) }
+        }
+    }
+}
+
+pub(super) fn roll_back(
+    state: &State,
+    reason: &SafeText,
+    break_glass: Option<&SafeText>,
+) -> Result<Vec<Event>, Refusal> {
+    may_roll_back(state)?;
+    need_reason(reason, "rolling back")?;
+    let why_past = break_glass.filter(|why| !why.as_str().trim().is_empty());
+    if let (Some(step), None) = (state.past_no_return(), why_past) {
+        return Err(Refusal::PointOfNoReturn(step.clone()));
+    }
+    let mut events = Vec::new();
+    if state.hold.is_some() {
+        events.push(Event::Continued);
+    }
+    events.push(Event::RollbackBegan {
+        reason: reason.clone(),
+        items: state.rollback_items(),
+        break_glass: why_past.cloned(),
+    });
+    for step in &state.plan.order {
+        // Rolling back is the choice that a failed step waited for.
+        if state.track(step).status.wants_choice() {
+            events.extend(state.step_clear(step));
+        }
+        // What runs nowhere would never end by itself, so it ends now.
+        events.extend(state.stop_waiting(step, Part::Action));
+        if state.plan.running == InFlight::Cancel {
+            events.extend(state.stop_jobs(step, Part::Action));
+        }
+    }
+    Ok(events)
+}
+
+pub(super) fn close(state: &State) -> Result<Vec<Event>, Refusal> {
+    match state.stage {
+        RunStage::Completed | RunStage::RolledBack { .. } | RunStage::Abandoned
+            if state.in_flight().next().is_none() =>
+        {
+            Ok(vec![Event::Closed])
+        }
+        RunStage::Completed | RunStage::RolledBack { .. } | RunStage::Abandoned => {
+            Err(Refusal::NotActive("waiting for what still runs"))
+        }
+        RunStage::Preparing => Err(Refusal::NotActive("not begun yet")),
+        RunStage::Active | RunStage::RollingBack => Err(Refusal::NotActive("still under way")),
+    }
+}
+
+pub(super) fn resume(
+    state: &State,
+    driver: &SafeText,
+    machine: &SafeText,
+    away: Millis,
+    now: Timestamp,
+) -> Vec<Event> {
+    let in_doubt: Vec<Job> = state
+        .in_flight()
+        .flat_map(|attempt| {
+            let open = attempt.places.iter().filter(|(_, end)| end.is_none());
+            open.map(|(place, _)| Job { key: attempt.key.clone(), place: place.clone() })
+        })
+        .collect();
+    let mut events = vec![Event::Resumed {
+        driver: driver.clone(),
+        machine: machine.clone(),
+        away,
+        in_doubt: in_doubt.clone(),
+    }];
+    let why = SafeText::new("golive ended while it was in flight: it may have run");
+    events.extend(in_doubt.into_iter().map(|job| Event::JobEnded {
+        job,
+        end: End::Unknown { why: why.clone() },
+        transcript: None,
+    }));
+    for (probe, was) in &state.health {
+        if *was != Health::Unknown {
+            let (probe, was) = (probe.clone(), *was);
+            events.push(Event::HealthChanged { probe, was, is: Health::Unknown, reading: None });
+        }
+    }
+    events.extend(state.watch_again(now));
+    // Even where the program holds: a person looks first, and their choice is not yet that.
+    if state.runs() && !state.is_held_by_person() {
+        let why = SafeText::new("resumed: look at what happened, then continue");
+        events.push(Event::Held { why });
+    }
+    events
+}
+
+impl State {
+    /// Watching that begins again from zero, as nobody watched in between.
+    fn watch_again(&self, now: Timestamp) -> Vec<Event> {
+        let actions = self.actions.iter().map(|(step, track)| (step, Part::Action, track));
+        let undos = self.undos.iter().map(|(step, track)| (step, Part::Undo, track));
+        let again = |(step, part, track): (&StepId, Part, &Arc<Track>)| {
+            let nowhere = track.last().is_some_and(|last| last.places.is_empty());
+            let verify = if part.is_undo() { Part::UndoVerify } else { Part::Verify };
+            match (track.status, self.soak_of(step)) {
+                (Status::Soaking { .. }, Some(soak)) => {
+                    let until = now.after(soak.r#for);
+                    vec![Event::SoakStarted { step: step.clone(), until }]
+                }
+                (Status::Verifying, _) if nowhere => {
+                    self.begin(step, verify, Vec::new(), Confirmed::ByRule, now).unwrap_or_default()
+                }
+                (_, Some(_) | None) => Vec::new(),
+            }
+        };
+        actions.chain(undos).flat_map(again).collect()
+    }
+}

@@ -1,0 +1,170 @@
+//! What the operator chooses when a step did not go well, and stopping one.
+
+use crate::base::{SafeText, StepId, Timestamp};
+use crate::engine::command::{Gesture, Which};
+use crate::engine::event::{AlarmId, Confirmed, Event};
+use crate::engine::job::{Part, Verdict};
+use crate::engine::refusal::Refusal;
+use crate::engine::state::{State, Status};
+use crate::plan::Work;
+
+use super::need_reason;
+
+pub(super) struct Repeat<'a> {
+    pub(super) step: &'a StepId,
+    pub(super) part: Part,
+    pub(super) which: Which,
+    pub(super) gesture: Gesture,
+}
+
+pub(super) fn retry(
+    state: &State,
+    wish: &Repeat<'_>,
+    reason: Option<&SafeText>,
+    now: Timestamp,
+) -> Result<Vec<Event>, Refusal> {
+    let Repeat { step, part, which, gesture } = *wish;
+    state.may_choose(step, part)?;
+    let plan = state.known(step)?;
+    let track = state.track_of(step, part);
+    if !track.status.wants_choice() {
+        return Err(state.wrong(step, part, "running it again"));
+    }
+    let unknown = track.status == Status::Unknown
+        || track.latest_ends().values().flatten().any(|end| end.end.verdict() == Verdict::Unknown);
+    if unknown {
+        // It may have run: only a person who looked can say that once more is right.
+        need_reason(&reason.cloned().unwrap_or_default(), "running it again, as it may have run,")?;
+    }
+    if gesture.class < plan.class && !part.is_undo() {
+        return Err(Refusal::Unconfirmed { step: step.clone(), needed: plan.class });
+    }
+    let all = state.places_of(step, part);
+    let places = match which {
+        Which::All => all,
+        Which::Failed => {
+            let failed = track.failed_places();
+            // All places are fine and the verification failed: the whole step runs again.
+            if failed.is_empty() { all } else { failed }
+        }
+    };
+    let mut events = Vec::new();
+    if let Some(reason) = reason.filter(|reason| !reason.as_str().trim().is_empty()) {
+        let text = format!("retry of {step}: {reason}");
+        events.push(Event::Noted { step: Some(step.clone()), text });
+    }
+    events.extend(state.settle_choice(step, part));
+    let confirmed = Confirmed::ByPerson { class: gesture.class, after: gesture.after };
+    events.extend(state.begin(step, part, places, confirmed, now)?);
+    Ok(events)
+}
+
+pub(super) fn recheck(state: &State, step: &StepId, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+    let part = state.part_in_question(step);
+    state.may_choose(step, part)?;
+    let track = state.track_of(step, part);
+    if !track.status.wants_choice() {
+        return Err(state.wrong(step, part, "checking it again"));
+    }
+    let mut events = state.settle_choice(step, part);
+    let verify = if part.is_undo() { Part::UndoVerify } else { Part::Verify };
+    if state.verify_of(step, verify).is_some() {
+        let places = state.verify_places(step, verify);
+        events.extend(state.begin(step, verify, places, Confirmed::ByRule, now)?);
+        return Ok(events);
+    }
+    // Nothing but the watching went wrong: watch again, without doing it again.
+    let done = track.last().is_some() && track.failed_places().is_empty();
+    match state.soak_of(step).filter(|_| !part.is_undo() && done) {
+        Some(soak) => {
+            events.push(Event::SoakStarted { step: step.clone(), until: now.after(soak.r#for) });
+            Ok(events)
+        }
+        None => Err(Refusal::NoVerify(step.clone())),
+    }
+}
+
+pub(super) fn skip(state: &State, step: &StepId, reason: &SafeText) -> Result<Vec<Event>, Refusal> {
+    state.may_choose(step, Part::Action)?;
+    need_reason(reason, "skipping a step")?;
+    let plan = state.known(step)?;
+    if !plan.skippable {
+        return Err(Refusal::NotSkippable(step.clone()));
+    }
+    let status = state.track(step).status;
+    if status != Status::Pending && status != Status::Waiting && !status.wants_choice() {
+        return Err(state.wrong(step, Part::Action, "skipping it"));
+    }
+    let mut events = vec![Event::Skipped { step: step.clone(), reason: reason.clone() }];
+    events.extend(state.settle_choice(step, Part::Action));
+    Ok(events)
+}
+
+pub(super) fn choice(
+    state: &State,
+    step: &StepId,
+    part: Part,
+    reason: &SafeText,
+    event: Event,
+    what: &'static str,
+) -> Result<Vec<Event>, Refusal> {
+    state.may_choose(step, part)?;
+    let plan = state.known(step)?;
+    need_reason(reason, what)?;
+    let status = state.track_of(step, part).status;
+    let by_hand = matches!(event, Event::DoneByHand { .. });
+    let open = matches!(status, Status::Pending | Status::Waiting) && by_hand;
+    if !status.wants_choice() && !open {
+        return Err(state.wrong(step, part, what));
+    }
+    if matches!(state.work_of(step, part), Some(Work::Gate(_))) {
+        return Err(Refusal::WrongKind { step: step.clone(), kind: "run or manual" });
+    }
+    if status == Status::Pending && !part.is_undo() {
+        state.need_all_met(plan)?;
+    }
+    let mut events = vec![event];
+    events.extend(state.settle_choice(step, part));
+    Ok(events)
+}
+
+pub(super) fn stop(state: &State, step: &StepId) -> Result<Vec<Event>, Refusal> {
+    state.known(step)?;
+    let parts = [Part::Action, Part::Undo];
+    let events: Vec<_> = parts
+        .into_iter()
+        .flat_map(|part| {
+            let asked = state.stop_jobs(step, part);
+            if asked.is_empty() { state.stop_waiting(step, part) } else { asked }
+        })
+        .collect();
+    if events.is_empty() { Err(Refusal::NothingRuns(step.clone())) } else { Ok(events) }
+}
+
+impl State {
+    /// The events that stop what runs somewhere.
+    pub(super) fn stop_jobs(&self, step: &StepId, part: Part) -> Vec<Event> {
+        let attempts = self.track_of(step, part).attempts.iter();
+        let running = attempts.filter(|attempt| !attempt.has_ended());
+        running.map(|attempt| Event::StopAsked { key: attempt.key.clone() }).collect()
+    }
+
+    /// The events that end what is in flight and runs nowhere: a person's work, a soak, a watched
+    /// probe, a wait for the next try. It ends at once.
+    pub(super) fn stop_waiting(&self, step: &StepId, part: Part) -> Vec<Event> {
+        let track = self.track_of(step, part);
+        if !track.status.is_in_flight() || track.attempts.iter().any(|a| !a.has_ended()) {
+            return Vec::new();
+        }
+        let verdict = Verdict::Cancelled;
+        let mut events = vec![Event::Settled { step: step.clone(), part, verdict }];
+        events.extend(self.all_clear(AlarmId::Silent(step.clone())));
+        events
+    }
+
+    /// The undo where one is under way or wants a choice, else the action.
+    fn part_in_question(&self, step: &StepId) -> Part {
+        let undo = self.undo_track(step);
+        if undo.status == Status::Pending { Part::Action } else { Part::Undo }
+    }
+}

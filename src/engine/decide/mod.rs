@@ -1,0 +1,247 @@
+//! What a command causes: events, or a refusal.
+
+mod alarm;
+mod back;
+mod choice;
+mod person;
+mod report;
+
+use crate::base::{SafeText, StepId, Timestamp};
+use crate::plan::StepPlan;
+
+use super::command::{Command, Gesture};
+use super::event::{Actor, Confirmed, Event, Item};
+use super::job::Part;
+use super::limits::limit_alarms;
+use super::refusal::Refusal;
+use super::state::{Hold, RunStage, State, Status};
+
+/// What `command` causes at time `now`; nothing is changed.
+#[expect(clippy::too_many_lines, reason = "one arm for each thing that can be asked")]
+pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+    if state.closed {
+        return Err(Refusal::Closed);
+    }
+    if state.genesis.is_none() && !matches!(command, Command::Open(_) | Command::Wake) {
+        return Err(Refusal::NotActive("not open yet"));
+    }
+    match command {
+        Command::Open(genesis) => match state.genesis {
+            None => Ok(vec![Event::SessionOpened(genesis.clone())]),
+            Some(_) => Err(Refusal::Already("the session is open")),
+        },
+        Command::Begin => match state.stage {
+            RunStage::Preparing => Ok(vec![Event::RunBegan]),
+            RunStage::Active
+            | RunStage::RollingBack
+            | RunStage::RolledBack { .. }
+            | RunStage::Completed
+            | RunStage::Abandoned => Err(Refusal::Already("the run has begun")),
+        },
+        Command::Resume { driver, machine, away } => {
+            Ok(back::resume(state, driver, machine, *away, now))
+        }
+        Command::Leave { why } => {
+            let mut events = vec![Event::DriverLeft { why: why.clone() }];
+            if state.hold.is_none() && state.runs() {
+                let why = SafeText::new(&format!("the driver left: {why}"));
+                events.push(Event::Held { why });
+            }
+            Ok(events)
+        }
+        Command::Start { step, gesture } => start(state, step, *gesture, now),
+        Command::Retry { step, part, which, gesture, reason } => {
+            let wish =
+                choice::Repeat { step, part: part.thing(), which: *which, gesture: *gesture };
+            choice::retry(state, &wish, reason.as_ref(), now)
+        }
+        Command::Recheck { step } => choice::recheck(state, step, now),
+        Command::Skip { step, reason } => choice::skip(state, step, reason),
+        Command::DoneByHand { step, part, reason } => {
+            let part = part.thing();
+            let event = Event::DoneByHand { step: step.clone(), part, reason: reason.clone() };
+            choice::choice(state, step, part, reason, event, "marking it done by hand")
+        }
+        Command::AcceptFailure { step, part, reason } => {
+            let part = part.thing();
+            let event = Event::FailureAccepted { step: step.clone(), part, reason: reason.clone() };
+            choice::choice(state, step, part, reason, event, "accepting its failure")
+        }
+        Command::Stop { step } => choice::stop(state, step),
+        Command::SignOff { step, part, ticked, words } => {
+            person::sign_off(state, step, part.thing(), *ticked, words, now)
+        }
+        Command::Decide { step, choice, ticked, evidence, margin, reason } => {
+            let asked = person::GateWish {
+                step,
+                choice: *choice,
+                ticked: *ticked,
+                evidence,
+                margin: *margin,
+                reason: reason.as_ref(),
+            };
+            person::decide_gate(state, &asked, now)
+        }
+        Command::Hold { why } => match &state.hold {
+            // A hold of the program ends with a choice; a person's stays until they continue.
+            Some(hold) if hold.by != Actor::Engine => {
+                Err(Refusal::Already("the session is held already"))
+            }
+            Some(_) | None => Ok(vec![Event::Held { why: why.clone() }]),
+        },
+        Command::Continue => match (&state.hold, state.guard) {
+            (_, Some(_)) => Err(Refusal::GuardOpen),
+            (None, None) => Err(Refusal::Already("the session is not held")),
+            (Some(_), None) => Ok(vec![Event::Continued]),
+        },
+        Command::AutoAdvance { on } => Ok(vec![Event::AutoAdvance { on: *on }]),
+        Command::OpenGuard => back::open_guard(state),
+        Command::CloseGuard { why } => match state.guard {
+            None => Err(Refusal::GuardClosed),
+            Some(_) => Ok(vec![Event::GuardClosed { why: why.clone() }]),
+        },
+        Command::RollBack { reason, break_glass } => {
+            back::roll_back(state, reason, break_glass.as_ref())
+        }
+        Command::AcknowledgeAlarms => {
+            let open = state.alarms.iter().any(|alarm| alarm.acknowledged.is_none());
+            Ok(if open { vec![Event::AlarmsAcknowledged] } else { Vec::new() })
+        }
+        Command::Note { text, .. } if text.trim().is_empty() => {
+            Err(Refusal::Already("a note needs some text"))
+        }
+        Command::Note { step, text } => {
+            if let Some(step) = step {
+                state.known(step)?;
+            }
+            Ok(vec![Event::Noted { step: step.clone(), text: text.clone() }])
+        }
+        Command::Abandon { reason } => {
+            need_reason(reason, "giving up the run")?;
+            match state.stage {
+                RunStage::Abandoned => Err(Refusal::Already("the run is given up already")),
+                RunStage::Preparing
+                | RunStage::Active
+                | RunStage::RollingBack
+                | RunStage::RolledBack { .. }
+                | RunStage::Completed => Ok(vec![Event::Abandoned { reason: reason.clone() }]),
+            }
+        }
+        Command::Close => back::close(state),
+        Command::Wake => Ok(super::due::due(state, now)),
+        Command::Ended { job, end, transcript } => report::ended(state, job, end, *transcript),
+        Command::Silent { job, quiet } => Ok(report::silent(state, job, *quiet)),
+        Command::Health(change) => Ok(report::health(state, change)),
+        Command::Link { host, down } => Ok(report::link(state, host, down.as_ref())),
+        Command::Limit { latest_safe, window } => Ok(limit_alarms(state, *latest_safe, *window)),
+        Command::ClockJump { millis } => Ok(vec![Event::ClockJumped { millis: *millis }]),
+    }
+}
+
+fn need_reason(reason: &SafeText, what: &'static str) -> Result<(), Refusal> {
+    if reason.as_str().trim().is_empty() { Err(Refusal::NoReason(what)) } else { Ok(()) }
+}
+
+impl State {
+    /// Whether steps, forward or back, may be under way.
+    const fn runs(&self) -> bool {
+        matches!(self.stage, RunStage::Active | RunStage::RollingBack)
+    }
+
+    /// Whether a person holds the session: a choice about a step does not end that.
+    fn is_held_by_person(&self) -> bool {
+        self.hold.as_ref().is_some_and(|Hold { by, .. }| *by != Actor::Engine)
+    }
+
+    /// Whether something forward may start now.
+    fn may_start(&self) -> Result<(), Refusal> {
+        match self.stage {
+            RunStage::Active => {}
+            RunStage::Preparing => return Err(Refusal::NotActive("not begun yet")),
+            RunStage::RollingBack | RunStage::RolledBack { .. } => {
+                return Err(Refusal::RollingBack);
+            }
+            RunStage::Completed => return Err(Refusal::NotActive("completed")),
+            RunStage::Abandoned => return Err(Refusal::NotActive("given up")),
+        }
+        if self.guard.is_some() {
+            return Err(Refusal::GuardOpen);
+        }
+        Ok(())
+    }
+
+    /// Whether a choice about `part` of a step fits the stage of the run.
+    fn may_choose(&self, step: &StepId, part: Part) -> Result<(), Refusal> {
+        self.known(step)?;
+        let forward = self.plan.is_forward(step) && !part.is_undo();
+        match (forward, self.stage) {
+            (true, _) => self.may_start(),
+            (false, RunStage::RollingBack) => {
+                let item = Item { step: step.clone(), part };
+                if self.rollback.as_ref().is_some_and(|rollback| rollback.items.contains(&item)) {
+                    Ok(())
+                } else {
+                    Err(Refusal::WrongKind { step: item.step, kind: "rollback" })
+                }
+            }
+            (
+                false,
+                RunStage::Preparing
+                | RunStage::Active
+                | RunStage::RolledBack { .. }
+                | RunStage::Completed
+                | RunStage::Abandoned,
+            ) => Err(Refusal::NotActive("not rolling back")),
+        }
+    }
+
+    /// Refuses what comes before something that it needs.
+    fn need_all_met(&self, step: &StepPlan) -> Result<(), Refusal> {
+        match self.first_unmet(step) {
+            None => Ok(()),
+            Some(need) => {
+                let status = self.track(need).status;
+                Err(Refusal::Needs { step: step.id.clone(), need: need.clone(), status })
+            }
+        }
+    }
+
+    fn wrong(&self, step: &StepId, part: Part, what: &'static str) -> Refusal {
+        let status = self.track_of(step, part).status;
+        Refusal::WrongStatus { step: step.clone(), status, what }
+    }
+}
+
+fn start(
+    state: &State,
+    step: &StepId,
+    gesture: Gesture,
+    now: Timestamp,
+) -> Result<Vec<Event>, Refusal> {
+    state.may_start()?;
+    if let Some(hold) = &state.hold {
+        return Err(Refusal::Held(hold.why.clone()));
+    }
+    let plan = state.known(step)?;
+    if !state.plan.is_forward(step) {
+        return Err(Refusal::WrongKind { step: step.clone(), kind: "forward" });
+    }
+    if state.track(step).status != Status::Pending {
+        return Err(state.wrong(step, Part::Action, "starting it"));
+    }
+    state.need_all_met(plan)?;
+    if !state.wanted(plan)? {
+        return Ok(vec![skipped_by_when(plan)]);
+    }
+    if gesture.class < plan.class {
+        return Err(Refusal::Unconfirmed { step: step.clone(), needed: plan.class });
+    }
+    let confirmed = Confirmed::ByPerson { class: gesture.class, after: gesture.after };
+    state.begin(step, Part::Action, state.places_of(step, Part::Action), confirmed, now)
+}
+
+pub(super) fn skipped_by_when(plan: &StepPlan) -> Event {
+    let when = plan.when.as_deref().unwrap_or_default();
+    let reason = SafeText::new(&format!("its `when` does not hold: {when}"));
+    Event::Skipped { step: plan.id.clone(), reason }
+}

@@ -1,0 +1,69 @@
+//! Reports of the edge: ends, silence, links, health.
+
+use crate::base::{HostId, Millis, SafeText};
+use crate::engine::event::{AlarmId, Event, Level};
+use crate::engine::health::{Change, Health};
+use crate::engine::job::{End, Job, Transcript};
+use crate::engine::refusal::Refusal;
+use crate::engine::state::State;
+
+pub(super) fn ended(
+    state: &State,
+    job: &Job,
+    end: &End,
+    transcript: Option<Transcript>,
+) -> Result<Vec<Event>, Refusal> {
+    if state.is_open(job) {
+        let (job, end) = (job.clone(), end.clone());
+        Ok(vec![Event::JobEnded { job, end, transcript }])
+    } else {
+        Err(Refusal::NotInFlight(job.to_string()))
+    }
+}
+
+pub(super) fn silent(state: &State, job: &Job, quiet: Millis) -> Vec<Event> {
+    if !state.is_open(job) {
+        return Vec::new(); // It ended in the meantime: nothing would ever clear the alarm.
+    }
+    let step = &job.key.step;
+    let text = format!("{step} has printed nothing on {} for {quiet}: look at its log", job.place);
+    state.alarm(AlarmId::Silent(step.clone()), Level::Caution, &text)
+}
+
+pub(super) fn link(state: &State, host: &HostId, down: Option<&SafeText>) -> Vec<Event> {
+    let id = AlarmId::Host(host.clone());
+    match down {
+        Some(why) => state.alarm(id, Level::Caution, &format!("{host} cannot be reached: {why}")),
+        None => state.all_clear(id),
+    }
+}
+
+pub(super) fn health(state: &State, change: &Change) -> Vec<Event> {
+    let Change { probe, is, reading, .. } = change.clone();
+    let Some(plan) = state.plan.probe(&probe) else { return Vec::new() };
+    let was = state.health(&probe);
+    let id = AlarmId::Probe(probe.clone());
+    let title = &plan.title;
+    let said = reading.as_ref().map_or_else(String::new, |reading| format!(": {}", reading.note));
+    let alarms = match is {
+        Health::Healthy => state.all_clear(id),
+        Health::Degraded => state.alarm(id, Level::Caution, &format!("{title} is degraded{said}")),
+        Health::Failed => state.alarm(id, Level::Warning, &format!("{title} has failed{said}")),
+        Health::Unknown => {
+            let text = format!("{title} is unknown: no reading. Unknown is never a pass");
+            state.alarm(id, Level::Caution, &text)
+        }
+    };
+    let mut events = vec![Event::HealthChanged { probe, was, is, reading }];
+    events.extend(alarms);
+    events
+}
+
+impl State {
+    /// Whether the end of this job is still awaited.
+    fn is_open(&self, job: &Job) -> bool {
+        let track = self.track_of(&job.key.step, job.key.part);
+        let attempt = track.attempts.iter().find(|attempt| attempt.key == job.key);
+        matches!(attempt.and_then(|attempt| attempt.places.get(&job.place)), Some(None))
+    }
+}
