@@ -4,5 +4,6 @@ pub mod engine;
 pub mod exec;
 pub mod journal;
 pub mod plan;
+pub mod practice;
 pub mod runbook;
 pub mod session;

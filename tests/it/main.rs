@@ -6,6 +6,8 @@ mod journal;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]
+mod practice;
+#[cfg(test)]
 mod runbook;
 #[cfg(test)]
 mod session;

@@ -1,0 +1,34 @@
+//! The practice fleet: real SSH servers inside the process, and a small living world behind them.
+//!
+//! [`Fleet::start`] gives every host of an inventory a server on loopback. Two load balancers,
+//! four application hosts in blue and green, an old and a new database share one world: services
+//! start and stop, weights move customers, error rate and latency follow, rows are written. The
+//! demo, drills, tests and the pictures in the documentation all use this fleet, through the same
+//! client as every real host.
+//!
+//! # Invariants
+//!
+//! - No command reaches the machine: hosts have a shell of their own, in memory, with files of
+//!   their own. `rm -rf /` empties a map.
+//! - Everything listens on loopback only, and only the fleet's own key opens it.
+//! - Loops, calls, files, output in memory and requests are bounded.
+//! - The world is a function of its seed, the time, and what was done to it.
+//!
+//! # Deliberately absent
+//!
+//! Terminals, file transfer, forwarding, background jobs. A command outside the built-ins is
+//! `not found on the practice fleet` (127), never approximated.
+
+mod fault;
+mod fleet;
+mod host;
+mod server;
+mod shell;
+mod switch;
+mod tools;
+mod web;
+mod world;
+
+pub use fault::{Fault, PlannedFault};
+pub use fleet::{Fleet, FleetOptions, PracticeHost};
+pub use world::{FLEET, Metrics, OLD_RELEASE, ServiceState, Snapshot};
