@@ -220,12 +220,16 @@ impl<'a> Network<'a> {
             };
             let start = own.before(time.end.since(time.start));
             for need in self.needs.get(place).into_iter().flatten() {
-                if let Some(slot) = latest.get_mut(*need) {
-                    *slot = start.min(*slot);
-                }
+                lower(&mut latest, *need, start);
             }
         }
         latest
+    }
+}
+
+fn lower(latest: &mut [Timestamp], place: usize, to: Timestamp) {
+    if let Some(slot) = latest.get_mut(place) {
+        *slot = to.min(*slot);
     }
 }
 
@@ -246,11 +250,10 @@ fn in_order(needs: &[Vec<usize>]) -> Vec<usize> {
     while let Some(&place) = order.get(next) {
         next += 1;
         for &dependent in dependents.get(place).into_iter().flatten() {
-            if let Some(count) = left.get_mut(dependent) {
-                *count -= 1;
-                if *count == 0 {
-                    order.push(dependent);
-                }
+            let Some(count) = left.get_mut(dependent) else { continue };
+            *count -= 1;
+            if *count == 0 {
+                order.push(dependent);
             }
         }
     }
@@ -300,14 +303,16 @@ fn sum<I: Iterator<Item = Millis>>(spans: I) -> Millis {
     spans.fold(Millis::ZERO, Millis::plus)
 }
 
-fn undo_takes(step: &StepPlan) -> Millis {
+/// How long undoing a step may take.
+pub(super) fn undo_takes(step: &StepPlan) -> Millis {
     match &step.undo {
         UndoPlan::Undo(undo) => undo.estimate.plus(verification(undo.verify.as_ref())),
         UndoPlan::None | UndoPlan::Irreversible(_) => Millis::ZERO,
     }
 }
 
-fn verification(verify: Option<&VerifyPlan>) -> Millis {
+/// How long a verification may take.
+pub(super) fn verification(verify: Option<&VerifyPlan>) -> Millis {
     verify.map_or(Millis::ZERO, |verify| verify.within)
 }
 

@@ -15,6 +15,7 @@
 mod compile;
 mod forecast;
 mod model;
+mod prepare;
 mod text;
 
 pub use compile::{Inputs, PlanError, compile, digest_of};
@@ -22,6 +23,7 @@ pub use forecast::{
     Actual, Backout, Forecast, Interval, Progress, Rag, StepTimes, forecast, initial, signed,
 };
 pub use model::{CheckPlan, PhasePlan, Plan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work};
+pub use prepare::{Prepared, lint, prepare};
 pub use text::{NotCaptured, Text, holds};
 
 pub use crate::runbook::Quoting;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{Millis, StepId, VarName};
+use crate::base::{GroupId, HostId, Millis, StepId, VarName};
 
 use super::code::Code;
 use super::load::Joined;
@@ -67,8 +67,8 @@ fn unknown_names(joined: &mut Joined<'_>, draft: &Draft) {
     for (kind, name) in &joined.reading.used {
         let known: Vec<&str> = match kind {
             Kind::Host | Kind::Group if !joined.known_hosts => continue,
-            Kind::Host => joined.checked.inventory.hosts.keys().map(|id| id.as_str()).collect(),
-            Kind::Group => joined.checked.inventory.groups.keys().map(|id| id.as_str()).collect(),
+            Kind::Host => joined.checked.inventory.hosts.keys().map(HostId::as_str).collect(),
+            Kind::Group => joined.checked.inventory.groups.keys().map(GroupId::as_str).collect(),
             Kind::Step => draft.runbook.forward().map(|step| step.id.as_str()).collect(),
             Kind::Phase | Kind::Probe | Kind::Role | Kind::Channel => {
                 let defined = joined.reading.defined.iter().filter(|(of, _)| of == kind);
@@ -315,15 +315,14 @@ impl Templates<'_> {
     fn rendered(&self, used: &TemplateUse) -> Option<Problem> {
         let text = &used.text.value;
         let pending = self.captured.values().map(|(name, _)| (*name).clone()).collect();
-        let error = match used.quoting {
-            Some(quoting) => template::render(text, &self.vars, &pending, quoting).err()?,
-            None => {
-                let names = template::expression_variables(text).ok()?;
-                if names.iter().any(|name| self.captured.contains_key(name.as_str())) {
-                    return None;
-                }
-                template::holds(text, &self.vars).err()?
+        let error = if let Some(quoting) = used.quoting {
+            template::render(text, &self.vars, &pending, quoting).err()?
+        } else {
+            let names = template::expression_variables(text).ok()?;
+            if names.iter().any(|name| self.captured.contains_key(name.as_str())) {
+                return None;
             }
+            template::holds(text, &self.vars).err()?
         };
         Some(self.failure(used, &error))
     }
@@ -336,13 +335,11 @@ impl Templates<'_> {
     }
 
     fn failure(&self, used: &TemplateUse, error: &TemplateError) -> Problem {
-        let (code, what, help) = match used.quoting {
-            Some(_) => (Code::BadTemplate, "template", "a value is written `{{ name }}`"),
-            None => {
-                let help =
-                    "write a comparison: `mode == \"full\"`, `rows | int > 0`; all values are text";
-                (Code::BadExpression, "expression", help)
-            }
+        let (code, what, help) = if used.quoting.is_some() {
+            (Code::BadTemplate, "template", "a value is written `{{ name }}`")
+        } else {
+            let help = "compare: `mode == \"full\"`, `rows | int > 0`; all values are text";
+            (Code::BadExpression, "expression", help)
         };
         let range = error.range.clone().filter(|range| range.end <= used.text.value.len());
         let place = range.map_or_else(|| used.text.place.clone(), |range| self.place(used, &range));
@@ -391,9 +388,8 @@ impl Templates<'_> {
                     problem.help("use it in a command, in `stdin`, in `env` or in a notice"),
                 );
             }
-            Scope::Before(step) => step,
             Scope::After(step) if step == *origin => return None,
-            Scope::After(step) => step,
+            Scope::Before(step) | Scope::After(step) => step,
         };
         if ancestors(&self.needs, step).contains(origin) {
             return None;

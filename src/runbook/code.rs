@@ -154,6 +154,6 @@ mod tests {
         }
         assert_eq!(Code::Unused.severity(), Severity::Warning);
         assert_eq!(Code::Limit.severity(), Severity::Error);
-        assert!("G999".parse::<Code>().is_err());
+        "G999".parse::<Code>().unwrap_err();
     }
 }

@@ -163,13 +163,17 @@ fn too_deep(
     }
 }
 
-/// Told file by file, the runbook first, from the top down.
-fn sorted(mut problems: Vec<Problem>, main: &str) -> Vec<Problem> {
+/// Orders problems file by file, the runbook `main` first, from the top down, each once.
+pub fn sort_problems(problems: &mut Vec<Problem>, main: &str) {
     problems.sort_by(|a, b| {
         let rank = |problem: &Problem| problem.at.place.source != main;
         rank(a).cmp(&rank(b)).then_with(|| a.order().cmp(&b.order()))
     });
     problems.dedup();
+}
+
+fn sorted(mut problems: Vec<Problem>, main: &str) -> Vec<Problem> {
+    sort_problems(&mut problems, main);
     problems
 }
 

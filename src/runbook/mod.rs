@@ -22,11 +22,12 @@ mod shape;
 mod shape_hosts;
 mod shape_probe;
 mod shape_step;
+mod shell;
 mod suggest;
 mod template;
 
 pub use code::{Code, Severity, UnknownCode};
-pub use load::{Checked, Options, check, check_inventory, check_with};
+pub use load::{Checked, Options, check, check_inventory, check_with, sort_problems};
 pub use model::*;
 pub use problem::{Label, Place, Problem, SourceFile, line_col};
 pub use reader::Places;

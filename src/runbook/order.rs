@@ -127,11 +127,10 @@ pub(super) fn circle<'a>(needs: &BTreeMap<&'a StepId, Vec<&'a StepId>>) -> Optio
     while let Some(id) = free.pop() {
         left.remove(id);
         for dependent in dependents.get(id).into_iter().flatten() {
-            if let Some(count) = left.get_mut(dependent) {
-                *count -= 1;
-                if *count == 0 {
-                    free.push(dependent);
-                }
+            let Some(count) = left.get_mut(dependent) else { continue };
+            *count -= 1;
+            if *count == 0 {
+                free.push(dependent);
             }
         }
     }

@@ -124,7 +124,7 @@ pub(super) struct Table<'t> {
     /// What it is, for [`Places`].
     owner: String,
     span: Range<usize>,
-    table: &'t DeTable<'t>,
+    keys: &'t DeTable<'t>,
     asked: Vec<&'static str>,
 }
 
@@ -401,7 +401,7 @@ impl<'t> Table<'t> {
             what: "a runbook",
             owner: "runbook file".to_owned(),
             span: 0..end.min(1),
-            table,
+            keys: table,
             asked: Vec::new(),
         }
     }
@@ -418,7 +418,7 @@ impl<'t> Table<'t> {
             return None;
         };
         let span = item.span();
-        let mut open = Self { what, owner: String::new(), span, table, asked: Vec::new() };
+        let mut open = Self { what, owner: String::new(), span, keys: table, asked: Vec::new() };
         open.name_owner(reading, owner);
         Some(open)
     }
@@ -439,7 +439,7 @@ impl<'t> Table<'t> {
     }
 
     pub(super) fn has(&self, key: &str) -> bool {
-        self.table.contains_key(key)
+        self.keys.contains_key(key)
     }
 
     /// The value of `key`, if it is there.
@@ -449,7 +449,7 @@ impl<'t> Table<'t> {
         key: &'static str,
     ) -> Option<Item<'t>> {
         self.asked.push(key);
-        let (key, value) = self.table.get_key_value(key)?;
+        let (key, value) = self.keys.get_key_value(key)?;
         let item = entry(key, value);
         let place = reading.source.place(&item.span());
         reading.places.keys.insert((self.owner.clone(), item.key.to_owned()), place);
@@ -458,7 +458,7 @@ impl<'t> Table<'t> {
 
     /// The value of `key`, without asking for it.
     pub(super) fn peek(&self, key: &str) -> Option<Item<'t>> {
-        let (key, value) = self.table.get_key_value(key)?;
+        let (key, value) = self.keys.get_key_value(key)?;
         Some(entry(key, value))
     }
 
@@ -485,7 +485,7 @@ impl<'t> Table<'t> {
 
     /// Every key that nobody asked for is a problem.
     pub(super) fn finish(self, reading: &mut Reading<'_>) {
-        for (key, _) in self.table {
+        for (key, _) in self.keys {
             let name: &str = key.get_ref();
             if self.asked.contains(&name) {
                 continue;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 use toml::value::Datetime;
 
 use crate::base::{Millis, ProbeId, RoleId, RunbookId, SafeText, Timestamp, VarName, Zone};
@@ -117,10 +117,7 @@ fn version(reading: &mut Reading<'_>, top: &mut Table<'_>) {
         );
         return;
     };
-    let number = match item.raw() {
-        toml::de::DeValue::Integer(number) => whole(number),
-        _ => None,
-    };
+    let number = item.raw().as_integer().and_then(whole);
     if number != Some(1) {
         let help = "write `golive = 1`";
         let message = "this version of golive reads format 1 only";
@@ -327,11 +324,11 @@ fn vars(
         let span = item.key_span.0..item.key_span.1;
         let Some(name) = variable_name(reading, item.key, &span) else { continue };
         let value = match item.raw() {
-            toml::de::DeValue::String(_) => reading.text(&item).map(|text| text.value),
-            toml::de::DeValue::Integer(number) => Some(number.to_string()),
-            toml::de::DeValue::Boolean(flag) => Some(flag.to_string()),
-            toml::de::DeValue::Float(number) => Some(number.as_str().to_owned()),
-            _ => {
+            DeValue::String(_) => reading.text(&item).map(|text| text.value),
+            DeValue::Integer(number) => Some(number.to_string()),
+            DeValue::Boolean(flag) => Some(flag.to_string()),
+            DeValue::Float(number) => Some(number.as_str().to_owned()),
+            DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
                 reading.wrong_type(&item, "a string, a number, true or false");
                 None
             }

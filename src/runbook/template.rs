@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::Range;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Object, ObjectRepr, Value};
+use minijinja::value::{Object, ObjectRepr, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, filters, tests};
 
 use crate::base::VarName;
@@ -81,13 +81,12 @@ pub fn holds(expression: &str, known: &BTreeMap<VarName, String>) -> Result<bool
     let environment = environment(Quoting::Plain);
     let parsed = environment.compile_expression(expression).map_err(|error| failure(&error))?;
     let value = parsed.eval(context(known, &BTreeSet::new())).map_err(|error| failure(&error))?;
-    match value.kind() {
-        minijinja::value::ValueKind::Bool => Ok(value.is_true()),
-        other => Err(TemplateError {
-            message: format!("it is a {other}, neither true nor false; compare it: `x == \"yes\"`"),
-            range: None,
-        }),
+    if value.kind() == ValueKind::Bool {
+        return Ok(value.is_true());
     }
+    let kind = value.kind();
+    let message = format!("it is a {kind}, neither true nor false; compare it: `x == \"yes\"`");
+    Err(TemplateError { message, range: None })
 }
 
 fn context(known: &BTreeMap<VarName, String>, pending: &BTreeSet<VarName>) -> Value {
@@ -331,7 +330,9 @@ impl Shell {
             return;
         }
         match (self.stack.last(), c) {
-            (Some(Inside::Single), '\'') | (Some(Inside::Double), '"') => {
+            (Some(Inside::Single), '\'')
+            | (Some(Inside::Double), '"')
+            | (Some(Inside::Parens), ')') => {
                 self.stack.pop();
             }
             (Some(Inside::Single), _) => {}
@@ -343,9 +344,6 @@ impl Shell {
             (_, '\'') => self.stack.push(Inside::Single),
             (_, '"') => self.stack.push(Inside::Double),
             (_, '(') => self.stack.push(Inside::Parens),
-            (Some(Inside::Parens), ')') => {
-                self.stack.pop();
-            }
             (_, '#') if self.last.is_none_or(char::is_whitespace) => self.comment = true,
             _ => {}
         }
@@ -391,7 +389,7 @@ mod unit {
         let endless = "{% for a in x %}{% for b in x %}{% for c in x %}{{ a }}{% endfor %}\
                        {% endfor %}{% endfor %}";
         let long = values(&[("x", &"y".repeat(1000))]);
-        assert!(render(endless, &long, &none, Quoting::Plain).is_err());
+        render(endless, &long, &none, Quoting::Plain).unwrap_err();
         for bad in
             ["{{ x", "{% include 'x' %}", "{% import 'a' as b %}", "{{ x | env }}", "{{ f() }}"]
         {
@@ -409,15 +407,21 @@ mod unit {
         assert_eq!(holds("mode == 'full' and n | int > 5", &known), Ok(true));
         assert_eq!(holds("n | int > 50", &known), Ok(false));
         assert!(holds("flag", &known).is_err(), "text is never a truth");
-        assert!(holds("nope == 1", &known).is_err());
-        assert!(holds("mode | int > 1", &known).is_err());
+        holds("nope == 1", &known).unwrap_err();
+        holds("mode | int > 1", &known).unwrap_err();
     }
 
     #[test]
     fn names_are_found_where_they_stand() {
-        assert_eq!(uses("a {{ b.a }} {{ a }} a {# a #}", "a"), [15..16]);
-        assert_eq!(uses("{{ 'a' ~ a }}", "a"), [9..10]);
-        assert_eq!(raw_uses("{{ a | raw }} {{ b }} {{ 'raw' }}"), [2..11]);
+        assert_eq!(
+            uses("a {{ b.a }} {{ a }} a {# a #}", "a"),
+            std::iter::once(15..16).collect::<Vec<_>>()
+        );
+        assert_eq!(uses("{{ 'a' ~ a }}", "a"), std::iter::once(9..10).collect::<Vec<_>>());
+        assert_eq!(
+            raw_uses("{{ a | raw }} {{ b }} {{ 'raw' }}"),
+            std::iter::once(2..11).collect::<Vec<_>>()
+        );
     }
 
     #[test]
