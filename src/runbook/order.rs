@@ -31,7 +31,8 @@ impl Runbook {
         for step in self.forward() {
             let own = match &step.needs {
                 Some(own) => own.iter().collect(),
-                None => before.into_iter().collect(),
+                // Two steps of one name are a problem already, not a circle too.
+                None => before.into_iter().filter(|before| **before != step.id).collect(),
             };
             needs.insert(&step.id, own);
             before = Some(&step.id);

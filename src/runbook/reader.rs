@@ -74,6 +74,8 @@ pub(super) struct TemplateUse {
 pub struct Places {
     keys: BTreeMap<(String, String), Place>,
     owners: BTreeMap<String, Place>,
+    /// The name of the runbook file, where everything is that has no place of its own.
+    main: String,
 }
 
 impl Places {
@@ -84,7 +86,11 @@ impl Places {
 
     /// The same for any part: `window`, `probe p99`, `host web1`, `undo of deploy`.
     pub fn of(&self, owner: &str, key: &str) -> Place {
-        self.key(owner, key).or_else(|| self.owners.get(owner).cloned()).unwrap_or_default()
+        self.key(owner, key).or_else(|| self.owners.get(owner).cloned()).unwrap_or_else(|| Place {
+            source: self.main.clone(),
+            start: 0,
+            end: 0,
+        })
     }
 
     /// Where the value of `key` of `owner` is, if it is written.
@@ -151,7 +157,7 @@ impl<'s> Reading<'s> {
         Self {
             source,
             problems: Vec::new(),
-            places: Places::default(),
+            places: Places { main: source.name.clone(), ..Places::default() },
             defined: Vec::new(),
             used: Vec::new(),
             templates: Vec::new(),
@@ -497,7 +503,9 @@ impl<'t> Table<'t> {
                 continue;
             }
             let message = format!("unknown key `{name}` in {}", self.what);
-            let help = suggest::help(name, self.asked.iter().copied(), "remove it");
+            let hint = HINTS.iter().find(|(what, key, _)| *what == self.what && *key == name);
+            let near = || suggest::help(name, self.asked.iter().copied(), "remove it");
+            let help = hint.map_or_else(near, |(_, _, help)| (*help).to_owned());
             reading.complain(
                 Code::UnknownKey,
                 &key.span(),
@@ -508,6 +516,20 @@ impl<'t> Table<'t> {
         }
     }
 }
+
+/// What people write in the wrong place, by table.
+const HINTS: &[(&str, &str, &str)] = &[
+    ("a notice", "template", "did you mean `text`?"),
+    ("a step", "stage", "a stage belongs to the phase, to the undo, or to a step of the rollback"),
+    ("a step", "command", "did you mean `run`?"),
+    ("a step", "host", "did you mean `on`?"),
+    ("a step", "hosts", "did you mean `on`?"),
+    ("a step", "depends_on", "did you mean `needs`?"),
+    ("a step", "rollback", "did you mean `undo`?"),
+    ("a runbook", "environment", "write it under [runbook], or in the inventory file"),
+    ("a runbook", "steps", "steps stand in phases: [[phase]] and [[phase.step]]"),
+    ("a runbook", "step", "steps stand in phases: [[phase]] and [[phase.step]]"),
+];
 
 /// Keys of the format that this version does not act on, by table.
 const LATER: &[(&str, &[&str])] = &[

@@ -44,6 +44,7 @@ pub(super) fn step(
     let id = own_name::<StepId>(reading, &mut table, Kind::Step).unwrap_or_else(|| {
         context.nameless += 1;
         let name = format!("unnamed-{}", context.nameless);
+        table.name_owner(reading, &format!("step {name}"));
         name.parse().expect("it is a name")
     });
     let before = Scope::Before(id.clone());

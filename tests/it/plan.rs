@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use golive::base::{Digest, Millis, StepId, Timestamp, VarName};
+use golive::base::{Digest, HostId, Millis, StepId, Timestamp, VarName};
 use golive::plan::{
     Actual, Forecast, Inputs, Plan, PlanError, Progress, Rag, UndoPlan, Work, compile, digest_of,
-    forecast, initial,
+    forecast, initial, prepare,
 };
-use golive::runbook::{Class, UndoStage};
+use golive::runbook::{Class, Options, SourceFile, UndoStage};
+use proptest::prelude::*;
 
 use crate::runbook::shop;
 
@@ -49,7 +50,7 @@ fn a_runbook_becomes_a_plan() {
     assert_eq!(plan.step(&id("ready")).unwrap().needs, [id("count")]);
     assert_eq!(plan.step(&id("tell-back")).unwrap().needs, [id("verify-old")]);
     assert_eq!(plan.before, [id("freeze")]);
-    let hosts: Vec<_> = plan.hosts.keys().map(|host| host.as_str()).collect();
+    let hosts: Vec<_> = plan.hosts.keys().map(HostId::as_str).collect();
     assert_eq!(hosts, ["bastion", "db1", "lb", "web1", "web2"]);
     let watch = plan.step(&id("watch")).unwrap();
     assert_eq!((watch.takes(), watch.estimated), (Millis::from_secs(1800), true));
@@ -124,4 +125,154 @@ fn a_late_step_moves_what_needs_it_and_the_way_back() {
     let late = forecast(&plan, &progress, window.closes.before(Millis::from_secs(3600)));
     assert_eq!(late.rag, Some(Rag::Amber));
     assert_eq!(forecast(&plan, &progress, window.closes).rag, Some(Rag::Red));
+}
+
+/// A plan of one phase, its steps written as `id needs minutes undo-minutes class`.
+fn small(window: &str, rollback: &str, steps: &[(&str, &str, u32, u32)]) -> Plan {
+    let mut text =
+        format!("golive = 1\n[runbook]\nid = \"x\"\n{window}[hosts.h]\n[[phase]]\nid = \"p\"\n");
+    for (id, needs, minutes, undo) in steps {
+        let undo = match undo {
+            0 => "read_only = true".to_owned(),
+            undo => format!("undo = {{ run = \"undo\", estimate = \"{undo}m\" }}"),
+        };
+        text += "[[phase.step]]\non = \"h\"\nrun = \"do\"\n";
+        text += &[("id", *id), ("estimate", &format!("{minutes}m"))]
+            .map(|(key, value)| format!("{key} = \"{value}\"\n"))
+            .concat();
+        text += &["needs = ", needs, "\n", &undo, "\n"].concat();
+    }
+    text += rollback;
+    let main = SourceFile::new("x.toml", &text);
+    let prepared = prepare(&main, &Options::default(), &mut |_| Err("none".to_owned()));
+    let errors: Vec<_> = prepared.checked.errors().collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    prepared.plan.unwrap()
+}
+
+const WINDOW: &str =
+    "[window]\nopens = 2026-11-29T01:00:00\ncloses = 2026-11-29T03:00:00\nzone = \"UTC\"\n";
+
+/// Minutes from one o'clock.
+fn minute(plan: &Plan, minutes: u64) -> Timestamp {
+    plan.window.as_ref().unwrap().opens.after(Millis::from_secs(60 * minutes))
+}
+
+#[test]
+fn nothing_that_changes_is_forecast_before_the_window_opens() {
+    let plan = small(WINDOW, "", &[("look", "[]", 5, 0), ("change", "[\"look\"]", 10, 3)]);
+    let opens = plan.window.as_ref().unwrap().opens;
+    let times = initial(&plan, opens.before(Millis::from_secs(1800)));
+    assert_eq!(times.steps[&id("look")].forecast.end, opens.before(Millis::from_secs(1500)));
+    assert_eq!(times.steps[&id("change")].forecast.start, opens);
+    assert_eq!(times.steps[&id("look")].slack, Millis::from_secs(1500));
+    assert_eq!(times.end, minute(&plan, 10));
+}
+
+#[test]
+fn needs_may_point_down_the_file_and_side_branches_have_slack() {
+    let plan = small(
+        WINDOW,
+        "",
+        &[
+            ("last", "[\"a\", \"b\"]", 1, 1),
+            ("a", "[]", 10, 1),
+            ("b", "[]", 4, 1),
+            ("free", "[]", 2, 1),
+        ],
+    );
+    let times = initial(&plan, minute(&plan, 0));
+    let of = |name: &str| times.steps[&id(name)];
+    assert_eq!(of("last").forecast.start, minute(&plan, 10));
+    assert_eq!((of("a").critical, of("b").critical, of("free").critical), (true, false, false));
+    assert_eq!(of("b").slack, Millis::from_secs(360));
+    assert_eq!(of("free").slack, Millis::from_secs(9 * 60));
+    assert_eq!(times.backout.worst, Millis::from_secs(240));
+    assert_eq!(times.backout.worst_ends, minute(&plan, 15));
+}
+
+#[test]
+fn what_runs_counts_for_the_way_back_even_if_nobody_says_so() {
+    let steps = [("a", "[]", 10, 7), ("b", "[\"a\"]", 20, 5)];
+    for (rollback, in_flight) in [("", 0), ("[rollback]\nrunning = \"finish\"\n", 15)] {
+        let plan = small(WINDOW, rollback, &steps);
+        let mut progress = Progress { began: minute(&plan, 0), ..Progress::default() };
+        let over = Some(minute(&plan, 10));
+        progress.steps.insert(id("a"), Actual { started: minute(&plan, 0), over });
+        progress.steps.insert(id("b"), Actual { started: minute(&plan, 10), over: None });
+        progress.undo = vec![id("a")];
+        let times = forecast(&plan, &progress, minute(&plan, 15));
+        let takes = Millis::from_secs(60 * (7 + 5 + in_flight));
+        assert_eq!(times.backout.takes, takes, "{rollback}");
+        assert_eq!(times.backout.ends, minute(&plan, 15).after(takes));
+        let closes = plan.window.as_ref().unwrap().closes;
+        assert_eq!(times.backout.latest_safe, Some(closes.before(takes)));
+    }
+}
+
+#[test]
+fn without_a_window_there_is_no_judgement() {
+    let plan = small("", "", &[("a", "[]", 10, 7)]);
+    let times = initial(&plan, Timestamp::from_unix_millis(1_000_000));
+    assert_eq!((times.rag, times.backout.latest_safe), (None, None));
+    assert_eq!(times.delta_millis(), 0);
+}
+
+#[test]
+fn a_plan_that_is_over_ends_when_it_ended() {
+    let plan = small(WINDOW, "", &[("a", "[]", 10, 7)]);
+    let mut progress = Progress { began: minute(&plan, 0), ..Progress::default() };
+    let over = Some(minute(&plan, 4));
+    progress.steps.insert(id("a"), Actual { started: minute(&plan, 0), over });
+    let times = forecast(&plan, &progress, minute(&plan, 90));
+    assert_eq!(times.end, minute(&plan, 4));
+    assert_eq!(times.delta_millis(), -6 * 60_000);
+    assert!(!times.steps[&id("a")].critical);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever has happened, *latest safe rollback* leaves time for every undo that is owed, and
+    /// no step is forecast before what it needs.
+    #[test]
+    fn the_forecast_never_promises_too_much(
+        edges in prop::collection::vec((1_u32..30, 0_u32..10, prop::collection::vec(any::<prop::sample::Index>(), 0..3)), 1..12),
+        started in 0_usize..12,
+        running in any::<bool>(),
+        now in 0_u64..300,
+    ) {
+        let names: Vec<String> = (0..edges.len()).map(|n| format!("s{n}")).collect();
+        let needs: Vec<String> = edges.iter().enumerate().map(|(n, (_, _, needs))| {
+            let needs = needs.iter().filter(|_| n > 0).map(|need| format!("\"s{}\"", need.index(n)));
+            format!("[{}]", needs.collect::<Vec<_>>().join(", "))
+        }).collect();
+        let steps: Vec<_> = edges.iter().enumerate()
+            .map(|(n, (minutes, undo, _))| (names[n].as_str(), needs[n].as_str(), *minutes, *undo)).collect();
+        let plan = small(WINDOW, "", &steps);
+        let started = started.min(steps.len());
+        let now = minute(&plan, now);
+        let mut progress = Progress { began: minute(&plan, 0), ..Progress::default() };
+        for (n, (name, ..)) in steps.iter().take(started).enumerate() {
+            let over = (!running || n + 1 < started).then_some(now);
+            progress.steps.insert(id(name), Actual { started: minute(&plan, 0).min(now), over });
+            progress.undo.insert(0, id(name));
+        }
+        let times = forecast(&plan, &progress, now);
+        let owed: u32 = steps.iter().take(started).map(|(_, _, _, undo)| undo).sum();
+        prop_assert_eq!(times.backout.takes, Millis::from_secs(60 * u64::from(owed)));
+        let back = times.backout.latest_safe.unwrap().after(times.backout.takes);
+        prop_assert!(back <= plan.window.as_ref().unwrap().closes);
+        for step in plan.order.iter().filter_map(|id| plan.step(id)) {
+            let own = times.steps[&step.id];
+            prop_assert!(own.forecast.end <= times.end && own.planned.end <= times.planned_end);
+            if !progress.steps.contains_key(&step.id) {
+                prop_assert!(own.forecast.start >= now);
+                for need in &step.needs {
+                    prop_assert!(own.forecast.start >= times.steps[need].forecast.end);
+                }
+            }
+        }
+        prop_assert!(times.steps.values().any(|step| step.critical) || started == steps.len());
+    }
 }
