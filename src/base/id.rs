@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
@@ -13,11 +14,11 @@ use thiserror::Error;
 )]
 pub struct InvalidId(String);
 
-fn parse(text: &str) -> Result<String, InvalidId> {
+fn parse(text: &str) -> Result<Arc<str>, InvalidId> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let starts_well = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
     if starts_well && text.len() <= 64 && text.chars().all(allowed) {
-        Ok(text.to_owned())
+        Ok(text.into())
     } else {
         Err(InvalidId(text.chars().take(80).collect()))
     }
@@ -27,7 +28,7 @@ macro_rules! names {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The name as written.

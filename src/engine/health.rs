@@ -1,6 +1,7 @@
 //! Readings in, one of four values out. Missing data is never a pass.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +91,7 @@ pub struct Panel {
 /// All panels. Lives beside the state, not in it: readings are not journaled, changes are.
 #[derive(Clone, Debug, Default)]
 pub struct Board {
-    panels: BTreeMap<ProbeId, Panel>,
+    panels: BTreeMap<ProbeId, Arc<Panel>>,
     order: Vec<ProbeId>,
 }
 
@@ -106,19 +107,19 @@ impl Board {
             failed_since: None,
         };
         Self {
-            panels: plan.probes.iter().map(|probe| (probe.id.clone(), panel(probe))).collect(),
+            panels: plan.probes.iter().map(|p| (p.id.clone(), Arc::new(panel(p)))).collect(),
             order: plan.probes.iter().map(|probe| probe.id.clone()).collect(),
         }
     }
 
     /// The panels in the order of the runbook.
     pub fn panels(&self) -> impl Iterator<Item = &Panel> {
-        self.order.iter().filter_map(|id| self.panels.get(id))
+        self.order.iter().filter_map(|id| self.panel(id))
     }
 
     /// The panel of this probe.
     pub fn panel(&self, id: &ProbeId) -> Option<&Panel> {
-        self.panels.get(id)
+        self.panels.get(id).map(Arc::as_ref)
     }
 
     /// Takes in a reading and returns the change that it makes, if it makes one.
@@ -126,7 +127,7 @@ impl Board {
     /// A value that is not a finite number is judged and then left out: the record is JSON, which
     /// has no such numbers, and a record has to read back as it was written.
     pub fn take(&mut self, id: &ProbeId, mut reading: Reading) -> Option<Change> {
-        let panel = self.panels.get_mut(id)?;
+        let panel = Arc::make_mut(self.panels.get_mut(id)?);
         let level = panel.level(&reading);
         reading.value = reading.value.filter(|value| value.is_finite());
         let change = panel.judge(level, &reading);
@@ -139,7 +140,10 @@ impl Board {
 
     /// Turns panels whose readings are too old to `unknown`.
     pub fn tick(&mut self, now: Timestamp) -> Vec<Change> {
-        self.panels.values_mut().filter_map(|panel| panel.expire(now)).collect()
+        let stale =
+            |panel: &&mut Arc<Panel>| panel.health != Health::Unknown && !panel.is_fresh(now);
+        let stale = self.panels.values_mut().filter(stale);
+        stale.filter_map(|panel| Arc::make_mut(panel).expire(now)).collect()
     }
 
     /// What the probes named say at `now`, for a decision.
@@ -210,11 +214,11 @@ impl Panel {
         self.turn(is, at, Some(reading.clone()))
     }
 
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        self.age(now).is_some_and(|age| age <= self.probe.stale)
+    }
+
     fn expire(&mut self, now: Timestamp) -> Option<Change> {
-        let fresh = self.age(now).is_some_and(|age| age <= self.probe.stale);
-        if fresh {
-            return None;
-        }
         self.degraded_since = None;
         self.failed_since = None;
         self.turn(Health::Unknown, now, None)

@@ -1,6 +1,6 @@
 //! The loop: the next input, the decision, the line on disk, the belief, the effect.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,15 +10,15 @@ use tokio::sync::{mpsc, watch};
 
 use crate::base::{HostId, Millis, SafeText, Timestamp};
 use crate::engine::{
-    Actor, Board, Change, Command, Effect, Event, Fact, Genesis, Place, RunKind, State, advance,
+    Actor, Board, Command, Effect, Event, Genesis, Place, Refusal, RunKind, State, advance, decide,
 };
 use crate::exec::ssh::Pool;
 use crate::exec::{Edge, Link, Report};
-use crate::journal::{Holder, Journal, JournalError, Lock, LockError};
+use crate::journal::{Entry, Holder, Journal, JournalError, Lock, LockError};
 use crate::plan::{self, Plan};
 
 use super::clock::{Clock, machine_name};
-use super::handle::{Chunk, Handle, LinkView, Request, SubmitError, View};
+use super::handle::{Chunk, Handle, LinkView, Request, SubmitError, TailFact, View};
 use super::inputs::{Inputs, InputsError};
 use super::output::Outputs;
 use super::recovery::Recovered;
@@ -30,6 +30,8 @@ const TAIL_MAX: usize = 500;
 const TICK: Duration = Duration::from_millis(500);
 /// Ticks between two looks at the limits of time.
 const TICKS_PER_LIMIT_CHECK: u32 = 10;
+/// Reports that share a line of the journal, if they come together.
+const REPORTS_AT_ONCE: usize = 256;
 /// Commands waiting for the session.
 const REQUESTS: usize = 256;
 
@@ -151,8 +153,8 @@ struct Session {
     edge: Edge,
     views: watch::Sender<Arc<View>>,
     wakes: BTreeSet<Timestamp>,
-    links: BTreeMap<HostId, LinkView>,
-    tail: Vec<(u64, Timestamp, Fact)>,
+    links: Arc<BTreeMap<HostId, LinkView>>,
+    tail: VecDeque<Arc<TailFact>>,
     not_recorded: Option<SafeText>,
     ticks: u32,
 }
@@ -168,7 +170,8 @@ impl Session {
     ) -> Self {
         let board = Board::new(state.plan(), now);
         let hosts = state.plan().hosts.keys();
-        let links: BTreeMap<_, _> = hosts.map(|host| (host.clone(), LinkView::Idle)).collect();
+        let links = hosts.map(|host| (host.clone(), LinkView::Idle)).collect();
+        let links: Arc<BTreeMap<_, _>> = Arc::new(links);
         let head = journal.head();
         let view = View {
             state: Arc::new(state.clone()),
@@ -176,8 +179,8 @@ impl Session {
             seq: head.seq,
             head: head.seal.short(),
             not_recorded: None,
-            links: Arc::new(links.clone()),
-            tail: Arc::default(),
+            links: Arc::clone(&links),
+            tail: VecDeque::new(),
             at: now,
         };
         Self {
@@ -190,7 +193,7 @@ impl Session {
             views: watch::Sender::new(Arc::new(view)),
             wakes: BTreeSet::new(),
             links,
-            tail: Vec::new(),
+            tail: VecDeque::new(),
             not_recorded: None,
             ticks: 0,
         }
@@ -204,8 +207,7 @@ impl Session {
         if let Some(recovered) = &start.resume {
             let away = self.now().since(last);
             for entry in recovered.entries.iter().rev().take(TAIL_MAX).rev() {
-                let facts = entry.facts.iter();
-                self.tail.extend(facts.map(|fact| (entry.seq, entry.at, fact.clone())));
+                self.remember(entry.clone());
             }
             return self.submit(&by, &Command::Resume { driver, machine, away });
         }
@@ -240,6 +242,7 @@ impl Session {
         self.edge.warm();
         let clock = Arc::clone(&self.clock);
         self.edge.watch_health(move || now_of(&clock));
+        let mut batch = Vec::new();
         runtime.block_on(async {
             loop {
                 let pause = self.pause();
@@ -252,7 +255,10 @@ impl Session {
                             answer.send(result).ok();
                         }
                     },
-                    Some(report) = reports.recv() => self.report(report),
+                    count = reports.recv_many(&mut batch, REPORTS_AT_ONCE) => match count {
+                        0 => break,
+                        _ => self.take_reports(&mut batch),
+                    },
                     () = tokio::time::sleep(pause) => self.tick(),
                 }
             }
@@ -276,21 +282,40 @@ impl Session {
     /// halves, the journal says that the attempt started and nothing more, and the resume puts
     /// it in doubt instead of running it a second time.
     fn submit(&mut self, by: &Actor, command: &Command) -> Result<(), SubmitError> {
+        self.submit_all(&[(by, command)])
+    }
+
+    /// The same for commands that came together: one line, one wait for the disk.
+    ///
+    /// A single command that is refused is an error; among several it is passed over.
+    fn submit_all(&mut self, commands: &[(&Actor, &Command)]) -> Result<(), SubmitError> {
         if let Some(why) = &self.not_recorded {
             return Err(SubmitError::NotRecorded(why.clone()));
         }
         let stamp = self.clock.lock().unwrap_or_else(PoisonError::into_inner).stamp();
-        let advance = advance(&self.state, by, command, stamp.at)?;
-        if advance.facts.is_empty() {
-            return Ok(()); // Most timers: nothing happened, nothing to write.
+        let mut next = Arc::clone(&self.state);
+        let (mut facts, mut effects, mut refused) = (Vec::new(), Vec::new(), None);
+        for (by, command) in commands {
+            if **command == Command::Wake && decide(&next, command, stamp.at)?.is_empty() {
+                continue; // Most timers: nothing is due.
+            }
+            match advance(&next, by, command, stamp.at) {
+                Ok(advance) => {
+                    facts.extend(advance.facts);
+                    effects.extend(advance.effects);
+                    next = Arc::new(advance.state);
+                }
+                Err(refusal) => refused = Some(refusal),
+            }
         }
-        let written = self.journal.append(&stamp, &advance.facts);
-        let entry = written.map_err(|error| self.recording_failed(&error))?; // 1. on disk
-        self.tail.extend(entry.facts.into_iter().map(|fact| (entry.seq, entry.at, fact)));
-        let extra = self.tail.len().saturating_sub(TAIL_MAX);
-        self.tail.drain(..extra);
-        self.state = Arc::new(advance.state); // 2. in memory
-        for effect in advance.effects {
+        if facts.is_empty() {
+            return refused.map_or(Ok(()), |refusal: Refusal| Err(refusal.into()));
+        }
+        let written = self.journal.append(&stamp, &facts); // 1. on disk
+        let entry = written.map_err(|error| self.recording_failed(&error))?;
+        self.remember(entry);
+        self.state = next; // 2. in memory
+        for effect in effects {
             match effect {
                 Effect::WakeAt(at) => {
                     self.wakes.insert(at);
@@ -302,6 +327,14 @@ impl Session {
         }
         self.show();
         Ok(())
+    }
+
+    fn remember(&mut self, entry: Entry) {
+        let Entry { seq, at, facts, .. } = entry;
+        let facts = facts.into_iter().map(|fact| Arc::new(TailFact { seq, at, fact }));
+        self.tail.extend(facts);
+        let extra = self.tail.len().saturating_sub(TAIL_MAX);
+        self.tail.drain(..extra);
     }
 
     /// The record has failed: nothing new starts, what runs goes on, and everybody sees it.
@@ -322,62 +355,66 @@ impl Session {
             seq: head.seq,
             head: head.seal.short(),
             not_recorded: self.not_recorded.clone(),
-            links: Arc::new(self.links.clone()),
-            tail: Arc::new(self.tail.clone()),
+            links: Arc::clone(&self.links),
+            tail: self.tail.clone(),
             at: self.now(),
         }));
     }
 
-    fn report(&mut self, report: Report) {
+    /// Takes in all reports that have come together; what they say is recorded as one line.
+    fn take_reports(&mut self, reports: &mut Vec<Report>) {
+        let mut decided = Vec::new();
+        for report in reports.drain(..) {
+            decided.extend(self.command_of(report));
+        }
+        if decided.is_empty() {
+            return self.show();
+        }
+        let decided: Vec<_> = decided.iter().map(|(by, command)| (by, command)).collect();
+        if let Err(error) = self.submit_all(&decided) {
+            tracing::debug!(%error, "a report was not taken");
+            self.show();
+        }
+    }
+
+    /// What a report asks to decide; nothing where it only changes what is shown.
+    fn command_of(&mut self, report: Report) -> Option<(Actor, Command)> {
         match report {
             Report::Ended { job, end, transcript } => {
                 let by = match &job.place {
                     Place::Host(host) => Actor::Host(host.clone()),
                     Place::Here => Actor::Engine,
                 };
-                self.submit_report(&by, &Command::Ended { job, end, transcript });
+                Some((by, Command::Ended { job, end, transcript }))
             }
-            Report::Silent { job, quiet } => {
-                self.submit_report(&Actor::Clock, &Command::Silent { job, quiet });
+            Report::Silent { job, quiet } => Some((Actor::Clock, Command::Silent { job, quiet })),
+            Report::Reading { probe, reading } => {
+                let change = self.board.take(&probe, reading)?;
+                Some((Actor::Probe(probe), Command::Health(change)))
             }
-            Report::Reading { probe, reading } => match self.board.take(&probe, reading) {
-                Some(change) => self.health(change),
-                None => self.show(),
-            },
             Report::Link { host, link } => self.link(host, link),
             Report::NoticeLost { why } => {
                 let text = format!("a notice was not delivered: {why}");
-                self.submit_report(&Actor::Engine, &Command::Note { step: None, text });
+                Some((Actor::Engine, Command::Note { step: None, text }))
             }
         }
     }
 
-    fn health(&mut self, change: Change) {
-        let by = Actor::Probe(change.probe.clone());
-        self.submit_report(&by, &Command::Health(change));
-    }
-
-    fn link(&mut self, host: HostId, link: Link) {
+    fn link(&mut self, host: HostId, link: Link) -> Option<(Actor, Command)> {
         let view = match &link {
             Link::Connecting => LinkView::Connecting,
             Link::Up => LinkView::Up,
             Link::Down(why) => LinkView::Down(why.clone()),
         };
-        let was = self.links.insert(host.clone(), view);
+        let was = Arc::make_mut(&mut self.links).insert(host.clone(), view);
         let down = match link {
-            Link::Connecting => return self.show(),
-            Link::Up if !self.state.links_down().contains_key(&host) => return self.show(),
+            Link::Connecting => return None,
+            Link::Up if !self.state.links_down().contains_key(&host) => return None,
             Link::Up => None,
-            Link::Down(why) => {
-                if was == Some(LinkView::Down(why.clone())) {
-                    return;
-                }
-                Some(why)
-            }
+            Link::Down(why) if was == Some(LinkView::Down(why.clone())) => return None,
+            Link::Down(why) => Some(why),
         };
-        let by = Actor::Host(host.clone());
-        self.submit_report(&by, &Command::Link { host, down });
-        self.show();
+        Some((Actor::Host(host.clone()), Command::Link { host, down }))
     }
 
     /// A report is decided like a key press; when it is refused, nobody is there to tell.
@@ -394,7 +431,8 @@ impl Session {
         self.wakes = later;
         self.submit_report(&Actor::Clock, &Command::Wake);
         for change in self.board.tick(now) {
-            self.health(change);
+            let by = Actor::Probe(change.probe.clone());
+            self.submit_report(&by, &Command::Health(change));
         }
         let jump = self.clock.lock().unwrap_or_else(PoisonError::into_inner).jump();
         if let Some(millis) = jump {
@@ -427,6 +465,6 @@ fn now_of(clock: &Mutex<Clock>) -> Timestamp {
 impl View {
     /// Whether the last word of the journal closes the session.
     pub fn is_closed(&self) -> bool {
-        self.tail.last().is_some_and(|(_, _, fact)| fact.event == Event::Closed)
+        self.tail.back().is_some_and(|last| last.fact.event == Event::Closed)
     }
 }

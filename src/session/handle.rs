@@ -1,6 +1,6 @@
 //! How everything else speaks with a session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -26,10 +26,21 @@ pub struct View {
     pub not_recorded: Option<SafeText>,
     /// The links to the hosts.
     pub links: Arc<BTreeMap<HostId, LinkView>>,
-    /// The last facts, oldest first, with the number of their line: at most 500.
-    pub tail: Arc<Vec<(u64, Timestamp, Fact)>>,
+    /// The last facts, oldest first: at most 500.
+    pub tail: VecDeque<Arc<TailFact>>,
     /// The session's time when this was made.
     pub at: Timestamp,
+}
+
+/// A fact and the line of the journal that holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TailFact {
+    /// The number of the line.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What.
+    pub fact: Fact,
 }
 
 /// The link to a host.

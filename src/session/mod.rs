@@ -23,7 +23,7 @@ mod store;
 
 pub use clock::{Clock, boot_id, machine_name};
 pub use dispatcher::{Start, StartError, start};
-pub use handle::{Chunk, Handle, LinkView, SubmitError, View};
+pub use handle::{Chunk, Handle, LinkView, SubmitError, TailFact, View};
 pub use inputs::{Environment, Inputs, InputsError, may_run};
 pub use recovery::{RecoverError, Recovered, fold, open};
 pub use store::{Found, Store, StoreError, Summary};

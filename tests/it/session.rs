@@ -88,7 +88,7 @@ impl Night {
         let found = tokio::time::timeout(PATIENCE, views.wait_for(|view| holds(view))).await;
         match found {
             Ok(view) => Arc::clone(&view.unwrap()),
-            Err(_) => panic!("never: {what}; {:#?}", self.handle.view().tail),
+            Err(elapsed) => panic!("never: {what} ({elapsed}); {:#?}", self.handle.view().tail),
         }
     }
 
@@ -195,8 +195,8 @@ async fn a_night_goes_forward_and_back() {
         ["one", "two 2.14", "two 2.14", "three", "undo-three", "undo-two", "undo-one", "old"]
     );
     assert_eq!(replayed(&night.found), *live.state, "the journal gives the same state");
-    let refused = night.ask(Command::Note { step: None, text: "late".to_owned() }).await;
-    assert!(refused.is_err(), "nothing follows the end");
+    let late = night.ask(Command::Note { step: None, text: "late".to_owned() }).await;
+    assert!(late.unwrap_err().to_string().contains("closed"), "nothing follows the end");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -223,7 +223,8 @@ async fn what_was_in_flight_is_unknown_after_a_crash_and_runs_no_second_time() {
     assert!(view.state.last_away().is_some());
     let (step, part, which) = (id("one"), Part::Action, Which::All);
     let blind = Command::Retry { step: step.clone(), part, which, gesture: GESTURE, reason: None };
-    assert!(night.ask(blind).await.is_err(), "unknown is not retried without a reason");
+    let refused = night.ask(blind).await.unwrap_err().to_string();
+    assert!(refused.contains("needs a reason"), "{refused}");
     assert_eq!(ledger(&night.dir), ["one"]);
     let reason = SafeText::new("saw the line in the ledger");
     night.ask(Command::DoneByHand { step, part, reason }).await.unwrap();
