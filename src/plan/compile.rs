@@ -298,7 +298,7 @@ impl<'a> Compiler<'a> {
             undo: self.undo(step, phase, estimate),
             point_of_no_return: step.point_of_no_return,
             checkpoint: step.checkpoint.clone(),
-            env: if step.is_command() { self.env(step, &part) } else { BTreeMap::new() },
+            env: self.env(step, &part),
             stdin: step.stdin.as_ref().map(|stdin| self.text(&part, stdin, Quoting::Plain)),
             r#become: step.r#become,
             skippable: step.skippable,

@@ -6,7 +6,7 @@ use crate::base::{GroupId, HostId, Millis, StepId, VarName};
 
 use super::code::Code;
 use super::load::Joined;
-use super::model::{Class, Step, UndoSource};
+use super::model::{Action, Class, Step, UndoSource};
 use super::order::{ancestors, circle};
 use super::problem::{Place, Problem, part_of_string};
 use super::reader::{At, Kind, Scope, TemplateUse};
@@ -126,8 +126,7 @@ fn hosts(joined: &mut Joined<'_>, draft: &mut Draft) {
 fn no_target(joined: &Joined<'_>, step: &Step, unwritten: bool) -> Option<Problem> {
     let places = &joined.reading.places;
     if step.is_remote() && unwritten && places.key(&format!("step {}", step.id), "on").is_none() {
-        let key =
-            if matches!(step.action, super::model::Action::Run(_)) { "run" } else { "script" };
+        let key = if matches!(step.action, Action::Run(_)) { "run" } else { "script" };
         let message = format!("step `{}` does not say on which hosts", step.id);
         let problem = Problem::new(Code::NoTarget, places.step(&step.id, key), &message);
         return Some(
@@ -143,8 +142,7 @@ fn no_target(joined: &Joined<'_>, step: &Step, unwritten: bool) -> Option<Proble
         return Some(problem.label("nobody in it").help("name a host, or fill the group"));
     }
     let UndoSource::Undo(undo) = &step.undo else { return None };
-    let remote =
-        matches!(undo.action, super::model::Action::Run(_) | super::model::Action::Script(_));
+    let remote = matches!(undo.action, Action::Run(_) | Action::Script(_));
     let nowhere = match &undo.on {
         Some(on) => on.is_empty() && joined.known_hosts && !unknown,
         None => !step.is_remote(),
@@ -185,6 +183,13 @@ fn contradictions(joined: &Joined<'_>, draft: &Draft, step: &Step) -> Vec<Proble
         let message =
             format!("a value has to come from one host; this step runs on {}", step.on.len());
         add("capture", &message, "capture it in a step of its own on one host");
+    }
+    if let Action::Gate(gate) = &step.action
+        && gate.margin.is_some()
+        && places.key("runbook file", "window").is_none()
+    {
+        let message = "the margin is measured against the change window, and there is none";
+        add("gate", message, "add [window], or remove `margin`");
     }
     if let (Some(estimate), Some(timeout)) = (step.estimate, step.timeout)
         && timeout < estimate

@@ -158,7 +158,11 @@ impl<'a> Lints<'a> {
         let place = self.places().key("runbook file", "rollback");
         let place = place.unwrap_or_else(|| self.places().of("runbook", "id"));
         for (done, what, stage) in [
-            (verified, "verifies the old system", "verify"),
+            (
+                after.iter().any(|step| step.stage == Some(UndoStage::Verify)),
+                "verifies the old system",
+                "verify",
+            ),
             (after.iter().any(tells), "tells anyone", "notify"),
         ] {
             if !done {

@@ -525,6 +525,9 @@ fn no_effect(reading: &mut Reading<'_>, table: &Table<'_>, kind: &'static str, r
         let keys: Vec<_> = OF_WORK.iter().copied().filter(|key| *key != kind).collect();
         check(&keys, &format!("a `{kind}` step"));
     }
+    if matches!(kind, "manual" | "gate") {
+        check(&["auto"], &format!("a `{kind}` step: it waits for a person"));
+    }
     if role == Role::Rollback {
         check(OF_FORWARD, "a step of the rollback");
     }

@@ -241,3 +241,30 @@ fn an_inventory_can_be_checked_alone() {
     let codes: Vec<_> = check_inventory(&source).1.iter().map(|problem| problem.code).collect();
     assert_eq!(codes, [Code::UnknownKey, Code::UnknownName]);
 }
+
+#[test]
+fn keys_without_an_effect_are_problems() {
+    for (step, code) in [
+        ("manual = \"x\"\nauto = true", Code::NoEffect),
+        ("manual = \"x\"\nread_only = true", Code::NoEffect),
+        ("local = \"x\"\non = \"web1\"", Code::NoEffect),
+        ("local = \"x\"\nbecome = true", Code::NoEffect),
+        ("gate = {}\nundo = { local = \"x\" }", Code::NoEffect),
+        ("gate = {}\ntimeout = \"5m\"", Code::NoEffect),
+        ("gate = { margin = \"5m\" }", Code::Contradiction),
+        ("local = \"x\"\nundo = { local = \"x\", on = \"web1\" }", Code::NoEffect),
+        ("local = \"x\"\nundo = { run = \"x\" }", Code::NoTarget),
+        ("local = \"x\"\nundo = { manual = \"x\", timeout = \"5m\" }", Code::NoEffect),
+        ("local = \"x\"\nread_only = true\nundo = { local = \"x\" }", Code::Contradiction),
+        ("local = \"x\"\nestimate = \"5m\"\ntimeout = \"1m\"", Code::Contradiction),
+        ("local = \"x\"\nenv = { GL_X = \"x\" }", Code::BadName),
+        (
+            "local = \"x\"\nverify = { run = \"x\", every = \"5m\", within = \"1m\" }",
+            Code::BadValue,
+        ),
+        ("soak = { for = \"5m\", probes = [\"*\"] }", Code::BadValue),
+    ] {
+        let (codes, listing) = codes(&format!("[[phase.step]]\nid = \"s\"\n{step}\n"));
+        assert!(codes.contains(&code), "{step}\n{listing}");
+    }
+}
