@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Every test of golive: format, lints, tests, documentation. Never skips silently: what a test
+# needs and this machine lacks is installed from Debian, or named so that you can install it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# program:package
+needs=(sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client ssh-agent:openssh-client
+       strace:strace unshare:util-linux jq:jq sha256sum:coreutils cc:gcc)
+missing=()
+for need in "${needs[@]}"; do
+  PATH="$PATH:/usr/sbin" command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "tests/run.sh: installing ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  else
+    echo "tests/run.sh: please install first: ${missing[*]}" >&2
+    echo "  Debian, Ubuntu: sudo apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+fi
+command -v cargo >/dev/null || { echo "tests/run.sh: please install Rust 1.95 or later: cargo is missing" >&2; exit 1; }
+
+# sshd refuses to start as root without the folder that its package makes at boot.
+if [ "$(id -u)" = 0 ]; then mkdir -p /run/sshd; fi
+
+say() { printf '\n== %s\n' "$*"; }
+say "format";        cargo fmt --check
+say "lints";         cargo clippy --all-targets --locked -- -D warnings
+say "tests";         cargo test --locked
+say "documentation"; RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --locked
+say "all passed"
