@@ -8,6 +8,8 @@ mod plan;
 #[cfg(test)]
 mod practice;
 #[cfg(test)]
+mod report;
+#[cfg(test)]
 mod runbook;
 #[cfg(test)]
 mod session;
