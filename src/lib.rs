@@ -5,6 +5,5 @@ pub mod exec;
 pub mod journal;
 pub mod plan;
 pub mod practice;
-pub mod report;
 pub mod runbook;
 pub mod session;

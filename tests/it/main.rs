@@ -8,7 +8,7 @@ mod plan;
 #[cfg(test)]
 mod practice;
 #[cfg(test)]
-mod report;
+mod practice_runbooks;
 #[cfg(test)]
 mod runbook;
 #[cfg(test)]

@@ -8,10 +8,10 @@ use crate::practice::world::{TABLES, World};
 const USAGE: &str = "usage: dbctl status | rows TABLE | checksum TABLE | compare [TABLE] | \
     schema [apply VERSION|revert] | dump | restore | copy --table TABLE --to HOST | \
     replicate start|stop|status | lag | readonly on|off|status | switchover --to HOST | \
-    promote | replay | retire";
+    promote | replay | empty | retire";
 
-/// Pieces that a copy is made in.
-const PIECES: u64 = 12;
+/// Rows that a copy brings over at once.
+const PIECE_ROWS: u64 = 4_000;
 
 /// The databases' tool.
 pub(super) async fn dbctl(shell: &mut Shell, args: &[&str]) -> Ended {
@@ -64,6 +64,11 @@ pub(super) async fn dbctl(shell: &mut Shell, args: &[&str]) -> Ended {
             take(shell, 1_200).await;
             let brought = ask(shell, |world| world.replay(&host));
             answer(shell, brought.map(|rows| format!("{host}: {rows} rows replayed"))).await
+        }
+        ["empty"] => {
+            take(shell, 500).await;
+            let done = ask(shell, |world| world.empty(&host));
+            answer(shell, done.map(|rows| format!("{host}: {rows} copied rows removed"))).await
         }
         ["retire"] => retire(shell, &host).await,
         _ => shell.complain("dbctl", USAGE, 2).await,
@@ -197,14 +202,15 @@ async fn copy(shell: &Shell, host: &str, args: &[&str]) -> Ended {
             Err(problem) => return shell.complain("dbctl", &problem, 1).await,
         };
         shell.say(&format!("{host} -> {to}: {table}, {total} rows\n")).await?;
-        for piece in 1..=PIECES {
-            take(shell, 220).await;
-            let rows = (total * piece / PIECES).max(1);
+        let pieces = total.div_ceil(PIECE_ROWS).max(1);
+        for piece in 1..=pieces {
+            take(shell, 150).await;
+            let rows = (total * piece / pieces).max(1);
             if let Err(problem) = ask(shell, |world| world.copy_rows(host, table, rows)) {
                 return shell.complain("dbctl", &problem, 3).await;
             }
-            let percent = piece * 100 / PIECES;
-            let rows = total * piece / PIECES;
+            let percent = piece * 100 / pieces;
+            let rows = total * piece / pieces;
             shell.say(&format!("copied {rows}/{total} rows {percent} %\n")).await?;
         }
     }

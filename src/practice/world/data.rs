@@ -264,6 +264,18 @@ impl World {
         Ok(brought)
     }
 
+    /// Removes all rows of a database that is not the primary; rows removed.
+    pub(in crate::practice) fn empty(&mut self, host: &str) -> Result<u64, String> {
+        if self.primary == host {
+            return Err(format!("{host} is the primary: its rows are the customers'"));
+        }
+        let database = self.database_mut(host)?;
+        database.follows = false;
+        let rows = database.tables.values().map(Rows::count).sum();
+        database.tables.values_mut().for_each(|held| *held = Rows::default());
+        Ok(rows)
+    }
+
     /// Keeps a restore point; rows in it.
     pub(in crate::practice) fn save(&mut self, host: &str) -> Result<u64, String> {
         let database = self.database_mut(host)?;

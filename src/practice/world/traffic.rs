@@ -25,6 +25,8 @@ pub struct Metrics {
     pub p99_ms: u64,
     /// Requests that fail, in hundredths of a percent.
     pub errors_bp: u64,
+    /// The same for requests that go to the green hosts.
+    pub green_errors_bp: u64,
     /// Orders that were placed, a minute.
     pub orders_per_min: u64,
 }
@@ -34,6 +36,7 @@ pub struct Metrics {
 pub(super) struct Smoothed {
     p99: u64,
     errors: u64,
+    green_errors: u64,
     orders: u64,
 }
 
@@ -45,6 +48,8 @@ struct Sum {
     blend: u64,
     worst: u64,
     worst_load: u64,
+    green_load: u64,
+    green_errors: u64,
 }
 
 impl World {
@@ -53,6 +58,7 @@ impl World {
         Metrics {
             p99_ms: self.smoothed.p99 / 1000,
             errors_bp: self.smoothed.errors / 1000,
+            green_errors_bp: self.smoothed.green_errors / 1000,
             orders_per_min: self.smoothed.orders / 1000,
         }
     }
@@ -60,11 +66,8 @@ impl World {
     /// How much of the traffic goes to `colour`, in percent.
     pub(in crate::practice) fn share(&self, colour: Colour) -> u64 {
         let loads = self.loads(100_000).0;
-        let is = |host: &str| {
-            matches!(self.machines.get(host).map(|it| &it.part),
-                Some(Part::App { colour: it, .. }) if *it == colour)
-        };
-        let sum: u64 = loads.iter().filter(|(host, _)| is(host)).map(|(_, load)| load).sum();
+        let mine = loads.iter().filter(|(host, _)| self.colour(host) == Some(colour));
+        let sum: u64 = mine.map(|(_, load)| load).sum();
         (sum + 500) / 1000
     }
 
@@ -109,6 +112,13 @@ impl World {
         (loads, if lost < 20 { 0 } else { lost })
     }
 
+    fn colour(&self, host: &str) -> Option<Colour> {
+        match self.machines.get(host)?.part {
+            Part::App { colour, .. } => Some(colour),
+            Part::Balancer(_) | Part::Database(_) | Part::Plain => None,
+        }
+    }
+
     fn in_rotation(&self, host: &str, colour: Colour) -> bool {
         let Some(machine) = self.machines.get(host) else { return false };
         let is = matches!(&machine.part, Part::App { colour: it, .. } if *it == colour);
@@ -134,6 +144,10 @@ impl World {
             sum.load += load;
             sum.errors += load * errors_bp;
             sum.blend += load * p99;
+            if matches!(self.colour(host), Some(Colour::Green)) {
+                sum.green_load += load;
+                sum.green_errors += load * errors_bp;
+            }
             if p99 > sum.worst && *load * 100 >= demand {
                 (sum.worst, sum.worst_load) = (p99, *load);
             }
@@ -144,6 +158,7 @@ impl World {
         let reach = (sum.worst_load * 3000).checked_div(served).unwrap_or(0).min(1000);
         let mut p99 = blend + sum.worst.saturating_sub(blend) * reach / 1000;
         let mut errors_bp = sum.errors.checked_div(sum.load).unwrap_or(10_000).min(10_000);
+        let green_bp = sum.green_errors.checked_div(sum.green_load).unwrap_or(0).min(10_000);
 
         let (waited, dead) = self.primary_state();
         if dead || waited > WRITE_PATIENCE {
@@ -165,13 +180,15 @@ impl World {
         self.smoothed = Smoothed {
             p99: nearer(self.smoothed.p99, p99 * 1000),
             errors: nearer(self.smoothed.errors, errors_bp * 1000),
+            green_errors: nearer(self.smoothed.green_errors, green_bp * 1000),
             orders: nearer(self.smoothed.orders, orders),
         };
     }
 
     /// Puts the averages where they settle, for a world that has run for long.
     pub(super) fn settle(&mut self) {
-        self.smoothed = Smoothed { p99: 118_000, errors: 8_000, orders: DEMAND * 1000 };
+        self.smoothed =
+            Smoothed { p99: 118_000, errors: 8_000, green_errors: 0, orders: DEMAND * 1000 };
     }
 
     /// Customers come in waves: a few percent more, a few percent less.
@@ -238,10 +255,7 @@ impl World {
             Part::Balancer(balancer) => Some(balancer),
             Part::App { .. } | Part::Database(_) | Part::Plain => None,
         });
-        let colour = match self.machines.get(host).map(|machine| &machine.part) {
-            Some(Part::App { colour, .. }) => *colour,
-            _ => return true,
-        };
+        let Some(colour) = self.colour(host) else { return true };
         weights.map(|balancer| balancer.weight(colour)).max().unwrap_or(0) >= *above
     }
 }

@@ -87,6 +87,7 @@ impl World {
         json!({
             "p99_ms": metrics.p99_ms,
             "error_rate": decimal(metrics.errors_bp, 100.0),
+            "green_error_rate": decimal(metrics.green_errors_bp, 100.0),
             "orders_per_min": metrics.orders_per_min,
             "lag_s": lag.into_iter().fold(0.0, f64::max),
             "blue_share": self.share(Colour::Blue),

@@ -1,0 +1,253 @@
+//! The shipped runbooks: good by every check, and driven there and back on the practice fleet
+//! through the program's own SSH client.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use golive::base::{HostId, VarName};
+use golive::exec::ssh::{
+    Command, ConfigSource, HostSpec, Options, Output, Pool, RunEnd, SecretKey, StopSignal, Stream,
+    stop_pair,
+};
+use golive::practice::{FLEET, Fleet, FleetOptions, ServiceState};
+use golive::runbook::{
+    Action, Check, Checked, Expect, Quoting, Runbook, SourceFile, Step, UndoSource, Verify, check,
+    render,
+};
+
+const RUNBOOKS: [&str; 3] = ["blue-green", "canary", "direct"];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks")
+}
+
+fn checked(name: &str) -> Checked {
+    let read = |path: &str| {
+        let text = std::fs::read_to_string(folder().join(path)).map_err(|it| it.to_string())?;
+        Ok(SourceFile::new(path, &text))
+    };
+    let main = read(&format!("{name}.toml")).unwrap();
+    check(&main, &mut |path| read(path))
+}
+
+#[test]
+fn the_shipped_runbooks_have_no_problem_at_all() {
+    for name in RUNBOOKS {
+        let checked = checked(name);
+        assert_eq!(crate::runbook::listing(&checked), "", "{name}.toml");
+        let inventory = checked.inventory;
+        assert_eq!(inventory.environment.unwrap().as_str(), "practice");
+        let hosts: BTreeSet<_> = inventory.hosts.keys().map(HostId::as_str).collect();
+        assert_eq!(hosts, BTreeSet::from(FLEET));
+    }
+}
+
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<(Vec<u8>, Vec<u8>)>>);
+
+impl Output for Heard {
+    fn chunk(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        let mut heard = self.0.lock().map_err(|_| io::ErrorKind::Other)?;
+        match stream {
+            Stream::Stdout => heard.0.extend_from_slice(bytes),
+            Stream::Stderr => heard.1.extend_from_slice(bytes),
+        }
+        Ok(())
+    }
+}
+
+impl Heard {
+    fn text(&self) -> (String, String) {
+        let heard = self.0.lock().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (text(&heard.0), text(&heard.1))
+    }
+}
+
+/// A fleet, the way to it, and what was captured.
+struct Night {
+    fleet: Fleet,
+    pool: Pool,
+    values: BTreeMap<VarName, String>,
+}
+
+impl Night {
+    async fn new(speed: u32) -> Self {
+        let hosts: Vec<_> = FLEET.iter().map(|name| name.parse().unwrap()).collect();
+        let options = FleetOptions { speed, ..FleetOptions::default() };
+        let fleet = Fleet::start(&hosts, options).await.unwrap();
+        let specs = fleet.hosts().iter().map(|host| HostSpec {
+            port: Some(host.addr.port()),
+            user: Some("deploy".to_owned()),
+            hostkey: Some(host.hostkey.clone()),
+            ..HostSpec::new(host.id.clone(), host.addr.ip().to_string())
+        });
+        let options = Options {
+            config: ConfigSource::None,
+            extra_keys: vec![SecretKey::parse(fleet.client_key()).unwrap()],
+            agent: false,
+            known_hosts: Some(Vec::new()),
+            ..Options::default()
+        };
+        let pool = Pool::new(specs.collect(), options);
+        Self { fleet, pool, values: BTreeMap::new() }
+    }
+
+    async fn run(&self, host: &str, line: &str) -> (RunEnd, String, String) {
+        let heard = Heard::default();
+        let (output, command) = (Box::new(heard.clone()), Command::new(line));
+        let end = self.pool.run(&host.parse().unwrap(), command, output, StopSignal::never()).await;
+        let (out, err) = heard.text();
+        (end, out, err)
+    }
+
+    fn render(&self, template: &str) -> String {
+        render(template, &self.values, &BTreeSet::new(), Quoting::Shell).unwrap()
+    }
+
+    /// Runs `line` on all `hosts` at once; what they print, host by host.
+    async fn run_on(&self, hosts: &[HostId], line: &str, expect: &Expect) -> String {
+        let runs = hosts.iter().map(|host| self.run(host.as_str(), line));
+        let mut all = String::new();
+        for (end, out, err) in futures_util::future::join_all(runs).await {
+            let good = matches!(end, RunEnd::Exited { code: 0, whole: true });
+            assert!(good, "{line}: {end:?}\n{out}{err}");
+            if let Some(pattern) = &expect.stdout {
+                let found = regex::Regex::new(pattern).unwrap().is_match(&out);
+                assert!(found, "{line}: no `{pattern}` in:\n{out}");
+            }
+            all.push_str(&out);
+        }
+        all
+    }
+
+    async fn verify(&self, hosts: &[HostId], verify: Option<&Verify>) {
+        let Some(Verify { check: Check::Run(line), .. }) = verify else { return };
+        let line = self.render(line);
+        self.run_on(hosts, &line, &Expect::default()).await;
+    }
+
+    async fn step(&mut self, step: &Step) {
+        let Action::Run(line) = &step.action else { return };
+        let out = self.run_on(&step.on, &self.render(line), &step.expect).await;
+        for (name, pattern) in &step.capture {
+            let found = regex::Regex::new(pattern).unwrap();
+            let value = found.captures(out.trim()).unwrap()[1].to_owned();
+            self.values.insert(name.clone(), value);
+        }
+        self.verify(&step.on, step.verify.as_ref()).await;
+    }
+
+    async fn undo(&self, step: &Step) {
+        let UndoSource::Undo(undo) = &step.undo else { return };
+        let Action::Run(line) = &undo.action else { panic!("an undo that is no command") };
+        let hosts = undo.on.as_ref().unwrap_or(&step.on);
+        self.run_on(hosts, &self.render(line), &Expect::default()).await;
+        self.verify(hosts, undo.verify.as_ref()).await;
+    }
+
+    /// All steps that `take` wants, in order, then their undo from the last to the first, and
+    /// the steps after a rollback.
+    async fn there_and_back(&mut self, runbook: &Runbook, take: impl Fn(&Step) -> bool) {
+        let steps: Vec<_> = runbook.forward().filter(|step| take(step)).collect();
+        for step in &steps {
+            self.step(step).await;
+        }
+        for step in steps.iter().rev() {
+            self.undo(step).await;
+        }
+        for step in &runbook.rollback.after {
+            self.step(step).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_runbook_goes_there() {
+    for name in RUNBOOKS {
+        let runbook = checked(name).runbook.unwrap();
+        let mut night = Night::new(20).await;
+        night.values = runbook.vars.clone();
+        for step in runbook.forward() {
+            night.step(step).await;
+        }
+        let world = night.fleet.world();
+        assert_eq!(world.weights["lb1"], (0, 100), "{name}");
+        assert_eq!(world.weights["lb2"], (0, 100), "{name}");
+        assert_eq!(world.versions["green1"], "2.0.0", "{name}");
+        let primary = if name == "canary" { "db-old" } else { "db-new" };
+        assert_eq!(world.primary, primary, "{name}");
+        assert!(world.metrics.errors_bp < 100 || name == "direct", "{name}: {:?}", world.metrics);
+    }
+}
+
+#[tokio::test]
+async fn every_runbook_comes_back() {
+    for name in RUNBOOKS {
+        let runbook = checked(name).runbook.unwrap();
+        let mut night = Night::new(20).await;
+        night.values = runbook.vars.clone();
+        let before = night.fleet.world();
+        night.there_and_back(&runbook, |step| !step.point_of_no_return).await;
+        let after = night.fleet.world();
+        assert_eq!(after.weights, before.weights, "{name}");
+        assert_eq!(after.services, before.services, "{name}");
+        assert_eq!(after.versions, before.versions, "{name}");
+        assert_eq!(after.primary, before.primary, "{name}");
+        assert!(after.rows["db-old/orders"] > before.rows["db-old/orders"], "{name}");
+        assert_eq!(after.rows.get("db-new/orders"), None, "{name}");
+        assert_eq!(after.services["green1/orders"], ServiceState::Stopped, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_client_proves_that_a_stopped_command_is_gone() {
+    let night = Night::new(1).await;
+    let (stop, signal) = stop_pair();
+    let heard = Heard::default();
+    let (output, command) = (Box::new(heard.clone()), Command::new("echo on; sleep 1000"));
+    let host: HostId = "db-old".parse().unwrap();
+    let run = night.pool.run(&host, command, output, signal);
+    let stopping = async {
+        while heard.text().0.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stop.stop(Duration::from_secs(30));
+    };
+    let (end, ()) = tokio::join!(run, stopping);
+    let RunEnd::Stopped { proof, .. } = end else { panic!("{end:?}") };
+    assert!(proof.gone && !proof.killed, "{proof:?}");
+
+    // One that does not listen is killed.
+    let (stop, signal) = stop_pair();
+    let heard = Heard::default();
+    let line = "trap '' TERM; echo on; while :; do sleep 1; done";
+    let run = night.pool.run(&host, Command::new(line), Box::new(heard.clone()), signal);
+    let stopping = async {
+        while heard.text().0.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stop.stop(Duration::from_millis(200));
+    };
+    let (end, ()) = tokio::join!(run, stopping);
+    let RunEnd::Stopped { proof, .. } = end else { panic!("{end:?}") };
+    assert!(proof.gone && proof.killed, "{proof:?}");
+}
+
+#[tokio::test]
+async fn what_the_client_sends_arrives_as_it_was() {
+    let night = Night::new(1).await;
+    let mut command = Command::new("echo \"$A\"\ncat\nprintf '%s\\n' 'it'\\''s' >&2");
+    command.env = vec![("A".to_owned(), "x'y\nz $HOME".to_owned())];
+    command.stdin = Some(b"from stdin\n".to_vec());
+    let heard = Heard::default();
+    let host: HostId = "blue2".parse().unwrap();
+    let output = Box::new(heard.clone());
+    let end = night.pool.run(&host, command, output, StopSignal::never()).await;
+    assert!(matches!(end, RunEnd::Exited { code: 0, whole: true }), "{end:?}");
+    let (out, err) = heard.text();
+    assert_eq!((out.as_str(), err.as_str()), ("x'y\nz $HOME\nfrom stdin\n", "it's\n"));
+}
