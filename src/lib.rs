@@ -5,5 +5,6 @@ pub mod exec;
 pub mod journal;
 pub mod plan;
 pub mod practice;
+pub mod report;
 pub mod runbook;
 pub mod session;

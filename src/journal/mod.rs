@@ -34,7 +34,7 @@ pub use output::{Line, Lines, digest_file, read_range};
 pub use read::{Reader, read, read_all};
 pub use transcript::{Stream, Transcript};
 pub use verify::{Finding, Verdict, What, digest_files, verify, verify_files};
-pub use wire::{LINE_BYTES_MAX, VERSION};
+pub use wire::{LINE_BYTES_MAX, VERSION, ascii};
 
 /// The journal's file in a session's directory.
 pub const JOURNAL_FILE: &str = "journal.jsonl";

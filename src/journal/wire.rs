@@ -199,9 +199,9 @@ fn fact(value: Value) -> Result<Fact, Fault> {
     })
 }
 
-/// `json` with every character that is not printable ASCII as `\uXXXX`. Such characters stand in
-/// strings only.
-fn ascii(json: &str) -> String {
+/// `json` with every character that is not printable ASCII as `\uXXXX`: the same JSON, and it acts
+/// on no terminal. Such characters stand in strings only.
+pub fn ascii(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         if matches!(c, ' '..='~') {

@@ -10,6 +10,8 @@ mod practice;
 #[cfg(test)]
 mod practice_runbooks;
 #[cfg(test)]
+mod report;
+#[cfg(test)]
 mod runbook;
 #[cfg(test)]
 mod session;

@@ -20,7 +20,7 @@ fn vars(pairs: &[(&str, &str)]) -> BTreeMap<VarName, String> {
     pairs.iter().map(|(name, value)| (name.parse().unwrap(), (*value).to_owned())).collect()
 }
 
-fn plan_with(pairs: &[(&str, &str)]) -> Result<Plan, Vec<PlanError>> {
+pub(crate) fn plan_with(pairs: &[(&str, &str)]) -> Result<Plan, Vec<PlanError>> {
     let checked = shop();
     let vars = vars(pairs);
     let digest = digest_of(&checked.sources, &vars);

@@ -1,0 +1,259 @@
+//! Every event in plain English.
+
+use crate::base::{Millis, ProbeId, SafeText, StepId};
+use crate::engine::{
+    Actor, AlarmId, Confirmed, Event, Evidence, Fact, Genesis, Part, Reading, Transcript, Verdict,
+};
+use crate::plan::Plan;
+
+use super::words::{
+    alarm_words, choice_word, counted, end_words, level_word, list, measured, part_of, verdict_word,
+};
+
+/// An event, told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// The step it is about.
+    pub step: Option<StepId>,
+    /// What happened.
+    pub what: String,
+    /// How it ended, in capitals where somebody has to know; often empty.
+    pub result: String,
+    /// Whether it belongs on the short time line: marks, decisions, failures, alarms, gates.
+    pub main: bool,
+}
+
+fn of(step: &StepId, what: impl Into<String>) -> Told {
+    Told { step: Some(step.clone()), what: what.into(), ..Told::default() }
+}
+
+fn run(what: impl Into<String>) -> Told {
+    Told { what: what.into(), main: true, ..Told::default() }
+}
+
+impl Told {
+    fn result(self, result: impl Into<String>) -> Self {
+        Self { result: result.into(), ..self }
+    }
+
+    fn main(self, main: bool) -> Self {
+        Self { main, ..self }
+    }
+}
+
+/// What a fact says.
+#[expect(clippy::too_many_lines, reason = "one arm for each kind of event")]
+pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
+    match &fact.event {
+        Event::SessionOpened(genesis) => opened(genesis),
+        Event::RunBegan => run("the run began"),
+        Event::Resumed { driver, machine, away, in_doubt } => {
+            let doubt = match in_doubt.len() {
+                0 => String::new(),
+                count => format!("{count} IN DOUBT: {}", list(in_doubt)),
+            };
+            run(format!("{driver} took over on {machine}; nobody watched for {away}")).result(doubt)
+        }
+        Event::DriverLeft { why } => run(format!("the driver left: {why}")),
+        Event::AttemptStarted { key, places, confirmed, .. } => {
+            let by = match confirmed {
+                Confirmed::ByRule => "by rule".to_owned(),
+                Confirmed::ByPerson { after, .. } => format!("confirmed after {after}"),
+            };
+            let place = maybe(!places.is_empty(), || format!(" on {}", list(places)));
+            let what = format!("{}attempt {}{place}, {by}", part_of(key.part), key.attempt);
+            let again = key.attempt > 1 && *confirmed != Confirmed::ByRule;
+            of(&key.step, what).result("started").main(again || key.part == Part::Undo)
+        }
+        Event::JobEnded { job, end, transcript } => {
+            let what = format!("{}attempt {}", part_of(job.key.part), job.key.attempt);
+            let printed = transcript.as_ref().map_or_else(String::new, printed);
+            let what = format!("{what} on {}: {}{printed}", job.place, end_words(end));
+            of(&job.key.step, what).main(end.verdict() != Verdict::Succeeded)
+        }
+        Event::TimeLimitReached { key } => {
+            let what = format!("{}attempt {} ran past its limit", part_of(key.part), key.attempt);
+            of(&key.step, what).result("being stopped").main(true)
+        }
+        Event::StopAsked { key } => {
+            of(&key.step, format!("stop {}attempt {}", part_of(key.part), key.attempt)).main(true)
+        }
+        Event::RetryPlanned { step, at } => {
+            of(step, format!("will be tried again by itself at {}", plan.zone.time(*at)))
+        }
+        Event::SoakStarted { step, until } => {
+            of(step, format!("watching probes until {}", plan.zone.time(*until)))
+        }
+        Event::SoakBreached { step, probe, health } => {
+            of(step, format!("probe {probe} is {}", health.word())).result("BREACHED").main(true)
+        }
+        Event::Settled { step, part, verdict } => {
+            let main = *verdict != Verdict::Succeeded || part.is_undo();
+            of(step, format!("{}ended", part_of(*part))).result(verdict_word(*verdict)).main(main)
+        }
+        Event::Skipped { step, reason } => by_word(step, "skipped", reason, "SKIPPED"),
+        Event::DoneByHand { step, part, reason } => {
+            by_word(step, &format!("{}done by hand", part_of(*part)), reason, "DONE BY HAND")
+        }
+        Event::FailureAccepted { step, part, reason } => {
+            by_word(step, &format!("{}failure accepted", part_of(*part)), reason, "ACCEPTED")
+        }
+        Event::SignedOff { step, part, words } => {
+            by_word(step, &format!("{}signed off", part_of(*part)), words, "SIGNED OFF")
+        }
+        Event::GateDecided { step, choice, evidence, reason } => {
+            let reason = reason.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+            let seen: Vec<String> = evidence.iter().map(evidence_words).collect();
+            let seen = maybe(!seen.is_empty(), || format!(" ({})", list(&seen)));
+            of(step, format!("gate decided{reason}{seen}")).result(choice_word(*choice)).main(true)
+        }
+        Event::Held { why } => run(format!("hold: {why}")).result("HELD"),
+        Event::Continued => run("the hold is over"),
+        Event::AutoAdvance { on } => {
+            run(format!("checks start by themselves: {}", if *on { "on" } else { "off" }))
+        }
+        Event::GuardOpened => run("rollback guard opened").result("nothing sent"),
+        Event::GuardClosed { why } => {
+            run(format!("rollback guard closed: {why}")).result("nothing sent")
+        }
+        Event::RollbackBegan { reason, items, break_glass } => {
+            let glass = break_glass.as_ref();
+            let glass = glass.map_or_else(String::new, |why| format!("; BREAK GLASS: {why}"));
+            run(format!("rollback began: {reason}{glass}"))
+                .result(format!("{} to do", counted(items.len(), "item")))
+        }
+        Event::RollbackEnded { verified: true } => {
+            run("rollback over").result("old system verified")
+        }
+        Event::RollbackEnded { verified: false } => {
+            run("rollback over").result("OLD SYSTEM NOT VERIFIED")
+        }
+        Event::HealthChanged { probe, was, is, reading } => {
+            let said = reading.as_ref();
+            let said = said.map_or_else(|| "no reading".to_owned(), |r| said_by(plan, probe, r));
+            let what = format!("probe {probe}: {} after {} ({said})", is.word(), was.word());
+            Told { what, ..Told::default() }
+        }
+        Event::AlarmRaised { id, level, text } => {
+            alarm(id, format!("alarm: {text}")).result(level_word(*level))
+        }
+        Event::AlarmCleared { id } => {
+            alarm(id, format!("alarm over: {}", alarm_words(id))).main(false)
+        }
+        Event::AlarmsAcknowledged => run("alarms acknowledged").main(false),
+        Event::Noted { step, text } => {
+            let text = SafeText::new(text.trim());
+            Told { step: step.clone(), ..run(format!("note: {text}")) }
+        }
+        Event::Captured { name, value, from } => {
+            run(format!("captured {name} = {value} from {from}")).main(false)
+        }
+        Event::ClockJumped { millis } => {
+            let by = Millis::new(millis.unsigned_abs());
+            let way = if *millis < 0 { "back" } else { "forward" };
+            run(format!("the wall clock jumped {way} by {by}; times here do not follow it"))
+        }
+        Event::Completed => run("every step is over").result("COMPLETED"),
+        Event::Abandoned { reason } => {
+            run(format!("given up without rolling back: {reason}")).result("ABANDONED")
+        }
+        Event::Closed => run("session closed: nothing follows"),
+    }
+}
+
+fn maybe(there: bool, text: impl FnOnce() -> String) -> String {
+    if there { text() } else { String::new() }
+}
+
+fn opened(genesis: &Genesis) -> Told {
+    let Genesis { session, title, driver, machine, .. } = genesis;
+    let place = genesis.environment.as_ref().map_or_else(String::new, |name| format!(" in {name}"));
+    let kind = genesis.kind.word();
+    let what =
+        format!("session {session} opened: {title} ({kind}{place}) by {driver} on {machine}");
+    let why = genesis.overridden.as_ref();
+    run(what).result(why.map_or_else(String::new, |why| format!("OVERRIDE: {why}")))
+}
+
+/// A person's word that settles something.
+fn by_word(step: &StepId, what: &str, reason: &SafeText, result: &str) -> Told {
+    let reason = maybe(!reason.as_str().is_empty(), || format!(": {reason}"));
+    of(step, format!("{what}{reason}")).result(result).main(true)
+}
+
+fn alarm(id: &AlarmId, what: String) -> Told {
+    let step = match id {
+        AlarmId::Step(step)
+        | AlarmId::Silent(step)
+        | AlarmId::Soak(step)
+        | AlarmId::Notice(step) => Some(step.clone()),
+        AlarmId::Probe(_) | AlarmId::Host(_) | AlarmId::LatestSafe | AlarmId::Window => None,
+    };
+    Told { step, ..run(what) }
+}
+
+/// A probe's word at a decision.
+fn evidence_words(evidence: &Evidence) -> String {
+    let age = evidence.age.map_or_else(|| "no reading".to_owned(), |age| format!("{age} old"));
+    format!("{} {}, {age}", evidence.probe, evidence.health.word())
+}
+
+fn said_by(plan: &Plan, probe: &ProbeId, reading: &Reading) -> String {
+    let unit = plan.probe(probe).map_or("", |probe| probe.unit.as_str());
+    let value = reading.value.map_or_else(|| "no value".to_owned(), |value| measured(value, unit));
+    if reading.note.as_str().is_empty() { value } else { format!("{value}, {}", reading.note) }
+}
+
+fn printed(transcript: &Transcript) -> String {
+    let lines = usize::try_from(transcript.lines).unwrap_or(usize::MAX);
+    format!(", {} printed", counted(lines, "line"))
+}
+
+/// Who, for tables.
+pub(super) fn who(by: &Actor) -> String {
+    match by {
+        Actor::Operator(_) | Actor::Engine | Actor::Clock | Actor::Host(_) => by.name().to_owned(),
+        // Which one is said in what it says.
+        Actor::Probe(_) => "probe".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Told, told};
+    use crate::base::{Digest, Millis};
+    use crate::engine::{Actor, Confirmed, End, Event, Fact, Job, Key, Part, Place};
+
+    fn plan() -> crate::plan::Plan {
+        super::super::story::tests::plan()
+    }
+
+    fn tell(event: Event) -> Told {
+        told(&plan(), &Fact { by: Actor::Engine, event })
+    }
+
+    #[test]
+    fn an_event_reads_as_a_sentence() {
+        let key = Key { step: "shift".parse().unwrap(), part: Part::Undo, attempt: 1 };
+        let places: Vec<_> =
+            (1..9).map(|n| Place::Host(format!("web-{n}").parse().unwrap())).collect();
+        let started = tell(Event::AttemptStarted {
+            key: key.clone(),
+            places,
+            payload: Digest::of(b""),
+            confirmed: Confirmed::ByPerson {
+                class: crate::runbook::Class::Change,
+                after: Millis::new(3000),
+            },
+        });
+        assert_eq!(
+            started.what,
+            "undo: attempt 1 on web-1, web-2, web-3, web-4, web-5, web-6 + 2 more, confirmed after 3s"
+        );
+        assert!(started.main);
+        let job = Job { key, place: Place::Here };
+        let end = End::Unknown { why: "link lost".into() };
+        let ended = tell(Event::JobEnded { job, end, transcript: None });
+        assert_eq!(ended.what, "undo: attempt 1 on local: may have run: link lost");
+    }
+}

@@ -1,0 +1,411 @@
+//! The tables of the report.
+
+use std::collections::BTreeMap;
+
+use crate::base::{Millis, ProbeId, SafeText, StepId, Timestamp, Zone};
+use crate::engine::{Attempt, Event, Health, Item, Part, Place, PlaceEnd, Reading, Status, Track};
+use crate::journal::Verdict;
+use crate::plan::{UndoPlan, Work, signed};
+use crate::runbook::UndoStage;
+
+use super::facts::{Told, told, who};
+use super::story::{Story, took};
+use super::words::{choice_word, end_words, measured, stage_words};
+use super::write::{Document, delta, md, quoted, to_second};
+
+const STAGES: [UndoStage; 5] = [
+    UndoStage::StopNew,
+    UndoStage::RestoreCode,
+    UndoStage::RestoreData,
+    UndoStage::Verify,
+    UndoStage::Notify,
+];
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+/// What was planned, and what was.
+pub(super) fn plan_and_actual(story: &Story<'_>, to: &mut Document) {
+    let time = |at: Timestamp| story.plan.zone.time(at);
+    let rows = story.plan.order.iter().filter_map(|id| {
+        let step = story.plan.step(id)?;
+        let planned = story.planned.steps.get(id)?.planned;
+        let track = story.state.track(id);
+        let expected = planned.end.since(planned.start);
+        let lasted = took(track);
+        let late = track.settled.filter(|_| track.started.is_some());
+        Some(vec![
+            md(id.as_str()),
+            md(step.title.as_str()),
+            time(planned.start),
+            track.started.map_or_else(dash, time),
+            to_second(expected).to_string(),
+            lasted.map_or_else(dash, |lasted| to_second(lasted).to_string()),
+            lasted.map_or_else(dash, |lasted| delta(difference(expected, lasted))),
+            late.map_or_else(dash, |end| delta(signed(planned.end, end))),
+            track.status.word().to_owned(),
+            md(track.reason.as_ref().map_or("", SafeText::as_str)),
+        ])
+    });
+    let rows: Vec<_> = rows.collect();
+    to.heading(2, "Plan and actual");
+    let head = [
+        "Step",
+        "Title",
+        "Planned start",
+        "Start",
+        "Planned",
+        "Took",
+        "Delta",
+        "End against plan",
+        "Outcome",
+        "Reason",
+    ];
+    to.table(&head, &rows, "The plan has no step.");
+}
+
+fn difference(planned: Millis, actual: Millis) -> i64 {
+    signed(
+        Timestamp::from_unix_millis(planned.as_millis()),
+        Timestamp::from_unix_millis(actual.as_millis()),
+    )
+}
+
+/// What people decided, where the run left the plan, and the notes.
+pub(super) fn decisions(story: &Story<'_>, to: &mut Document) {
+    let rows = story.facts().filter(|(_, fact)| is_decision(&fact.event)).map(|(at, fact)| {
+        let Told { step, what, result, .. } = told(story.plan, fact);
+        vec![
+            story.plan.zone.time(at),
+            story.since_began(at),
+            step.map_or_else(dash, |step| md(step.as_str())),
+            md(&who(&fact.by)),
+            md(&what),
+            md(&result),
+        ]
+    });
+    let rows: Vec<_> = rows.collect();
+    to.heading(2, "Decisions and deviations");
+    let head = ["Time", "T+", "Step", "Who", "Decision", "Result"];
+    to.table(&head, &rows, "None.");
+    to.heading(3, "Notes");
+    if story.state.notes().is_empty() {
+        to.paragraph("None.");
+    }
+    for note in story.state.notes() {
+        let step = note.step.as_ref().map_or_else(String::new, |s| format!(", {}", md(s.as_str())));
+        let by = md(&who(&note.by));
+        to.paragraph(&format!("{}{step}, {by}:", story.moment(note.at)));
+        to.paragraph(&quoted(&note.text));
+    }
+}
+
+/// Whether somebody chose, or the run left the plan.
+fn is_decision(event: &Event) -> bool {
+    match event {
+        Event::Skipped { .. }
+        | Event::DoneByHand { .. }
+        | Event::FailureAccepted { .. }
+        | Event::SignedOff { .. }
+        | Event::GateDecided { .. }
+        | Event::StopAsked { .. }
+        | Event::TimeLimitReached { .. }
+        | Event::SoakBreached { .. }
+        | Event::Held { .. }
+        | Event::Continued
+        | Event::AutoAdvance { .. }
+        | Event::GuardOpened
+        | Event::GuardClosed { .. }
+        | Event::RollbackBegan { .. }
+        | Event::Abandoned { .. }
+        | Event::Resumed { .. }
+        | Event::DriverLeft { .. } => true,
+        Event::AttemptStarted { key, .. } => key.attempt > 1,
+        Event::SessionOpened(genesis) => genesis.overridden.is_some(),
+        Event::RunBegan
+        | Event::JobEnded { .. }
+        | Event::RetryPlanned { .. }
+        | Event::SoakStarted { .. }
+        | Event::Settled { .. }
+        | Event::RollbackEnded { .. }
+        | Event::HealthChanged { .. }
+        | Event::AlarmRaised { .. }
+        | Event::AlarmCleared { .. }
+        | Event::AlarmsAcknowledged
+        | Event::Noted { .. }
+        | Event::Captured { .. }
+        | Event::ClockJumped { .. }
+        | Event::Completed
+        | Event::Closed => false,
+    }
+}
+
+/// Every answer at a gate, with what it was given on.
+pub(super) fn gates(story: &Story<'_>, to: &mut Document) {
+    to.heading(2, "Go/no-go");
+    let mut any = false;
+    for (at, fact) in story.facts() {
+        let Event::GateDecided { step, choice, evidence, reason } = &fact.event else { continue };
+        any = true;
+        let plan = story.plan.step(step);
+        let title = plan.map_or_else(String::new, |plan| format!(": {}", md(plan.title.as_str())));
+        to.heading(3, &format!("{}{title}", md(step.as_str())));
+        let (by, word) = (md(&who(&fact.by)), choice_word(*choice));
+        let why = reason.as_ref().map_or_else(String::new, |why| format!(": {}", md(why.as_str())));
+        to.paragraph(&format!("**{word}** by {by} at {}{why}", story.moment(at)));
+        if let Some(Work::Gate(gate)) = plan.map(|plan| &plan.work) {
+            for item in &gate.checklist {
+                to.line(&format!("- criterion: {}", md(item.as_str())));
+            }
+            if let Some(margin) = gate.margin {
+                to.line(&format!("- criterion: at least {margin} of the window left at the end"));
+            }
+            to.line("");
+        }
+        let rows = evidence.iter().map(|seen| {
+            let reading = seen.reading.as_ref();
+            vec![
+                md(seen.probe.as_str()),
+                seen.health.word().to_owned(),
+                reading.map_or_else(dash, |reading| value(story, &seen.probe, reading)),
+                seen.age.map_or_else(dash, |age| age.to_string()),
+                md(reading.map_or("", |reading| reading.note.as_str())),
+            ]
+        });
+        let rows: Vec<_> = rows.collect();
+        let head = ["Probe", "Health", "Value", "Age", "It said"];
+        to.table(&head, &rows, "No probe was asked.");
+    }
+    if !any {
+        to.paragraph("No gate was decided.");
+    }
+}
+
+fn value(story: &Story<'_>, probe: &ProbeId, reading: &Reading) -> String {
+    let unit = story.plan.probe(probe).map_or("", |probe| probe.unit.as_str());
+    reading.value.map_or_else(dash, |value| md(&measured(value, unit)))
+}
+
+/// What the record says of one probe.
+#[derive(Debug, Default)]
+struct Course {
+    health: Health,
+    since: Timestamp,
+    changes: usize,
+    least: Option<f64>,
+    most: Option<f64>,
+    spent: BTreeMap<Health, Millis>,
+}
+
+impl Course {
+    fn take(&mut self, reading: Option<&Reading>) {
+        if let Some(value) = reading.and_then(|reading| reading.value) {
+            self.least = Some(self.least.map_or(value, |least| least.min(value)));
+            self.most = Some(self.most.map_or(value, |most| most.max(value)));
+        }
+    }
+
+    fn turn(&mut self, at: Timestamp, is: Health) {
+        let spent = self.spent.entry(self.health).or_default();
+        *spent = spent.plus(at.since(self.since));
+        self.since = self.since.max(at);
+        self.health = is;
+    }
+}
+
+/// Per probe: its extremes and how long it was not healthy, from the beginning of the run.
+pub(super) fn health(story: &Story<'_>, to: &mut Document) {
+    let end = story.ended.unwrap_or(story.last);
+    let mut courses: BTreeMap<&ProbeId, Course> = BTreeMap::new();
+    for probe in &story.plan.probes {
+        courses.insert(&probe.id, Course { since: story.began, ..Course::default() });
+    }
+    for (at, fact) in story.facts() {
+        if let Event::HealthChanged { probe, is, reading, .. } = &fact.event
+            && let Some(course) = courses.get_mut(probe)
+        {
+            course.take(reading.as_ref());
+            course.changes += usize::from(at >= story.began && at <= end);
+            course.turn(at.min(end), *is);
+        } else if let Event::GateDecided { evidence, .. } = &fact.event {
+            for seen in evidence {
+                if let Some(course) = courses.get_mut(&seen.probe) {
+                    course.take(seen.reading.as_ref());
+                }
+            }
+        }
+    }
+    let rows = story.plan.probes.iter().filter_map(|probe| {
+        let course = courses.get_mut(&probe.id)?;
+        course.turn(end, course.health);
+        let number =
+            |value: Option<f64>| value.map_or_else(dash, |v| md(&measured(v, probe.unit.as_str())));
+        let spent = |health: Health| {
+            course.spent.get(&health).copied().map(to_second).unwrap_or_default().to_string()
+        };
+        Some(vec![
+            md(probe.title.as_str()),
+            number(course.least),
+            number(course.most),
+            spent(Health::Degraded),
+            spent(Health::Failed),
+            spent(Health::Unknown),
+            course.changes.to_string(),
+            course.health.word().to_owned(),
+        ])
+    });
+    let rows: Vec<_> = rows.collect();
+    to.heading(2, "Health");
+    to.paragraph("Minimum and maximum are of the readings in the record: those that changed a probe's health, and those that a gate was decided on.");
+    let head =
+        ["Probe", "Minimum", "Maximum", "Degraded", "Failed", "Unknown", "Changes", "At the end"];
+    to.table(&head, &rows, "The runbook has no probe.");
+}
+
+/// The rollback in its five steps, and its reasons.
+pub(super) fn rollback(story: &Story<'_>, to: &mut Document) {
+    to.heading(2, "Rollback");
+    let Some(rollback) = story.state.rollback() else {
+        to.paragraph("There was none.");
+        return;
+    };
+    to.line(&format!("- Began: {}", story.moment(rollback.began)));
+    let ended = rollback.ended.map_or_else(
+        || "not ended".to_owned(),
+        |at| format!("{}, after {}", story.moment(at), to_second(at.since(rollback.began))),
+    );
+    to.line(&format!("- Ended: {ended}"));
+    to.line(&format!("- Reason: {}", md(rollback.reason.as_str())));
+    if let Some(why) = &rollback.break_glass {
+        to.line(&format!("- Past the point of no return because: {}", md(why.as_str())));
+    }
+    to.line("");
+    for (number, stage) in (1..).zip(STAGES) {
+        to.heading(3, &format!("{number}. {}", stage_words(stage)));
+        let items = rollback.items.iter().filter(|item| stage_of(story, item) == Some(stage));
+        let rows: Vec<_> = items.map(|item| undo_row(story, item)).collect();
+        let head = ["Step", "What", "Began", "Took", "Outcome", "Reason"];
+        to.table(&head, &rows, "Nothing was planned here.");
+    }
+    let left = story.plan.order.iter().filter_map(|id| {
+        let ran = story.state.track(id).may_have_run();
+        match &story.plan.step(id)?.undo {
+            UndoPlan::Irreversible(why) if ran => Some((id, why)),
+            UndoPlan::Irreversible(_) | UndoPlan::None | UndoPlan::Undo(_) => None,
+        }
+    });
+    let left: Vec<_> = left.collect();
+    if !left.is_empty() {
+        to.heading(3, "Not undone");
+        for (id, why) in left {
+            to.line(&format!("- {}: {}", md(id.as_str()), md(why.as_str())));
+        }
+        to.line("");
+    }
+    for blank in ["What was lost", "Who was told, and when", "Reasons", "Review meeting"] {
+        to.heading(3, blank);
+        to.paragraph("_To be written._");
+    }
+}
+
+fn stage_of(story: &Story<'_>, item: &Item) -> Option<UndoStage> {
+    story.state.describe_item(item).map(|item| item.stage)
+}
+
+fn undo_row(story: &Story<'_>, item: &Item) -> Vec<String> {
+    let track = story.state.track_of(&item.step, item.part);
+    let what = if item.part.is_undo() { "undo of " } else { "" };
+    let title = story.plan.step(&item.step).map_or("", |step| step.title.as_str());
+    vec![
+        md(item.step.as_str()),
+        format!("{what}{}", md(title)),
+        track.started.map_or_else(dash, |at| story.plan.zone.time(at)),
+        took(track).map_or_else(dash, |took| to_second(took).to_string()),
+        outcome(track, item.part),
+        md(track.reason.as_ref().map_or("", SafeText::as_str)),
+    ]
+}
+
+/// The word for how a step or its undo stands.
+pub(super) fn outcome(track: &Track, part: Part) -> String {
+    match (part.is_undo(), track.status) {
+        (true, Status::Succeeded) => "undone".to_owned(),
+        (true, Status::Failed) => "undo_failed".to_owned(),
+        (true, Status::Pending) => "undo_pending".to_owned(),
+        (true | false, status) => status.word().to_owned(),
+    }
+}
+
+/// The notes marked `#followup`, as tasks.
+pub(super) fn follow_ups(story: &Story<'_>, to: &mut Document) {
+    to.heading(2, "Follow-ups");
+    for note in story.state.notes() {
+        let step = note.step.as_ref().map_or_else(String::new, |s| format!(", {}", md(s.as_str())));
+        let (at, by) = (story.plan.zone.time(note.at), md(&who(&note.by)));
+        for task in tasks(&note.text) {
+            let task = md(&task);
+            to.line(&format!("- [ ] {task} (noted {at}{step}, {by}; owner: ____, due: ____)"));
+        }
+    }
+    to.paragraph("- [ ] ____ (owner: ____, due: ____)");
+}
+
+/// The lines of a note that are marked, without the mark; the whole note for a mark alone.
+fn tasks(text: &str) -> Vec<String> {
+    const MARK: &str = "#followup";
+    let plain = |text: &str| {
+        let text = text.replace(MARK, " ");
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let marked: Vec<String> = text.lines().filter(|line| line.contains(MARK)).map(plain).collect();
+    if marked.iter().any(String::is_empty) { vec![plain(text)] } else { marked }
+}
+
+/// The files that the report rests on, with their digests.
+pub(super) fn evidence(story: &Story<'_>, verdict: Option<&Verdict>, to: &mut Document) {
+    to.heading(2, "Evidence");
+    let head = verdict.map_or_else(dash, |verdict| verdict.head.clone());
+    to.line(&format!("- Record: {} lines, head {head}", story.entries.len()));
+    to.line(&format!("- Plan: SHA-256 {}", story.plan.digest));
+    for finding in verdict.iter().flat_map(|verdict| &verdict.findings) {
+        to.line(&format!("- **Finding:** {}", md(&finding.to_string())));
+    }
+    to.line("");
+    let rows = story.facts().filter_map(|(at, fact)| {
+        let Event::JobEnded { job, end, transcript } = &fact.event else { return None };
+        Some(vec![
+            md(&format!("output/{job}.log")),
+            Zone::UTC.time(at),
+            md(&end_words(end)),
+            transcript.map_or_else(dash, |transcript| transcript.bytes.to_string()),
+            transcript.map_or_else(dash, |transcript| transcript.digest.to_string()),
+        ])
+    });
+    let rows: Vec<_> = rows.collect();
+    to.table(&["Output", "UTC", "End", "Bytes", "SHA-256"], &rows, "No job ended.");
+}
+
+/// The ends of all jobs of a track: attempt, place, how.
+pub(super) fn jobs(track: &Track) -> impl Iterator<Item = Row<'_>> {
+    track.attempts.iter().flat_map(|attempt| {
+        attempt.places.iter().map(move |(place, end)| Row { attempt, place, end: end.as_ref() })
+    })
+}
+
+/// One job in one place.
+pub(super) struct Row<'a> {
+    /// The attempt.
+    pub attempt: &'a Attempt,
+    /// The place.
+    pub place: &'a Place,
+    /// How it ended; none if it has not.
+    pub end: Option<&'a PlaceEnd>,
+}
+
+/// The phase of a step, by its title.
+pub(super) fn phase<'a>(story: &'a Story<'_>, step: &StepId) -> &'a str {
+    let phases = &story.plan.phases;
+    let phase = phases.iter().find(|phase| phase.steps.contains(step));
+    phase.map_or("rollback", |phase| phase.title.as_str())
+}
