@@ -1,0 +1,18 @@
+//! The live terminal: joins the screen and the session.
+//!
+//! # Invariants
+//!
+//! - A key is painted at once; what nobody asked for is paced.
+//! - The terminal is given back after a panic, a signal, and every way out.
+//! - A lost terminal holds the run; it does not stop what runs.
+//!
+//! # Deliberately absent
+//!
+//! No decision about the run: keys become intents in `ui`, intents become facts in `session`.
+
+mod look;
+mod run;
+mod terminal;
+
+pub use look::Look;
+pub use run::{Outcome, drive};

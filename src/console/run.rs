@@ -1,0 +1,311 @@
+//! The loop of the terminal: a key, a view, output, or time; then a frame.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::{Event, EventStream, KeyEventKind};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use crate::base::{Millis, SafeText, Timestamp};
+use crate::engine::{Actor, Command, Event as Fact, WayBack};
+use crate::journal::Stream;
+use crate::plan::{Forecast, forecast};
+use crate::session::{Chunk, Handle, SubmitError, View};
+use crate::ui::{self, AuditTail, Intent, Leave, LogStore, Model, Theme};
+
+use super::terminal::Screen;
+
+/// The shortest time between two frames that no key asked for.
+const FRAME: Duration = Duration::from_millis(100);
+/// How often the clock moves on screen when nothing else does.
+const CLOCK: Duration = Duration::from_secs(1);
+/// How often a count-down moves.
+const COUNTDOWN: Duration = Duration::from_millis(200);
+/// How long the last answers are waited for when the operator leaves.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// Pieces of output taken in between two looks at the keyboard.
+const CHUNKS_AT_ONCE: usize = 8;
+
+/// How the console was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The operator left; the session can be resumed.
+    Left,
+    /// The session is closed: its record is complete.
+    Closed,
+    /// The run is over and the session is open still.
+    Over,
+    /// A signal, by its number; the session is held.
+    Signal(i32),
+    /// The terminal went away; the session is held.
+    TerminalLost,
+}
+
+/// Drives a session from this terminal until the operator leaves.
+///
+/// `chunks` is the live output of jobs, `codes` makes two digits for guarded actions.
+///
+/// # Errors
+/// The terminal cannot be taken or drawn on.
+pub async fn drive(
+    handle: Handle,
+    by: Actor,
+    chunks: mpsc::Receiver<Chunk>,
+    codes: ui::Codes,
+    theme: Theme,
+) -> io::Result<Outcome> {
+    let terminal = Screen::take()?;
+    let shown = Shown::new(handle.view());
+    let screen = ui::Screen::new(codes);
+    let answers = FuturesUnordered::new();
+    Console { terminal, screen, theme, shown, answers, handle, by }.run(chunks).await
+}
+
+struct Console {
+    terminal: Screen,
+    screen: ui::Screen,
+    theme: Theme,
+    shown: Shown,
+    answers: FuturesUnordered<oneshot::Receiver<Result<(), SubmitError>>>,
+    handle: Handle,
+    by: Actor,
+}
+
+/// What the screen is drawn from.
+struct Shown {
+    view: Arc<View>,
+    forecast: Forecast,
+    way_back: WayBack,
+    /// The journal line up to which facts are in `audit`.
+    seq: u64,
+    audit: AuditTail,
+    log: LogStore,
+    /// Our own clock when the view was made.
+    taken: Instant,
+}
+
+impl Shown {
+    fn new(view: Arc<View>) -> Self {
+        let mut shown = Self {
+            forecast: forecast(view.state.plan(), &view.state.progress(), view.at),
+            way_back: view.state.way_back(),
+            seq: 0,
+            audit: AuditTail::default(),
+            log: LogStore::default(),
+            taken: Instant::now(),
+            view,
+        };
+        shown.look();
+        shown
+    }
+
+    /// Takes in a newer view.
+    fn take(&mut self, view: Arc<View>) {
+        if !Arc::ptr_eq(&view.state, &self.view.state) {
+            self.way_back = view.state.way_back();
+        }
+        self.view = view;
+        self.taken = Instant::now();
+        self.look();
+    }
+
+    /// Takes in what is new in the tail of the journal.
+    fn look(&mut self) {
+        for line in self.view.tail.iter().filter(|line| line.seq > self.seq) {
+            self.audit.push(line.seq, line.at, &line.fact);
+            if let Fact::JobEnded { job, .. } = &line.fact.event {
+                self.log.finish(job, line.at);
+            }
+        }
+        self.seq = self.view.seq;
+        self.count_time();
+    }
+
+    /// Works the times out anew.
+    fn count_time(&mut self) {
+        let state = &self.view.state;
+        self.forecast = forecast(state.plan(), &state.progress(), self.now());
+    }
+
+    fn output(&mut self, chunk: &Chunk) {
+        let stream = match chunk.stream {
+            Stream::Out => ui::Stream::Out,
+            Stream::Err => ui::Stream::Err,
+        };
+        self.log.push(&chunk.job, stream, &chunk.bytes, chunk.at);
+    }
+
+    /// The session's time now.
+    fn now(&self) -> Timestamp {
+        let since = u64::try_from(self.taken.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.view.at.after(Millis::new(since))
+    }
+
+    fn model(&self) -> Model<'_> {
+        Model {
+            state: &self.view.state,
+            board: &self.view.board,
+            forecast: &self.forecast,
+            now: self.now(),
+            seq: self.view.seq,
+            recording: self.view.not_recorded.as_ref().map(SafeText::as_str),
+            log: &self.log,
+            audit: &self.audit,
+            way_back: &self.way_back,
+            rtt: Millis::ZERO,
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}
+
+impl Console {
+    async fn run(mut self, mut chunks: mpsc::Receiver<Chunk>) -> io::Result<Outcome> {
+        let mut views = self.handle.views();
+        let mut keys = EventStream::new();
+        let mut signals = (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+            signal(SignalKind::interrupt())?,
+        );
+        let mut drawn = Instant::now();
+        let mut due = Some(drawn);
+        loop {
+            if let Some(outcome) = self.time_passes().await? {
+                return Ok(outcome);
+            }
+            if due.is_some_and(|due| due <= Instant::now()) {
+                self.draw()?;
+                drawn = Instant::now();
+                due = None;
+            }
+            let pause = if self.screen.is_counting() { COUNTDOWN } else { CLOCK };
+            let next = due.unwrap_or(drawn + pause);
+            tokio::select! {
+                biased;
+                _ = signals.0.recv() => return self.leave_by(Outcome::Signal(15), "SIGTERM").await,
+                _ = signals.1.recv() => return self.leave_by(Outcome::TerminalLost, "SIGHUP").await,
+                _ = signals.2.recv() => return self.leave_by(Outcome::Signal(2), "SIGINT").await,
+                event = keys.next() => {
+                    let Some(Ok(event)) = event else {
+                        let why = "the terminal went away";
+                        return self.leave_by(Outcome::TerminalLost, why).await;
+                    };
+                    if let Some(outcome) = self.event(event).await? {
+                        return Ok(outcome);
+                    }
+                    // Keys that came together share a frame.
+                    while let Some(Some(Ok(event))) = keys.next().now_or_never() {
+                        if let Some(outcome) = self.event(event).await? {
+                            return Ok(outcome);
+                        }
+                    }
+                    due = Some(Instant::now());
+                }
+                Some(answer) = self.answers.next() => {
+                    self.answer(answer.unwrap_or(Err(SubmitError::Gone)));
+                    due = Some(Instant::now());
+                }
+                changed = views.changed() => {
+                    if changed.is_err() {
+                        return Ok(Outcome::Closed);
+                    }
+                    let view = Arc::clone(&views.borrow_and_update());
+                    self.shown.take(view);
+                    due.get_or_insert(drawn + FRAME);
+                }
+                Some(chunk) = chunks.recv() => {
+                    self.shown.output(&chunk);
+                    for _ in 1..CHUNKS_AT_ONCE {
+                        match chunks.try_recv() {
+                            Ok(chunk) => self.shown.output(&chunk),
+                            Err(_) => break,
+                        }
+                    }
+                    due.get_or_insert(drawn + FRAME);
+                }
+                () = sleep_until(next) => due = Some(next),
+            }
+        }
+    }
+
+    /// What is due by itself on screen.
+    async fn time_passes(&mut self) -> io::Result<Option<Outcome>> {
+        let intents = self.screen.tick(&self.shown.model());
+        self.carry_out(intents).await
+    }
+
+    async fn event(&mut self, event: Event) -> io::Result<Option<Outcome>> {
+        match event {
+            Event::Key(key) if key.kind == KeyEventKind::Release => Ok(None),
+            Event::Key(key) => {
+                let intents = self.screen.key(key, &self.shown.model());
+                self.carry_out(intents).await
+            }
+            Event::Paste(text) => {
+                self.screen.paste(&text);
+                Ok(None)
+            }
+            Event::FocusGained | Event::FocusLost | Event::Mouse(_) | Event::Resize(..) => Ok(None),
+        }
+    }
+
+    async fn carry_out(&mut self, intents: Vec<Intent>) -> io::Result<Option<Outcome>> {
+        for intent in intents {
+            match intent {
+                Intent::Submit(command) => {
+                    self.answers.push(self.handle.try_ask(&self.by, command));
+                }
+                Intent::Bell => Screen::bell()?,
+                Intent::Copy(text) => Screen::copy(&text)?,
+                Intent::Redraw => self.terminal.forget()?,
+                Intent::Leave(leave) => {
+                    self.wait_for_answers().await;
+                    return Ok(Some(match leave {
+                        Leave::Held => Outcome::Left,
+                        Leave::Closed => Outcome::Closed,
+                        Leave::Open => Outcome::Over,
+                    }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn answer(&mut self, answer: Result<(), SubmitError>) {
+        match answer {
+            Ok(()) => {}
+            Err(SubmitError::Refused(refusal)) => self.screen.refused(&refusal),
+            Err(error @ (SubmitError::NotRecorded(_) | SubmitError::Gone)) => {
+                self.screen.say(&error.to_string());
+            }
+        }
+    }
+
+    /// Waits until everything that was asked is on disk or refused; a stalled disk does not keep
+    /// the operator here for ever.
+    async fn wait_for_answers(&mut self) {
+        let all = async { while self.answers.next().await.is_some() {} };
+        tokio::time::timeout(LAST_ANSWERS, all).await.ok();
+    }
+
+    /// Leaves because of something other than a key: holds the run and says why.
+    async fn leave_by(&mut self, outcome: Outcome, why: &str) -> io::Result<Outcome> {
+        let why = SafeText::new(why);
+        self.answers.push(self.handle.try_ask(&self.by, Command::Leave { why }));
+        self.wait_for_answers().await;
+        Ok(outcome)
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        self.shown.count_time();
+        let Self { terminal, screen, theme, shown, .. } = self;
+        let model = shown.model();
+        terminal.title(&ui::Screen::title(&model))?;
+        terminal.draw(|buffer, area| screen.draw(buffer, area, &model, *theme))
+    }
+}
