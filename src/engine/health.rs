@@ -233,3 +233,221 @@ impl Panel {
         Some(Change { probe: self.probe.id.clone(), was, is, reading })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Board, Change, Health, READINGS_MAX, Reading};
+    use crate::base::{Digest, Millis, ProbeId, SafeText, Timestamp, Zone};
+    use crate::plan::Plan;
+    use crate::runbook::{Comparison, InFlight, Probe, Source, Strategy, Threshold};
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::from_unix_millis(secs * 1000)
+    }
+
+    fn id() -> ProbeId {
+        "p99".parse().unwrap()
+    }
+
+    const fn over(limit: f64) -> Threshold {
+        Threshold { comparison: Comparison::Greater, limit }
+    }
+
+    fn probe(degraded: Option<Threshold>, failed: Option<Threshold>, hold: u64) -> Probe {
+        Probe {
+            id: id(),
+            title: "p99".into(),
+            every: Millis::from_secs(5),
+            timeout: Millis::from_secs(5),
+            source: Source::Tcp { address: "db:5432".to_owned() },
+            unit: "ms".into(),
+            degraded,
+            failed,
+            r#for: Millis::from_secs(hold),
+            stale: Millis::from_secs(20),
+            panel: SafeText::default(),
+        }
+    }
+
+    fn board(probe: Probe) -> Board {
+        let plan = Plan {
+            digest: Digest::of(b""),
+            id: "x".parse().unwrap(),
+            title: "x".into(),
+            strategy: Strategy::Direct,
+            owner: None,
+            change: None,
+            summary: String::new(),
+            environment: None,
+            window: None,
+            zone: Zone::UTC,
+            hosts: std::collections::BTreeMap::default(),
+            roles: std::collections::BTreeMap::default(),
+            vars: std::collections::BTreeMap::default(),
+            phases: Vec::new(),
+            steps: std::collections::BTreeMap::default(),
+            order: Vec::new(),
+            before: Vec::new(),
+            after: Vec::new(),
+            running: InFlight::Cancel,
+            probes: vec![probe],
+            channels: Vec::new(),
+        };
+        Board::new(&plan, at(0))
+    }
+
+    fn reading(secs: u64, value: Option<f64>) -> Reading {
+        Reading { at: at(secs), value, ok: true, note: SafeText::default() }
+    }
+
+    /// The health after each reading `(second, value)`.
+    fn after(board: &mut Board, readings: &[(u64, f64)]) -> Vec<Health> {
+        let one = |(secs, value): &(u64, f64)| {
+            board.take(&id(), reading(*secs, Some(*value)));
+            board.panel(&id()).unwrap().health
+        };
+        readings.iter().map(one).collect()
+    }
+
+    use Health::{Degraded, Failed, Healthy, Unknown};
+
+    #[test]
+    fn four_values_at_their_thresholds_and_the_first_reading_counts_at_once() {
+        for (value, health) in
+            [(250.0, Healthy), (250.1, Degraded), (800.0, Degraded), (801.0, Failed)]
+        {
+            let mut board = board(probe(Some(over(250.0)), Some(over(800.0)), 15));
+            assert_eq!(board.panel(&id()).unwrap().health, Unknown);
+            let change = board.take(&id(), reading(1, Some(value))).unwrap();
+            assert_eq!((change.was, change.is), (Unknown, health), "{value}");
+        }
+        assert!(Healthy < Degraded && Degraded < Failed && Failed < Unknown);
+        let words = [Healthy, Degraded, Failed, Unknown].map(Health::word);
+        assert_eq!(words, ["healthy", "degraded", "failed", "unknown"]);
+    }
+
+    #[test]
+    fn every_comparison_holds_where_it_says() {
+        use Comparison::{AtLeast, AtMost, Equal, Greater, Less, NotEqual};
+        for (comparison, holds) in [
+            (Less, [true, false, false]),
+            (AtMost, [true, true, false]),
+            (Greater, [false, false, true]),
+            (AtLeast, [false, true, true]),
+            (Equal, [false, true, false]),
+            (NotEqual, [true, false, true]),
+        ] {
+            for (value, holds) in [1.0, 2.0, 3.0].into_iter().zip(holds) {
+                let failed = Some(Threshold { comparison, limit: 2.0 });
+                let mut board = board(probe(None, failed, 0));
+                let wanted = if holds { Failed } else { Healthy };
+                assert_eq!(after(&mut board, &[(1, value)]), [wanted], "{value} {comparison:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn worse_counts_once_it_has_held_and_better_at_once() {
+        let mut board = board(probe(Some(over(250.0)), None, 15));
+        let readings = [(0, 1.0), (5, 300.0), (10, 300.0), (19, 300.0), (20, 300.0), (21, 1.0)];
+        let health = after(&mut board, &readings);
+        assert_eq!(health, [Healthy, Healthy, Healthy, Healthy, Degraded, Healthy]);
+        // One good reading between starts the clock again.
+        let readings = [(30, 300.0), (40, 1.0), (44, 300.0), (50, 300.0), (58, 300.0), (59, 300.0)];
+        let health = after(&mut board, &readings);
+        assert_eq!(health, [Healthy, Healthy, Healthy, Healthy, Healthy, Degraded]);
+    }
+
+    #[test]
+    fn each_level_keeps_its_own_time() {
+        let mut one = board(probe(Some(over(250.0)), Some(over(800.0)), 10));
+        // Degraded or worse since 5, failed only since 13.
+        let readings = [(0, 1.0), (5, 300.0), (13, 900.0), (15, 900.0), (22, 900.0), (23, 900.0)];
+        let health = after(&mut one, &readings);
+        assert_eq!(health, [Healthy, Healthy, Healthy, Degraded, Degraded, Failed]);
+        // Better by one level counts at once, and the way down begins anew.
+        let readings = [(24, 300.0), (25, 900.0), (34, 900.0), (35, 900.0)];
+        assert_eq!(after(&mut one, &readings), [Degraded, Degraded, Degraded, Failed]);
+        let mut straight = board(probe(Some(over(250.0)), Some(over(800.0)), 10));
+        let readings = [(0, 1.0), (5, 900.0), (14, 900.0), (15, 900.0)];
+        assert_eq!(after(&mut straight, &readings), [Healthy, Healthy, Healthy, Failed]);
+    }
+
+    #[test]
+    fn what_the_source_itself_says_goes_before_its_value() {
+        let mut board = board(probe(Some(over(250.0)), None, 0));
+        let no = Reading { ok: false, ..reading(1, Some(1.0)) };
+        assert_eq!(board.take(&id(), no).unwrap().is, Failed);
+        let no = Reading { ok: false, ..reading(2, None) };
+        assert_eq!(board.take(&id(), no), None);
+    }
+
+    #[test]
+    fn no_value_is_unknown_where_a_value_is_judged_and_never_a_pass() {
+        for value in [None, Some(f64::NAN)] {
+            let mut limited = board(probe(Some(over(250.0)), None, 15));
+            after(&mut limited, &[(0, 1.0)]);
+            assert_eq!(limited.take(&id(), reading(1, value)).unwrap().is, Unknown);
+            // Not even where the comparison would hold for what is no number.
+            let not_one = Some(Threshold { comparison: Comparison::NotEqual, limit: 1.0 });
+            let mut odd = board(probe(None, not_one, 0));
+            assert_eq!(odd.take(&id(), reading(1, value)), None);
+            let mut open = board(probe(None, None, 15));
+            assert_eq!(open.take(&id(), reading(1, value)).unwrap().is, Healthy);
+        }
+    }
+
+    #[test]
+    fn a_value_that_json_cannot_hold_is_judged_and_left_out() {
+        let mut board = board(probe(None, Some(over(800.0)), 0));
+        let change = board.take(&id(), reading(1, Some(f64::INFINITY))).unwrap();
+        assert_eq!((change.is, change.reading.unwrap().value), (Failed, None));
+        assert_eq!(board.panel(&id()).unwrap().last().unwrap().value, None);
+    }
+
+    #[test]
+    fn a_stale_reading_is_unknown_and_the_next_counts_at_once() {
+        let mut board = board(probe(Some(over(250.0)), None, 15));
+        assert_eq!(board.tick(at(0)), []);
+        after(&mut board, &[(0, 1.0), (10, 300.0)]);
+        assert_eq!(board.tick(at(30)), []);
+        let change = Change { probe: id(), was: Healthy, is: Unknown, reading: None };
+        assert_eq!(board.tick(at(31)), [change]);
+        assert_eq!(board.tick(at(32)), []);
+        assert_eq!(
+            after(&mut board, &[(33, 300.0), (34, 1.0), (49, 300.0)]),
+            [Degraded, Healthy, Healthy]
+        );
+    }
+
+    #[test]
+    fn a_gap_does_not_count_as_time_held() {
+        let mut board = board(probe(Some(over(250.0)), None, 15));
+        after(&mut board, &[(0, 1.0), (5, 300.0)]);
+        board.tick(at(60));
+        assert_eq!(after(&mut board, &[(61, 1.0), (62, 300.0)]), [Healthy, Healthy]);
+    }
+
+    #[test]
+    fn the_evidence_has_the_reading_and_its_age_and_nothing_for_what_is_not_there() {
+        let mut board = board(probe(Some(over(250.0)), None, 15));
+        after(&mut board, &[(2, 7.0)]);
+        let nobody = "nobody".parse().unwrap();
+        let evidence = board.evidence(&[id(), nobody], at(5));
+        assert_eq!((evidence[0].health, evidence[0].age), (Healthy, Some(Millis::from_secs(3))));
+        assert_eq!(evidence[0].reading.as_ref().unwrap().value, Some(7.0));
+        assert_eq!((evidence[1].health, &evidence[1].reading), (Unknown, &None));
+        assert_eq!(board.take(&"nobody".parse().unwrap(), reading(6, None)), None);
+    }
+
+    #[test]
+    fn only_the_last_readings_are_kept() {
+        let mut board = board(probe(None, None, 0));
+        for secs in 0..READINGS_MAX as u64 + 5 {
+            board.take(&id(), reading(secs, Some(1.0)));
+        }
+        let panel = board.panels().next().unwrap();
+        assert_eq!((panel.readings.len(), panel.readings[0].at), (READINGS_MAX, at(5)));
+        assert_eq!(panel.age(at(1000)), Some(Millis::from_secs(96)));
+    }
+}

@@ -2,9 +2,19 @@
 // `cfg(test)` lets helper functions use what clippy.toml allows in tests.
 
 #[cfg(test)]
+mod engine;
+#[cfg(test)]
+mod engine_back;
+#[cfg(test)]
+mod engine_choices;
+#[cfg(test)]
 mod journal;
 #[cfg(test)]
+mod night;
+#[cfg(test)]
 mod plan;
+#[cfg(test)]
+mod plans;
 #[cfg(test)]
 mod practice;
 #[cfg(test)]

@@ -24,11 +24,11 @@ pub(super) fn sign_off(
     let Some(Work::Manual(manual)) = state.work_of(step, part) else {
         return Err(Refusal::WrongKind { step: step.clone(), kind: "manual" });
     };
+    let mut events = open_for_person(state, plan, part, now)?;
     let all = manual.checklist.len();
     if ticked < all {
         return Err(Refusal::Checklist { ticked, all });
     }
-    let mut events = open_for_person(state, plan, part, now)?;
     events.push(Event::SignedOff { step: step.clone(), part, words: words.clone() });
     events.extend(state.after_success(step, part, now)?);
     Ok(events)
@@ -67,7 +67,7 @@ fn open_for_person(
         | Status::Unknown
         | Status::Skipped
         | Status::DoneByHand
-        | Status::FailureAccepted => Err(state.wrong(step, part, "signing it off")),
+        | Status::FailureAccepted => Err(state.wrong(step, part, "deciding it or signing it off")),
     }
 }
 
@@ -90,6 +90,7 @@ pub(super) fn decide_gate(
     let Work::Gate(gate) = &plan.work else {
         return Err(Refusal::WrongKind { step: wish.step.clone(), kind: "gate" });
     };
+    let mut events = open_for_person(state, plan, Part::Action, now)?;
     let reason = wish.reason.cloned().unwrap_or_default();
     let said_why = !reason.as_str().trim().is_empty();
     match wish.choice {
@@ -104,7 +105,6 @@ pub(super) fn decide_gate(
             }
         }
     }
-    let mut events = open_for_person(state, plan, Part::Action, now)?;
     events.push(Event::GateDecided {
         step: wish.step.clone(),
         choice: wish.choice,

@@ -1,0 +1,401 @@
+//! How the tests of the engine tell a night, through the engine's one door.
+//!
+//! A story is a table: the second, what is asked or reported, and after `|` what has to come of it:
+//! `step:status` (`~step:status` for its undo), the effects `run`, `stop` and `tell` (all of them, so
+//! that nothing starts unseen), `held`, `free`, `guard`, the stage of the session, `facts: …` (the
+//! events of this line, all of them), `alarm …`, `quiet`, `notice …`, `wake SECOND`, `by NAME EVENT`,
+//! or `refused …`. After every line the state has to equal the one replayed from what is on disk.
+
+use std::sync::Arc;
+
+use golive::base::{Millis, SafeText, StepId, Timestamp};
+use golive::engine::{
+    Actor, Change, Choice, Command, Effect, End, Evidence, Fact, Gesture, Health, Job, Part,
+    Reading, RunKind, RunStage, State, Which, advance,
+};
+use golive::plan::Plan;
+use golive::runbook::Class;
+
+use crate::plans::{at, name, open, plan, replay, wei};
+
+/// One session under test.
+pub(crate) struct Night {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) state: State,
+    pub(crate) journal: Vec<(Timestamp, Fact)>,
+    /// What the last line caused.
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) effects: Vec<Effect>,
+}
+
+pub(crate) fn step(name: &str) -> StepId {
+    name.parse().unwrap()
+}
+
+impl Night {
+    pub(crate) fn open(body: &str, kind: RunKind) -> Self {
+        let plan = plan(body);
+        let opened = open(&plan, kind);
+        let journal = opened.facts.iter().map(|fact| (at(0), fact.clone())).collect();
+        Self { plan, state: opened.state, journal, facts: opened.facts, effects: opened.effects }
+    }
+
+    pub(crate) fn ask(
+        &mut self,
+        by: &Actor,
+        command: &Command,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        self.facts.clear();
+        self.effects.clear();
+        let done = advance(&self.state, by, command, now).map_err(|why| why.to_string())?;
+        self.journal.extend(done.facts.iter().map(|fact| (now, fact.clone())));
+        (self.state, self.facts, self.effects) = (done.state, done.facts, done.effects);
+        Ok(())
+    }
+
+    fn job(&self, text: &str) -> Job {
+        let steps = self.plan.steps.keys();
+        let tracks = steps.flat_map(|id| [self.state.track(id), self.state.undo_track(id)]);
+        let attempts = tracks.flat_map(|track| &track.attempts);
+        let mut jobs = attempts.flat_map(|attempt| {
+            let key = &attempt.key;
+            attempt.places.keys().map(|place| Job { key: key.clone(), place: place.clone() })
+        });
+        jobs.find(|job| job.to_string() == text)
+            .unwrap_or_else(|| panic!("no job {text} was ever started"))
+    }
+
+    fn part(words: &mut Vec<&str>) -> Part {
+        if words.first() == Some(&"undo") {
+            words.remove(0);
+            Part::Undo
+        } else {
+            Part::Action
+        }
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        let one = |probe: &golive::runbook::Probe| Evidence {
+            probe: probe.id.clone(),
+            health: self.state.health(&probe.id),
+            reading: None,
+            age: None,
+        };
+        self.plan.probes.iter().map(one).collect()
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm for each verb")]
+    fn command(&self, verb: &str, mut words: Vec<&str>) -> (Actor, Command) {
+        let gesture = |class| Gesture { class, after: Millis::from_secs(2) };
+        let report = |command| (Actor::Clock, command);
+        let why = |words: &[&str]| SafeText::new(&words.join(" "));
+        let take = |words: &mut Vec<&str>| step(words.remove(0));
+        let command = match verb {
+            "begin" => Command::Begin,
+            "resume" => Command::Resume {
+                driver: "Ana Souza".into(),
+                machine: "laptop".into(),
+                away: Millis::from_secs(60),
+            },
+            "leave" => Command::Leave { why: why(&words) },
+            "start" => {
+                let step = take(&mut words);
+                let class = match words.first() {
+                    Some(&"check") => Class::Check,
+                    Some(&"change") => Class::Change,
+                    Some(_) | None => Class::Critical,
+                };
+                Command::Start { step, gesture: gesture(class) }
+            }
+            "retry" => {
+                let step = take(&mut words);
+                let part = Self::part(&mut words);
+                let failed = words.first() == Some(&"failed");
+                if failed {
+                    words.remove(0);
+                }
+                let reason = (!words.is_empty()).then(|| why(&words));
+                let which = if failed { Which::Failed } else { Which::All };
+                Command::Retry { step, part, which, gesture: gesture(Class::Critical), reason }
+            }
+            "recheck" => Command::Recheck { step: take(&mut words) },
+            "skip" => Command::Skip { step: take(&mut words), reason: why(&words) },
+            "hand" => {
+                let step = take(&mut words);
+                Command::DoneByHand { step, part: Self::part(&mut words), reason: why(&words) }
+            }
+            "accept" => {
+                let step = take(&mut words);
+                Command::AcceptFailure { step, part: Self::part(&mut words), reason: why(&words) }
+            }
+            "stop" => Command::Stop { step: take(&mut words) },
+            "sign" => {
+                let step = take(&mut words);
+                let part = Self::part(&mut words);
+                let ticked = words.remove(0).parse().unwrap();
+                Command::SignOff { step, part, ticked, words: why(&words) }
+            }
+            "go" | "no-go" => {
+                let step = take(&mut words);
+                let ticked = if verb == "go" { words.remove(0).parse().unwrap() } else { 0 };
+                let choice = if verb == "go" { Choice::Go } else { Choice::NoGo };
+                let reason = (!words.is_empty()).then(|| why(&words));
+                let evidence = self.evidence();
+                Command::Decide { step, choice, ticked, evidence, margin: None, reason }
+            }
+            "hold" => Command::Hold { why: why(&words) },
+            "continue" => Command::Continue,
+            "auto" => Command::AutoAdvance { on: words == ["on"] },
+            "guard" => Command::OpenGuard,
+            "close-guard" => Command::CloseGuard { why: "Esc".into() },
+            "roll-back" => Command::RollBack { reason: why(&words), break_glass: None },
+            "break-glass" => {
+                let because = Some(why(&words));
+                Command::RollBack { reason: why(&words), break_glass: because }
+            }
+            "ack" => Command::AcknowledgeAlarms,
+            "note" => Command::Note { step: None, text: words.join(" ") },
+            "note-at" => Command::Note { step: Some(take(&mut words)), text: words.join(" ") },
+            "abandon" => Command::Abandon { reason: why(&words) },
+            "close" => Command::Close,
+            "open" => Command::Open(crate::plans::genesis(&self.plan, RunKind::Live)),
+            "wake" => return report(Command::Wake),
+            "end" => {
+                let job = self.job(words.remove(0));
+                let end = end(&words);
+                let by = match &job.place {
+                    golive::engine::Place::Host(host) => Actor::Host(host.clone()),
+                    golive::engine::Place::Here => Actor::Engine,
+                };
+                return (by, Command::Ended { job, end, transcript: None });
+            }
+            "silent" => {
+                let job = self.job(words[0]);
+                return report(Command::Silent { job, quiet: Millis::from_secs(180) });
+            }
+            "health" => {
+                let is = health(words[1]);
+                let probe = words[0].parse().unwrap();
+                let reading =
+                    Reading { at: at(0), value: Some(0.1), ok: true, note: SafeText::new("12 ms") };
+                let by = Actor::Probe(words[0].parse().unwrap());
+                let was = Health::Unknown;
+                let change = Change { probe, was, is, reading: Some(reading) };
+                return (by, Command::Health(change));
+            }
+            "link" => {
+                let down = (words[1] == "down").then(|| "no route".into());
+                return report(Command::Link { host: words[0].parse().unwrap(), down });
+            }
+            "limit" => {
+                let minutes = |text: &str| text.parse::<i64>().ok().map(|m| m * 60_000);
+                let (latest_safe, window) = (minutes(words[0]), minutes(words[1]));
+                return report(Command::Limit { latest_safe, window });
+            }
+            "jump" => return report(Command::ClockJump { millis: words[0].parse().unwrap() }),
+            other => panic!("no command {other}"),
+        };
+        (wei(), command)
+    }
+
+    pub(crate) fn line(&mut self, line: &str) {
+        let (asked, wanted) = line.split_once('|').unwrap_or((line, ""));
+        let mut words = asked.split_whitespace();
+        let now = at(words.next().unwrap().parse().expect("a line begins with its second"));
+        let verb = words.next().expect("then what is asked");
+        let (by, command) = self.command(verb, words.collect());
+        let said = self.ask(&by, &command, now);
+        let wanted: Vec<_> = wanted.split(';').map(str::trim).filter(|w| !w.is_empty()).collect();
+        if let Some(why) = wanted.iter().find_map(|w| w.strip_prefix("refused ")) {
+            let error = said.expect_err(line);
+            assert!(error.contains(why), "{line}\n   said: {error}");
+        } else {
+            said.unwrap_or_else(|why| panic!("{line}\n   refused: {why}"));
+        }
+        for want in &wanted {
+            self.holds(line, want);
+        }
+        let shown = |effect: &Effect| match effect {
+            Effect::Run(run) => {
+                let places: Vec<_> = run.places.iter().map(ToString::to_string).collect();
+                Some(format!("run {} {}", run.key, places.join(",")))
+            }
+            Effect::Stop(key) => Some(format!("stop {key}")),
+            Effect::Notify { key: Some(key), .. } => Some(format!("tell {key}")),
+            Effect::Notify { key: None, .. } | Effect::WakeAt(_) => None,
+        };
+        let done: Vec<_> = self.effects.iter().filter_map(shown).collect();
+        let is_effect = |w: &&&str| ["run ", "stop ", "tell "].iter().any(|e| w.starts_with(e));
+        let asked: Vec<_> = wanted.iter().filter(is_effect).map(ToString::to_string).collect();
+        assert_eq!(done, asked, "the effects of: {line}");
+        assert_eq!(replay(&self.plan, &self.journal), self.state, "replay after: {line}");
+    }
+
+    fn holds(&self, line: &str, want: &str) {
+        let state = &self.state;
+        let (word, rest) = want.split_once(' ').unwrap_or((want, ""));
+        let open = || {
+            let alarms = state.open_alarms().into_iter();
+            alarms.map(|a| format!("{:?}: {}", a.level, a.text)).collect::<Vec<_>>()
+        };
+        match word {
+            "run" | "stop" | "tell" | "refused" => {}
+            "held" => {
+                let hold = state.hold().unwrap_or_else(|| panic!("{line}\n   it is not held"));
+                let said = format!("by {}: {}", hold.by.name(), hold.why);
+                assert!(said.contains(rest), "{line}\n   held {said}");
+            }
+            "free" => assert_eq!(state.hold(), None, "{line}"),
+            "guard" => assert!(state.guard().is_some(), "{line}"),
+            "no-guard" => assert_eq!(state.guard(), None, "{line}"),
+            "quiet" => assert!(open().is_empty(), "{line}\n   {:?}", open()),
+            "alarm" => assert!(open().iter().any(|a| a.contains(rest)), "{line}\n   {:?}", open()),
+            "facts:" => {
+                let names: Vec<_> = self.facts.iter().map(|fact| name(&fact.event)).collect();
+                assert_eq!(names.join(" "), rest, "{line}");
+            }
+            "by" => {
+                let (who, event) = rest.rsplit_once(' ').unwrap();
+                let fact = self.facts.iter().find(|fact| name(&fact.event) == event);
+                let fact = fact.unwrap_or_else(|| panic!("{line}\n   {:?}", self.facts));
+                assert_eq!(fact.by.name(), who, "{line}");
+            }
+            "notice" => {
+                let heard = self.effects.iter().any(|effect| {
+                    matches!(effect, Effect::Notify { key: None, text, .. } if text.as_str().contains(rest))
+                });
+                assert!(heard, "{line}\n   {:?}", self.effects);
+            }
+            "no-notice" => {
+                let is_notice = |e: &Effect| matches!(e, Effect::Notify { key: None, .. });
+                assert!(!self.effects.iter().any(is_notice), "{line}\n   {:?}", self.effects);
+            }
+            "wake" => {
+                let second = at(rest.parse().unwrap());
+                let is_then = |effect: &Effect| matches!(effect, Effect::WakeAt(at) if *at >= second && at.since(second).as_secs() == 0);
+                assert!(self.effects.iter().any(is_then), "{line}\n   {:?}", self.effects);
+            }
+            "items" => {
+                let rollback = state.rollback().unwrap_or_else(|| panic!("{line}"));
+                let undo = |item: &golive::engine::Item| {
+                    format!("{}{}", if item.part.is_undo() { "~" } else { "" }, item.step)
+                };
+                let items: Vec<_> = rollback.items.iter().map(undo).collect();
+                assert_eq!(items.join(" "), rest, "{line}");
+            }
+            "preparing" => assert_eq!(state.stage(), RunStage::Preparing, "{line}"),
+            "active" => assert_eq!(state.stage(), RunStage::Active, "{line}"),
+            "rolling-back" => assert_eq!(state.stage(), RunStage::RollingBack, "{line}"),
+            "rolled-back" => {
+                let verified = rest == "verified";
+                assert_eq!(state.stage(), RunStage::RolledBack { verified }, "{line}");
+            }
+            "completed" => assert_eq!(state.stage(), RunStage::Completed, "{line}"),
+            "abandoned" => assert_eq!(state.stage(), RunStage::Abandoned, "{line}"),
+            "closed" => assert!(state.is_closed(), "{line}"),
+            _ => {
+                let (id, status) =
+                    want.split_once(':').unwrap_or_else(|| panic!("what is {want}?"));
+                let track = match id.strip_prefix('~') {
+                    Some(id) => state.undo_track(&step(id)),
+                    None => state.track(&step(id)),
+                };
+                assert_eq!(track.status.word(), status, "{want} after: {line}");
+            }
+        }
+    }
+}
+
+fn end(words: &[&str]) -> End {
+    let exited = |code, unmet: Option<&str>| End::Exited {
+        code,
+        unmet: unmet.map(Into::into),
+        captured: words
+            .iter()
+            .filter_map(|word| word.split_once('='))
+            .map(|(name, value)| (name.parse().unwrap(), value.into()))
+            .collect(),
+    };
+    match words[0] {
+        "ok" => exited(0, None),
+        "bad" => exited(3, Some("not an accepted exit status")),
+        "signal" => End::Signalled { signal: "KILL".into() },
+        "stopped" => End::Stopped { survivors: Some(Vec::new()) },
+        "alive" => End::Stopped { survivors: Some(vec!["sleep".into()]) },
+        "stopped-perhaps" => End::Stopped { survivors: None },
+        "not-started" => End::NotStarted { why: "no route to host".into() },
+        "unknown" => End::Unknown { why: "the link was lost".into() },
+        other => panic!("no end {other}"),
+    }
+}
+
+fn health(word: &str) -> Health {
+    let all = [Health::Healthy, Health::Degraded, Health::Failed, Health::Unknown];
+    all.into_iter().find(|health| health.word() == word).unwrap()
+}
+
+/// Tells a story of a live run that has begun.
+pub(crate) fn story(body: &str, lines: &str) -> Night {
+    story_of(RunKind::Live, body, lines)
+}
+
+pub(crate) fn story_of(kind: RunKind, body: &str, lines: &str) -> Night {
+    let mut night = Night::open(body, kind);
+    night.line("0 begin");
+    tell(&mut night, lines);
+    night
+}
+
+pub(crate) fn tell(night: &mut Night, lines: &str) {
+    let lines = lines.lines().map(str::trim);
+    lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .for_each(|line| night.line(line));
+}
+
+/// A step that changes something on `on`, with an undo, and more keys.
+pub(crate) fn change(id: &str, on: &str, more: &str) -> String {
+    format!(
+        "[[phase.step]]\nid = \"{id}\"\non = {on}\nrun = \"do {id}\"\nestimate = \"1m\"\ntimeout = \"5m\"\n\
+         undo = {{ run = \"undo {id}\", timeout = \"5m\" }}\n{more}\n"
+    )
+}
+
+/// A step that only reads and starts by itself.
+pub(crate) fn look(id: &str, more: &str) -> String {
+    format!(
+        "[[phase.step]]\nid = \"{id}\"\non = \"web1\"\nrun = \"look {id}\"\nread_only = true\n\
+         auto = true\nestimate = \"1m\"\ntimeout = \"5m\"\n{more}\n"
+    )
+}
+
+pub(crate) fn manual(id: &str, more: &str) -> String {
+    format!(
+        "[[phase.step]]\nid = \"{id}\"\nmanual = {{ text = \"do it\", checklist = [\"one\", \"two\"] }}\n{more}\n"
+    )
+}
+
+pub(crate) fn gate(id: &str, more: &str) -> String {
+    format!(
+        "[[phase.step]]\nid = \"{id}\"\ngate = {{ healthy = [\"p99\"], checklist = [\"backup\"] }}\n{more}\n"
+    )
+}
+
+pub(crate) const AFTER: &str = "
+[rollback]
+running = \"cancel\"
+[[rollback.before]]
+id = \"freeze\"
+local = \"freeze\"
+[[rollback.after]]
+id = \"verify-old\"
+stage = \"verify\"
+on = \"web1\"
+run = \"check old\"
+";
+
+pub(crate) const WEB: &str = "[\"web1\", \"web2\"]";
+pub(crate) const ONE: &str = "\"web1\"";
+pub(crate) const RETRY: &str = "retry = { attempts = 3, delay = \"10s\" }";
+pub(crate) const SOAK: &str = "soak = { for = \"60s\", probes = [\"p99\", \"errors\"] }";
