@@ -133,10 +133,7 @@ fn criteria_hold(state: &State, gate: &Gate, wish: &GateWish<'_>) -> Result<(), 
         }
     }
     let Some(asked) = gate.margin else { return Ok(()) };
-    let enough = match wish.margin {
-        Some(left) => left >= i64::try_from(asked.as_millis()).unwrap_or(i64::MAX),
-        // Not known is not enough; without a window there is nothing to know.
-        None => state.plan.window.is_none(),
-    };
+    let asked_millis = i64::try_from(asked.as_millis()).unwrap_or(i64::MAX);
+    let enough = wish.margin.is_some_and(|left| left >= asked_millis); // Not known is not enough.
     if enough { Ok(()) } else { Err(Refusal::Margin(asked)) }
 }
