@@ -59,6 +59,20 @@ fn duplicates(joined: &mut Joined<'_>) {
         let problem = problem.label("and again here").also((*before).clone(), "first here");
         problems.push(problem.help("rename one of them"));
     }
+    for ((kind, name), place) in first.iter().filter(|((kind, _), _)| *kind == Kind::Step) {
+        // Transcripts are named after the step, the part of it and the attempt.
+        let part = |end: &str| matches!(end, "verify" | "undo" | "undo-verify");
+        let number = |end: &str| end.bytes().all(|byte| byte.is_ascii_digit());
+        let Some((stem, _)) = name.rsplit_once('.').filter(|(_, end)| part(end) || number(end))
+        else {
+            continue;
+        };
+        let Some(other) = first.get(&(*kind, stem)) else { continue };
+        let message = format!("transcripts of `{name}` and of `{stem}` could share a name");
+        let problem = Problem::new(Code::Duplicate, (*place).clone(), &message);
+        let problem = problem.also((*other).clone(), "the other step");
+        problems.push(problem.help("use `-` in place of the last `.`"));
+    }
     joined.reading.problems.extend(problems);
 }
 

@@ -14,7 +14,7 @@ use crate::engine::{
 };
 use crate::exec::ssh::Pool;
 use crate::exec::{Edge, Link, Report};
-use crate::journal::{Entry, Holder, Journal, JournalError, Lock, LockError};
+use crate::journal::{Entry, Holder, Journal, JournalError, Lock, LockError, Recovery};
 use crate::plan::{self, Plan};
 
 use super::clock::{Clock, machine_name};
@@ -106,15 +106,16 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
         }
     };
     let holder = Holder::this_process(start.driver.clone(), machine_name(), now);
-    let (journal, lock) = if start.resume.is_some() {
+    let (journal, lock, entries, cut) = if start.resume.is_some() {
         let lock = Lock::acquire(&found.dir, &holder)?;
-        let (journal, _, _) = Journal::open(&found.dir)?;
-        (journal, lock)
+        // Read again under the lock: another driver may have written since.
+        let (journal, entries, cut) = Journal::open(&found.dir)?;
+        (journal, lock, entries, cut)
     } else {
         let journal = Journal::create(&found.dir, &found.id)?;
         let lock = Lock::acquire(&found.dir, &holder)?;
         start.inputs.pin(&found)?;
-        (journal, lock)
+        (journal, lock, Vec::new(), None)
     };
     let runtime = tokio::runtime::Handle::current();
     let clock = Arc::new(Mutex::new(clock));
@@ -128,12 +129,12 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     let edge =
         Edge::new(&start.plan, start.pool.clone(), Arc::new(outputs), report_sender, runtime)?;
     // The plan of the state has the addresses that are really used; its digest is the inputs'.
-    let state = match &start.resume {
-        Some(recovered) => super::recovery::fold(&start.plan, &recovered.entries),
-        None => State::new(Arc::clone(&start.plan)),
-    };
+    let state = super::recovery::fold(&start.plan, &entries);
     let mut session = Session::new(state, journal, lock, clock, edge, now);
-    session.open(start, &found, not_before)?;
+    session.open(start, &found, entries)?;
+    if let Some(cut) = cut {
+        session.note_recovery(&cut)?;
+    }
     let (requests, receiver) = mpsc::channel(REQUESTS);
     let handle = Handle { requests, views: session.views.subscribe() };
     std::thread::Builder::new()
@@ -200,15 +201,19 @@ impl Session {
     }
 
     /// Writes the first line, or the line that says that the session is taken up again.
-    fn open(&mut self, start: &Start, found: &Found, last: Timestamp) -> Result<(), SubmitError> {
+    fn open(
+        &mut self,
+        start: &Start,
+        found: &Found,
+        entries: Vec<Entry>,
+    ) -> Result<(), SubmitError> {
         let driver = start.driver.clone();
         let by = Actor::Operator(driver.clone());
         let machine = machine_name();
-        if let Some(recovered) = &start.resume {
+        if let Some(last) = entries.last().map(|entry| entry.at) {
             let away = self.now().since(last);
-            for entry in recovered.entries.iter().rev().take(TAIL_MAX).rev() {
-                self.remember(entry.clone());
-            }
+            let skipped = entries.len().saturating_sub(TAIL_MAX);
+            entries.into_iter().skip(skipped).for_each(|entry| self.remember(entry));
             return self.submit(&by, &Command::Resume { driver, machine, away });
         }
         let genesis = Genesis {
@@ -224,6 +229,16 @@ impl Session {
             overridden: start.overridden.clone(),
         };
         self.submit(&by, &Command::Open(genesis))
+    }
+
+    /// Says that a crash had left half a line, and where it is kept.
+    fn note_recovery(&mut self, cut: &Recovery) -> Result<(), SubmitError> {
+        let text = format!(
+            "a crash had left {} bytes of an unfinished line; they are kept in {}",
+            cut.cut_bytes,
+            cut.kept.display()
+        );
+        self.submit(&Actor::Engine, &Command::Note { step: None, text })
     }
 
     fn run(
