@@ -26,4 +26,8 @@ mod runbook;
 #[cfg(test)]
 mod session;
 #[cfg(test)]
+mod ssh;
+#[cfg(test)]
+mod sshd;
+#[cfg(test)]
 mod wire;

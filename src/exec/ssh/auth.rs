@@ -42,7 +42,7 @@ const PHRASE_TRIALS: u32 = 3;
 /// How long a declined passphrase is not asked for again, so that forty hosts ask once.
 const DECLINED_FOR: Duration = Duration::from_secs(30);
 /// A human confirms an agent's signature (`ssh-add -c`) within sshd's grace for a login.
-const AGENT_MAX: Duration = Duration::from_secs(120);
+const AGENT_MAX: Duration = Duration::from_mins(2);
 
 /// The keys at hand, unlocked once and shared by all hosts.
 pub(super) struct KeyRing {
@@ -218,32 +218,26 @@ pub(super) async fn log_in(
     if candidates.is_empty() {
         return Err(refuse(trials, "there is no key to try"));
     }
-    let mut rsa = None;
+    let mut rsa = RsaHash::NotAsked;
     for candidate in candidates {
-        let hash = match candidate.public.algorithm() {
-            Algorithm::Rsa { .. } => match rsa_hash(handle, &mut rsa).await {
-                Some(hash) => Some(hash),
-                None => {
-                    let label = &candidate.label;
-                    trials.tried.push(format!("{label}: the server takes RSA with SHA-1 only"));
-                    continue;
-                }
-            },
-            _ => None,
-        };
+        let mut hash = None;
+        if matches!(candidate.public.algorithm(), Algorithm::Rsa { .. }) {
+            hash = rsa_hash(handle, &mut rsa).await;
+            if hash.is_none() {
+                let label = &candidate.label;
+                trials.tried.push(format!("{label}: the server takes RSA with SHA-1 only"));
+                continue;
+            }
+        }
         let mut signer =
             KeySigner { ring, agent: agent.as_mut(), candidate: &candidate, failed: None };
         let user = settings.user.as_str();
         let attempt = async {
-            match &candidate.certificate {
-                Some(certificate) => {
-                    let certificate = certificate.clone();
-                    handle.authenticate_certificate_with(user, certificate, hash, &mut signer).await
-                }
-                None => {
-                    let public = candidate.public.clone();
-                    handle.authenticate_publickey_with(user, public, hash, &mut signer).await
-                }
+            if let Some(certificate) = candidate.certificate.clone() {
+                handle.authenticate_certificate_with(user, certificate, hash, &mut signer).await
+            } else {
+                let public = candidate.public.clone();
+                handle.authenticate_publickey_with(user, public, hash, &mut signer).await
             }
         };
         let result = ring.within(budgets.auth, attempt).await;
@@ -285,13 +279,26 @@ pub(super) async fn log_in(
 }
 
 /// The hash to sign with RSA, asked of the server once; `None`: it takes SHA-1 only.
-async fn rsa_hash(handle: &Handle<Client>, known: &mut Option<Option<HashAlg>>) -> Option<HashAlg> {
-    if known.is_none() {
-        let best = handle.best_supported_rsa_hash().await.ok().flatten();
+async fn rsa_hash(handle: &Handle<Client>, known: &mut RsaHash) -> Option<HashAlg> {
+    if matches!(known, RsaHash::NotAsked) {
         // Silent servers of today take SHA-2.
-        *known = Some(best.unwrap_or(Some(HashAlg::Sha512)));
+        let best = handle.best_supported_rsa_hash().await.ok().flatten();
+        *known = match best.unwrap_or(Some(HashAlg::Sha512)) {
+            Some(hash) => RsaHash::Use(hash),
+            None => RsaHash::Sha1Only,
+        };
     }
-    known.flatten()
+    match known {
+        RsaHash::Use(hash) => Some(*hash),
+        RsaHash::NotAsked | RsaHash::Sha1Only => None,
+    }
+}
+
+/// What the server takes from RSA keys.
+enum RsaHash {
+    NotAsked,
+    Use(HashAlg),
+    Sha1Only,
 }
 
 async fn connect_agent(
@@ -541,6 +548,7 @@ impl KeySigner<'_> {
 }
 
 /// `data` with the signature over it behind, as the protocol wants it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
 fn sign_with(
     key: &PrivateKey,
     hash: Option<HashAlg>,

@@ -271,7 +271,7 @@ fn unsupported(option: &str, value: &str, instead: &str) -> String {
     format!("`{option} {}` of the SSH configuration is not supported: {instead}", words(value))
 }
 
-/// The `%` tokens and `${VARIABLES}` of ssh_config(5).
+/// The `%` tokens and `${VARIABLES}` of `ssh_config`.
 struct Tokens<'a> {
     around: &'a Surroundings,
     query: &'a Query,
@@ -287,16 +287,19 @@ impl Tokens<'_> {
         Ok(expand_home(&value, &self.around.home))
     }
 
+    fn variable(&self, name: &str, key: &str, value: &str) -> Result<String, String> {
+        (self.around.env)(name).ok_or_else(|| {
+            format!("`{key} {}`: ${name} is not set in the environment", words(value))
+        })
+    }
+
     fn expand(&self, key: &str, value: &str) -> Result<String, String> {
         let mut out = String::new();
         let mut chars = value.chars().peekable();
         while let Some(c) = chars.next() {
             if c == '$' && chars.peek() == Some(&'{') && key != "proxycommand" {
                 let name: String = chars.by_ref().skip(1).take_while(|&c| c != '}').collect();
-                let text = (self.around.env)(&name).ok_or_else(|| {
-                    format!("`{key} {}`: ${name} is not set in the environment", words(value))
-                })?;
-                out.push_str(&text);
+                out.push_str(&self.variable(&name, key, value)?);
                 continue;
             }
             if c != '%' {

@@ -244,9 +244,9 @@ fn told(error: &russh::Error, greeting: &Greeting, last_words: Option<&LastWords
     if let Some(server) = greeting.server() {
         why = format!("{why} (it said `{server}`)");
     } else if is_drop(error) {
-        why =
-            "it hung up without a greeting, several times (MaxStartups, a penalty, TCP wrappers?)"
-                .to_owned();
+        why = String::from(
+            "it hung up without a greeting, several times (MaxStartups, a penalty, TCP wrappers?)",
+        );
     }
     if let Some(last) = last_words.and_then(LastWords::text) {
         why = format!("{why}; the ProxyCommand said `{last}`");
@@ -265,6 +265,7 @@ fn more_kinds(refused: &mut Vec<Algorithm>, seen: &Mutex<Seen>) -> bool {
 }
 
 /// The name of a kind as a key has it, whatever hash it signs with.
+#[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
 fn plain_name(kind: &Algorithm) -> String {
     match kind {
         Algorithm::Rsa { .. } => "ssh-rsa".to_owned(),
@@ -272,6 +273,7 @@ fn plain_name(kind: &Algorithm) -> String {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
 fn is_drop(error: &russh::Error) -> bool {
     match error {
         russh::Error::Disconnect | russh::Error::HUP => true,

@@ -151,7 +151,7 @@ impl SecretKey {
             .map_err(|error| InvalidKey(error.to_string()))
     }
 
-    /// Reads OpenSSH, PKCS#1, PKCS#8 or PuTTY text that is not encrypted.
+    /// Reads OpenSSH, PKCS#1, PKCS#8 or `PuTTY` text that is not encrypted.
     ///
     /// # Errors
     /// When it is something else.

@@ -26,7 +26,7 @@ const HANDSHAKES_PER_HOP: usize = 8;
 /// Handshakes at once altogether.
 const HANDSHAKES: usize = 32;
 /// Nobody waits longer for a connection that somebody else is opening: its budgets are shorter.
-const WAIT_MAX: Duration = Duration::from_secs(300);
+const WAIT_MAX: Duration = Duration::from_mins(5);
 /// Link changes that a slow listener may fall behind.
 const CHANGES_KEPT: usize = 1_024;
 /// Pause before a refused session is asked for again; the server may be just closing one.
@@ -137,11 +137,12 @@ impl Slot {
     }
 
     /// Gives up the place of `permit` for good, if somebody else holds one: the server allows
-    /// fewer sessions than we thought.
-    fn shrink(&self, permit: OwnedSemaphorePermit) -> Option<OwnedSemaphorePermit> {
+    /// fewer sessions than we thought. The first refusal may be of a session that the server is
+    /// just closing.
+    fn shrink(&self, permit: OwnedSemaphorePermit, refused: u32) -> Option<OwnedSemaphorePermit> {
         let mut places = lock(&self.places);
         let used = places.saturating_sub(self.sessions.available_permits());
-        if used <= 1 {
+        if used <= 1 || refused <= 1 {
             return Some(permit);
         }
         *places = places.saturating_sub(1);
@@ -334,13 +335,11 @@ impl Pool {
                 Err(NoChannel::Refused(_)) => {
                     refused = refused.saturating_add(1);
                     sleep(REFUSED_PAUSE * refused.min(10)).await;
-                    if refused > 1 {
-                        permit = match slot.shrink(permit) {
-                            Some(permit) => permit,
-                            None => place().await.map_err(|_| closed())?,
-                        };
-                        deadline = deadline.max(Instant::now() + budget / 2);
-                    }
+                    permit = match slot.shrink(permit, refused) {
+                        Some(permit) => permit,
+                        None => place().await.map_err(|_| closed())?,
+                    };
+                    deadline = deadline.max(Instant::now() + budget / 2);
                 }
             }
         }

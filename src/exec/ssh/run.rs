@@ -14,13 +14,13 @@ use std::time::Duration;
 
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::connect::Connection;
 use super::error::SshError;
 use super::pool::{Pool, Session};
-use super::shell::{BOOTSTRAP, Group, MarkFinder, preamble};
+use super::shell::{BOOTSTRAP, Begun, Group, MarkFinder, preamble};
 use super::stop::{Proof, stop};
 
 /// After the processes are proved gone, the channel may take so long to end.
@@ -226,7 +226,7 @@ pub(super) struct Flight {
     session: Session,
     finder: MarkFinder,
     /// `None` until the start mark was seen.
-    started: watch::Sender<Option<Option<Group>>>,
+    started: watch::Sender<Option<Begun>>,
     status: Option<Status>,
     /// The channel's orderly end was seen.
     closed: bool,
@@ -306,42 +306,34 @@ impl Flight {
         let writing = feed(Arc::clone(&write), text, stdin);
         tokio::pin!(writing);
         let mut written = false;
-        let (prove, mut proved) = tokio::sync::oneshot::channel();
-        let mut prove = Some(prove);
-        let mut stopping = false;
+        let mut proving: Option<oneshot::Receiver<Proof>> = None;
         let mut proof = None;
         let mut overdue = Instant::now();
         loop {
             let tick = tokio::select! {
                 message = read.wait() => Tick::Message(message),
                 () = &mut writing, if !written => Tick::Written,
-                grace = signal.asked(), if !stopping => Tick::Asked(grace),
-                found = &mut proved, if stopping && proof.is_none() => {
-                    Tick::Proved(found.unwrap_or_default())
-                }
+                grace = signal.asked(), if proving.is_none() => Tick::Asked(grace),
+                found = outcome(&mut proving), if proof.is_none() => Tick::Proved(found),
                 () = sleep_until(overdue), if proof.is_some() => Tick::Overdue,
             };
             match tick {
                 Tick::Message(Some(message)) => self.take(message),
                 Tick::Message(None) => break,
                 Tick::Written => written = true,
-                Tick::Asked(grace) => {
-                    stopping = true;
-                    if let Some(prove) = prove.take() {
-                        self.stop(grace, &write, signal.clone(), prove);
-                    }
-                }
+                Tick::Asked(grace) => proving = Some(self.stop(grace, &write, signal.clone())),
                 Tick::Proved(found) => {
                     proof = Some(found);
                     overdue = Instant::now() + LAST_BYTES;
                 }
                 // Somebody outside the group still holds the outputs open.
-                Tick::Overdue => return self.end(stopping, proof),
+                Tick::Overdue => return self.end(true, proof),
             }
         }
         closing.ended();
+        let stopping = proving.is_some();
         if stopping && proof.is_none() {
-            proof = (&mut proved).await.ok();
+            proof = Some(outcome(&mut proving).await);
         }
         self.end(stopping, proof)
     }
@@ -352,8 +344,8 @@ impl Flight {
         grace: Duration,
         write: &Arc<ChannelWriteHalf<Msg>>,
         signal: StopSignal,
-        prove: tokio::sync::oneshot::Sender<Proof>,
-    ) {
+    ) -> oneshot::Receiver<Proof> {
+        let (prove, proved) = oneshot::channel();
         let mut started = self.started.subscribe();
         let (pool, slot) = (self.pool.clone(), Arc::clone(&self.session.slot));
         let (write, become_prefix) = (Arc::clone(write), self.become_prefix.clone());
@@ -361,7 +353,8 @@ impl Flight {
         tokio::spawn(async move {
             // A step that was only just sent says in a moment where it is.
             let marked = timeout(MARK_MAX, started.wait_for(Option::is_some)).await;
-            let group = marked.ok().and_then(Result::ok).and_then(|group| group.flatten());
+            let group =
+                marked.ok().and_then(Result::ok).and_then(|begun| begun.and_then(Begun::group));
             let proof = match group {
                 Some(group) => {
                     let by_signal = stop(&pool, &slot, group, grace, signal.clone(), become_prefix);
@@ -382,8 +375,10 @@ impl Flight {
             }
             prove.send(proof).ok();
         });
+        proved
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
     fn take(&mut self, message: ChannelMsg) {
         match message {
             ChannelMsg::Data { data } => self.keep(Stream::Stdout, &data),
@@ -392,10 +387,10 @@ impl Flight {
                     self.keep(Stream::Stderr, &data);
                     return;
                 }
-                let (pass, group) = self.finder.feed(&data);
-                if let Some(group) = group {
-                    self.started.send_replace(Some(group));
-                    self.output.started(group);
+                let (pass, begun) = self.finder.feed(&data);
+                if let Some(begun) = begun {
+                    self.started.send_replace(Some(begun));
+                    self.output.started(begun.group());
                 }
                 self.keep(Stream::Stderr, &pass);
             }
@@ -427,7 +422,7 @@ impl Flight {
             return RunEnd::NotStarted { why: SshError::ExecRefused { host: self.host.clone() } };
         }
         let started = *self.started.borrow();
-        let group = started.flatten();
+        let group = started.and_then(Begun::group);
         let proved = proof.as_ref().is_some_and(|proof| proof.gone);
         if stopping && (status.is_some() || proved) {
             return RunEnd::Stopped { proof: proof.unwrap_or_default(), status };
@@ -459,6 +454,14 @@ impl Flight {
     }
 }
 
+/// What a stopping comes to; never, while none is under way.
+async fn outcome(proving: &mut Option<oneshot::Receiver<Proof>>) -> Proof {
+    match proving {
+        Some(proved) => proved.await.unwrap_or_default(),
+        None => std::future::pending().await,
+    }
+}
+
 /// Resolves when the connection is gone.
 async fn ended(connection: &Connection) {
     while !connection.handle.is_closed() {
@@ -480,6 +483,7 @@ async fn feed(write: Arc<ChannelWriteHalf<Msg>>, text: String, stdin: Option<Vec
     write.eof().await.ok();
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
 fn signal_text(signal: &Sig) -> String {
     match signal {
         Sig::Custom(name) => super::error::words(name),
@@ -495,6 +499,7 @@ fn nonce() -> String {
 }
 
 /// Collects what a small command prints, for our own use.
+#[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
 pub(super) async fn collect(mut read: ChannelReadHalf, limit: usize) -> (Vec<u8>, Option<u32>) {
     let mut output = Vec::new();
     let mut status = None;

@@ -34,6 +34,24 @@ pub struct Group {
     pub born: Option<u64>,
 }
 
+/// What the start mark says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begun {
+    /// The step has begun, in a process group of its own.
+    Alone(Group),
+    /// The step has begun, in a group that others live in too: it cannot be signalled.
+    Shared,
+}
+
+impl Begun {
+    pub(super) fn group(self) -> Option<Group> {
+        match self {
+            Self::Alone(group) => Some(group),
+            Self::Shared => None,
+        }
+    }
+}
+
 /// `text` as one shell word.
 fn quoted(text: &str) -> String {
     // A line end cannot be read by `read -r`: it is spliced in from a variable.
@@ -99,9 +117,8 @@ impl MarkFinder {
         Self { line: format!("{MARK} {nonce} "), held: Vec::new(), done: false }
     }
 
-    /// Takes bytes; gives back those to pass on, and the group once it is found (`None` within
-    /// when the step shares its group with others).
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> (Vec<u8>, Option<Option<Group>>) {
+    /// Takes bytes; gives back those to pass on, and what the mark says once it is found.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> (Vec<u8>, Option<Begun>) {
         if self.done {
             return (bytes.to_vec(), None);
         }
@@ -112,11 +129,12 @@ impl MarkFinder {
             if let Some(end) = tail.iter().position(|&b| b == b'\n') {
                 let (line, after) = tail.split_at(end);
                 let numbers = line.get(mark.len()..).unwrap_or_default();
-                let group = parse_group(&String::from_utf8_lossy(numbers));
+                let begun = parse_group(&String::from_utf8_lossy(numbers));
+                let begun = begun.map_or(Begun::Shared, Begun::Alone);
                 let mut pass = std::mem::take(&mut self.held);
                 pass.extend(after.iter().skip(1));
                 self.done = true;
-                return (pass, Some(group));
+                return (pass, Some(begun));
             }
             self.held.extend(tail);
         }
@@ -218,7 +236,7 @@ pub(super) fn living(output: &str) -> Option<Vec<Survivor>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BOOTSTRAP, Group, MarkFinder, control, living, preamble};
+    use super::{BOOTSTRAP, Begun, Group, MarkFinder, control, living, preamble};
 
     #[test]
     fn the_bootstrap_holds_nothing_that_a_login_shell_could_take_for_its_own() {
@@ -237,8 +255,8 @@ mod tests {
     #[test]
     fn what_cannot_be_sent_is_refused() {
         let env = |name: &str, value: &str| [(name.to_owned(), value.to_owned())];
-        assert!(preamble("n", "a\0b", &[]).is_err());
-        assert!(preamble("n", "a", &env("A", "\0")).is_err());
+        preamble("n", "a\0b", &[]).unwrap_err();
+        preamble("n", "a", &env("A", "\0")).unwrap_err();
         for name in ["", "1A", "A-B", "A;rm", "Ä"] {
             assert!(preamble("n", "a", &env(name, "x")).is_err(), "{name}");
         }
@@ -252,8 +270,7 @@ mod tests {
             let (mut passed, one) = finder.feed(&whole[..cut]);
             let (more, two) = finder.feed(&whole[cut..]);
             passed.extend(more);
-            let group = one.or(two).unwrap();
-            assert_eq!(group, Some(Group { id: 123, born: Some(456) }));
+            assert_eq!(one.or(two), Some(Begun::Alone(Group { id: 123, born: Some(456) })));
             assert_eq!(passed, b"motd\nfirst words\n");
         }
     }
@@ -269,7 +286,7 @@ mod tests {
     #[test]
     fn a_shared_group_is_no_group() {
         let mut finder = MarkFinder::new("a");
-        assert_eq!(finder.feed(b"golive-start a 0 5\n").1, Some(None));
+        assert_eq!(finder.feed(b"golive-start a 0 5\n").1, Some(Begun::Shared));
     }
 
     #[test]
@@ -287,7 +304,7 @@ mod tests {
         let negative: Vec<_> = line.match_indices("-4711").map(|(at, _)| at).collect();
         assert!(!negative.is_empty());
         for at in negative {
-            assert!(line[..at].ends_with("-- "), "{line}");
+            assert!(line.as_bytes()[..at].ends_with(b"-- "), "{line}");
         }
     }
 }
