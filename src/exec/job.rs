@@ -122,33 +122,12 @@ async fn once(task: &Task, ear: &Shared<Ear>) -> RunEnd {
     let mut command = ssh::Command::new(run.line.clone());
     command.env = run.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     command.stdin = run.stdin.clone().map(String::into_bytes);
-    if let Some(prefix) = prefix {
-        command = with_prefix(command, prefix);
-    }
+    command.become_prefix.clone_from(prefix);
     let output = Box::new(ear.clone());
     match &job.place {
         Place::Host(host) => pool.run(host, command, output, stopped.clone()).await,
         Place::Here => local::run(command, output, stopped.clone()).await,
     }
-}
-
-/// The command as another user: `sudo` drops the environment, so it goes inside.
-fn with_prefix(command: ssh::Command, prefix: &str) -> ssh::Command {
-    let mut inner = String::new();
-    for (name, value) in &command.env {
-        inner = format!("{inner}export {name}={}\n", quoted(value));
-    }
-    inner.push_str(&command.line);
-    ssh::Command {
-        line: format!("{prefix} sh -c {}", quoted(&inner)),
-        env: Vec::new(),
-        become_prefix: Some(prefix.to_owned()),
-        ..command
-    }
-}
-
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// Runs the command until it exits with 0, the time is over, or it is stopped.

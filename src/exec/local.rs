@@ -30,12 +30,20 @@ pub(super) async fn run(
     output: Box<dyn Output>,
     mut stopped: StopSignal,
 ) -> RunEnd {
+    // The text and the variables go over standard input: no process list shows them.
+    let mut input = match ssh::step_line(&command.line, &command.env) {
+        Ok(line) => line.into_bytes(),
+        Err(why) => return RunEnd::NotStarted { why: trouble(why) },
+    };
+    input.extend(command.stdin.unwrap_or_default());
     let mut process = Command::new("sh");
     process
         .arg("-c")
-        .arg(&command.line)
-        .envs(command.env.iter().map(|(name, value)| (name, value)))
-        .stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+        .arg(match &command.become_prefix {
+            Some(prefix) => format!("exec {prefix} sh -c '{}'", ssh::TAKE_LINE),
+            None => ssh::TAKE_LINE.to_owned(),
+        })
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
@@ -46,7 +54,7 @@ pub(super) async fn run(
         }
     };
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    feed(&mut child, command.stdin);
+    feed(&mut child, input);
     let mut chunks = read_both(&mut child);
     let mut keep = Keep { output, refused: None };
     let mut stopping = None;
@@ -112,8 +120,8 @@ fn signal_name(number: i32) -> String {
 }
 
 /// Hands over the input in a task of its own: a command that does not read must not hold us up.
-fn feed(child: &mut Child, input: Option<Vec<u8>>) {
-    if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+fn feed(child: &mut Child, input: Vec<u8>) {
+    if let Some(mut stdin) = child.stdin.take() {
         tokio::spawn(async move {
             // A command may end without reading its input; that is its own business.
             stdin.write_all(&input).await.ok();
@@ -277,8 +285,13 @@ mod tests {
         // The child ignores TERM, and so does its own child.
         let command = Command::new("trap '' TERM; sleep 300 & echo up; wait; sleep 300");
         let (handle, signal) = ssh::stop_pair();
+        let heard = Shared::new(Heard::default());
+        let running = tokio::spawn(run(command, Box::new(heard.clone()), signal));
+        while heard.look().0 != b"up\n" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         handle.stop(Duration::from_millis(200));
-        let end = run(command, Box::new(Heard::default()), signal).await;
+        let end = running.await.unwrap();
         let RunEnd::Stopped { proof, status } = end else { panic!("{end:?}") };
         assert!(proof.gone && proof.killed && proof.survivors.is_empty(), "{proof:?}");
         assert_eq!(status, Some(Status::Signal("KILL".to_owned())));

@@ -39,8 +39,11 @@ fn found(file: &Path, name: &str) -> Vec<(usize, String, String)> {
         let number = words[at + 1].parse().unwrap();
         let marker = words.get(at + 2).copied().unwrap_or_default();
         let line: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
-        let key = line[line.len() - 2..].join(" ");
-        found.push((number, marker.to_owned(), key));
+        let key = line[line.len().saturating_sub(2)..].join(" ");
+        // It finds lines whose key nobody can read, too; ssh skips them.
+        if KEYS.contains(&key.as_str()) {
+            found.push((number, marker.to_owned(), key));
+        }
     }
     found
 }
@@ -239,7 +242,7 @@ async fn host_certificates_count_as_for_ssh() {
     let cases = [
         ("the right name", "127.0.0.1", always, &[][..], true),
         ("another name", "elsewhere", always, &[], false),
-        ("a pattern", "127.0.0.*", always, &[], true),
+        ("a pattern", "127.0.0.*", always, &[], false),
         ("expired", "127.0.0.1", "20200101:20210101", &[], false),
         ("a critical option", "127.0.0.1", always, &["-O", "critical:x@example.com"], false),
     ];

@@ -10,6 +10,8 @@ mod engine_choices;
 #[cfg(test)]
 mod journal;
 #[cfg(test)]
+mod known_hosts;
+#[cfg(test)]
 mod night;
 #[cfg(test)]
 mod plan;
@@ -27,6 +29,12 @@ mod runbook;
 mod session;
 #[cfg(test)]
 mod ssh;
+#[cfg(test)]
+mod ssh_keys;
+#[cfg(test)]
+mod ssh_stop;
+#[cfg(test)]
+mod ssh_ways;
 #[cfg(test)]
 mod sshd;
 #[cfg(test)]

@@ -3,17 +3,20 @@
 //! As root it lives in a PID namespace of its own, so that nothing a test signals or leaves
 //! behind can be anything of the machine's.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use golive::base::HostId;
 use golive::exec::ssh::{
-    ConfigSource, Group, HostSpec, Options, Output, Pool, RunEnd, StopSignal, Stream,
+    Command as Run, ConfigSource, Group, HostSpec, Options, Output, Pool, RunEnd, SshError,
+    StopSignal, Stream,
 };
 use tempfile::TempDir;
 
@@ -93,16 +96,17 @@ impl Sshd {
     pub(crate) fn with(host_keys: &[&str], config: &str) -> Self {
         let dir = TempDir::new().unwrap();
         let at = |name: &str| dir.path().join(name).display().to_string();
+        // The first setting of a kind counts.
         let mut text = format!(
-            "ListenAddress 127.0.0.1\nUsePAM no\nStrictModes no\nPidFile none\nPrintMotd no\n\
+            "{config}\nListenAddress 127.0.0.1\nUsePAM no\nStrictModes no\nPidFile none\nPrintMotd no\n\
              PermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-             AuthorizedKeysFile {}\nSetEnv HOME={}\n{config}\n",
+             AuthorizedKeysFile {}\nSetEnv HOME={}\n",
             at("authorized_keys"),
             dir.path().display(), // No start files of the account that runs the tests.
         );
         for kind in host_keys {
             keygen(dir.path(), &format!("host_{kind}"), kind, "");
-            text.push_str(&format!("HostKey {}\n", at(&format!("host_{kind}"))));
+            writeln!(text, "HostKey {}", at(&format!("host_{kind}"))).unwrap();
         }
         keygen(dir.path(), "user", "ed25519", "");
         fs::copy(at("user.pub"), at("authorized_keys")).unwrap();
@@ -142,7 +146,7 @@ impl Sshd {
         public(&self.path(&format!("host_{kind}")))
     }
 
-    /// A known_hosts file that knows the host key of this kind.
+    /// A `known_hosts` file that knows the host key of this kind.
     pub(crate) fn known_hosts(&self, kind: &str) -> PathBuf {
         let text = format!("[127.0.0.1]:{} {}\n", self.port, self.host_key(kind));
         self.write("known_hosts", &text)
@@ -166,10 +170,12 @@ impl Sshd {
 
     /// Options that know this server and nothing of the machine's own settings.
     pub(crate) fn options(&self) -> Options {
+        let known = self.path("host_ed25519").exists();
+        let known_hosts = known.then(|| self.known_hosts("ed25519"));
         Options {
             config: ConfigSource::None,
             agent: false,
-            known_hosts: Some(vec![self.known_hosts("ed25519")]),
+            known_hosts: Some(known_hosts.into_iter().collect()),
             ..Options::default()
         }
     }
@@ -333,7 +339,7 @@ impl Output for Ear {
     }
 
     fn chunk(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
-        let mut heard = self.0.lock().unwrap();
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match stream {
             Stream::Stdout => heard.stdout.extend_from_slice(bytes),
             Stream::Stderr => heard.stderr.extend_from_slice(bytes),
@@ -343,7 +349,7 @@ impl Output for Ear {
 }
 
 /// Runs `command` on `web1` of `pool` to its end.
-pub(crate) async fn run(pool: &Pool, command: golive::exec::ssh::Command) -> (RunEnd, Ear) {
+pub(crate) async fn run(pool: &Pool, command: Run) -> (RunEnd, Ear) {
     let ear = Ear::default();
     let host = "web1".parse().unwrap();
     let end = pool.run(&host, command, Box::new(ear.clone()), StopSignal::never()).await;
@@ -352,5 +358,51 @@ pub(crate) async fn run(pool: &Pool, command: golive::exec::ssh::Command) -> (Ru
 
 /// Runs a line on `web1` of `pool` to its end.
 pub(crate) async fn run_line(pool: &Pool, line: &str) -> (RunEnd, Ear) {
-    run(pool, golive::exec::ssh::Command::new(line)).await
+    run(pool, Run::new(line)).await
+}
+
+/// A host's name.
+pub(crate) fn id(name: &str) -> HostId {
+    name.parse().unwrap()
+}
+
+/// The code of a command that ended by itself.
+#[track_caller]
+pub(crate) fn exited(end: &RunEnd) -> u32 {
+    let RunEnd::Exited { code, whole: true } = end else { panic!("{end:?}") };
+    *code
+}
+
+/// `end` is [`RunEnd::NotStarted`]; gives back why.
+#[track_caller]
+pub(crate) fn not_started(end: RunEnd) -> SshError {
+    let RunEnd::NotStarted { why } = end else { panic!("{end:?}") };
+    why
+}
+
+/// A pool with this server as `web1`, changed.
+pub(crate) fn pool_for(sshd: &Sshd, change: impl FnOnce(&mut HostSpec, &mut Options)) -> Pool {
+    let (mut spec, mut options) = (sshd.spec("web1"), sshd.options());
+    change(&mut spec, &mut options);
+    Pool::new(vec![spec], options)
+}
+
+/// Options that go by this text of `ssh_config`.
+pub(crate) fn configured(sshd: &Sshd, name: &str, text: &str) -> Options {
+    let config = ConfigSource::File(sshd.write(name, text));
+    Options { config, agent: true, ..sshd.options() }
+}
+
+/// Bytes of every value, without a pattern a text tool could survive by luck.
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend(state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
 }

@@ -217,14 +217,17 @@ async fn shake_hands<'a>(plan: &'a Plan<'_>, trust: &Arc<Trust>) -> Result<Hands
                 }));
             }
             ClientError::Russh(error)
-                if shown_key.is_none() && is_drop(&error) && dropped < DROPPED_MAX =>
+                if shown_key.is_none()
+                    && is_drop(&error)
+                    && greeting.hopeful()
+                    && dropped < if last_words.is_some() { 1 } else { DROPPED_MAX } =>
             {
                 tracing::debug!(host = plan.host, %error, dropped, "hung up before the greeting");
                 sleep(pause(dropped)).await;
                 dropped = dropped.saturating_add(1);
             }
             ClientError::Russh(error) => {
-                return Err(handshake(plan, told(&error, &greeting, last_words.as_ref())));
+                return Err(handshake(plan, told(&error, &greeting, last_words.as_ref()).await));
             }
         }
     }
@@ -239,7 +242,7 @@ fn handshake(plan: &Plan<'_>, why: String) -> SshError {
     SshError::Handshake { host: plan.host.to_owned(), address: shown(plan.settings), why }
 }
 
-fn told(error: &russh::Error, greeting: &Greeting, last_words: Option<&LastWords>) -> String {
+async fn told(error: &russh::Error, greeting: &Greeting, last_words: Option<&LastWords>) -> String {
     let mut why = words(&error.to_string());
     if let Some(server) = greeting.server() {
         why = format!("{why} (it said `{server}`)");
@@ -248,7 +251,9 @@ fn told(error: &russh::Error, greeting: &Greeting, last_words: Option<&LastWords
             "it hung up without a greeting, several times (MaxStartups, a penalty, TCP wrappers?)",
         );
     }
-    if let Some(last) = last_words.and_then(LastWords::text) {
+    if let Some(last_words) = last_words
+        && let Some(last) = last_words.text().await
+    {
         why = format!("{why}; the ProxyCommand said `{last}`");
     }
     why

@@ -209,7 +209,7 @@ fn certifies(certificate: &Certificate, authority: &PublicKey, principal: &str, 
         && certificate.cert_type() == CertType::Host
         && certificate.critical_options().is_empty()
         && certificate.validate_at(now, [&fingerprint]).is_ok()
-        && (principals.is_empty() || principals.iter().any(|p| wildcard(p, principal)))
+        && (principals.is_empty() || principals.iter().any(|p| p == principal))
 }
 
 /// What the files lead us to expect of a host, to ask it for the right kind of key.
@@ -416,6 +416,8 @@ mod tests {
                 22,
                 "revoked",
             ),
+            // OpenSSH overlooks this line; a revocation is better heeded.
+            ("a tab behind the marker", format!("@revoked\t* {ED}\nh {ED}\n"), "h", 22, "revoked"),
             (
                 "revoked after the plain line",
                 format!("h {ED}\n@revoked * {ED}\n"),

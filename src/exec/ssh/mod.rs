@@ -35,4 +35,5 @@ pub use known_hosts::{HostKey, KnownHostsFile, Record, RecordedName, Verdict, ju
 pub use pool::{LinkChange, LinkState, Pool};
 pub use run::{Command, Output, RunEnd, Status, StopHandle, StopSignal, Stream, stop_pair};
 pub use shell::{Group, Survivor};
+pub(super) use shell::{TAKE_LINE, step_line};
 pub use stop::Proof;

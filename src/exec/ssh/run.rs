@@ -37,8 +37,8 @@ pub struct Command {
     pub env: Vec<(String, String)>,
     /// What it reads from standard input; without it, the end at once.
     pub stdin: Option<Vec<u8>>,
-    /// The words that make a command run as another user (`sudo -n`), if the step uses them:
-    /// stopping it then needs them too.
+    /// The words that make a command run as another user (`sudo -n`): the step runs behind
+    /// them, and is stopped with them.
     pub become_prefix: Option<String>,
 }
 
@@ -256,7 +256,8 @@ impl Flight {
         signal: StopSignal,
     ) -> RunEnd {
         let nonce = nonce();
-        let text = match preamble(&nonce, &command.line, &command.env) {
+        let become_ = command.become_prefix.as_deref();
+        let text = match preamble(&nonce, &command.line, &command.env, become_) {
             Ok(text) => text,
             Err(why) => return RunEnd::NotStarted { why: SshError::BadCommand { host, why } },
         };

@@ -14,6 +14,9 @@ use std::fmt::Write as _;
 /// What is executed on a host; the rest comes over standard input.
 pub(super) const BOOTSTRAP: &str = "exec sh -c 'IFS= read -r gl_l;eval \"$gl_l\"'";
 
+/// Shell text that takes one line of standard input and runs it.
+pub(in crate::exec) const TAKE_LINE: &str = "IFS= read -r gl_l;eval \"$gl_l\"";
+
 /// The word that the line of a start mark begins with.
 const MARK: &str = "golive-start";
 
@@ -64,7 +67,8 @@ fn is_name(name: &str) -> bool {
     name.starts_with(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit())
 }
 
-/// What goes to standard input before the step's own: two lines.
+/// What goes to standard input before the step's own: two lines, or three when the step runs
+/// as another user (`become_`: words that make a command do so, `sudo -n`).
 ///
 /// # Errors
 /// Says what cannot be sent.
@@ -72,25 +76,40 @@ pub(super) fn preamble(
     nonce: &str,
     line: &str,
     env: &[(String, String)],
+    become_: Option<&str>,
 ) -> Result<String, String> {
+    let step = step_line(line, env)?;
+    // sshd makes each session its own process group. Where a server does not, setsid does.
+    // Group 0: not ours alone, never signalled as a whole.
+    let mut text = format!(
+        "{PROBE};[ \"$gl_p\" = $$ ]||{{ command -v setsid >/dev/null 2>&1&&exec setsid sh -c '{TAKE_LINE}';}};{TAKE_LINE}\n\
+         [ \"${{gl_p-}}\" = $$ ]||{{ {PROBE};}};[ \"$gl_p\" = $$ ]||gl_p=0;echo \"{MARK} {nonce} $gl_p $gl_s\" >&2;set --;"
+    );
+    if let Some(words) = become_ {
+        if words.contains(['\0', '\n']) {
+            return Err("the words for becoming another user are not one line".to_owned());
+        }
+        // Handed on the same way: another user's process list shows no more than ours.
+        writeln!(text, "exec {words} sh -c '{TAKE_LINE}'").ok();
+    }
+    text.push_str(&step);
+    Ok(text)
+}
+
+/// The line that sets the step's variables and runs it, for a shell that runs [`TAKE_LINE`].
+///
+/// # Errors
+/// Says what cannot be sent.
+pub(in crate::exec) fn step_line(line: &str, env: &[(String, String)]) -> Result<String, String> {
     if line.contains('\0') {
         return Err("it contains a NUL byte".to_owned());
     }
-    // sshd makes each session its own process group. Where a server does not, setsid does.
-    let mut text = format!(
-        "{PROBE};[ \"$gl_p\" = $$ ]||{{ command -v setsid >/dev/null 2>&1&&exec setsid sh -c 'IFS= read -r gl_l;eval \"$gl_l\"';}};IFS= read -r gl_l;eval \"$gl_l\"\n"
-    );
+    let mut text = String::new();
     let newline = line.contains('\n') || env.iter().any(|(_, value)| value.contains('\n'));
     if newline {
         text.push_str("gl_n=$(printf '\\nx');gl_n=${gl_n%x};");
     }
-    // Group 0: not ours alone, never signalled as a whole.
-    write!(
-        text,
-        "[ \"${{gl_p-}}\" = $$ ]||{{ {PROBE};}};[ \"$gl_p\" = $$ ]||gl_p=0;echo \"{MARK} {nonce} $gl_p $gl_s\" >&2;set --;gl_c={};",
-        quoted(line)
-    )
-    .ok();
+    write!(text, "gl_c={};", quoted(line)).ok();
     for (name, value) in env {
         if !is_name(name) {
             return Err(format!("`{}` cannot name a variable", super::error::words(name)));
@@ -236,7 +255,7 @@ pub(super) fn living(output: &str) -> Option<Vec<Survivor>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BOOTSTRAP, Begun, Group, MarkFinder, control, living, preamble};
+    use super::{BOOTSTRAP, Begun, Group, MarkFinder, TAKE_LINE, control, living, preamble};
 
     #[test]
     fn the_bootstrap_holds_nothing_that_a_login_shell_could_take_for_its_own() {
@@ -247,18 +266,23 @@ mod tests {
     #[test]
     fn a_preamble_is_two_lines_whatever_the_step_holds() {
         let env = [("A".to_owned(), "x\ny'z".to_owned())];
-        let text = preamble("n", "echo 1\necho \"it's\"\n", &env).unwrap();
+        let text = preamble("n", "echo 1\necho \"it's\"\n", &env, None).unwrap();
         assert_eq!(text.matches('\n').count(), 2);
         assert!(text.ends_with('\n'));
     }
 
     #[test]
+    fn the_bootstrap_takes_a_line() {
+        assert_eq!(BOOTSTRAP, format!("exec sh -c '{TAKE_LINE}'"));
+    }
+
+    #[test]
     fn what_cannot_be_sent_is_refused() {
         let env = |name: &str, value: &str| [(name.to_owned(), value.to_owned())];
-        preamble("n", "a\0b", &[]).unwrap_err();
-        preamble("n", "a", &env("A", "\0")).unwrap_err();
+        preamble("n", "a\0b", &[], None).unwrap_err();
+        preamble("n", "a", &env("A", "\0"), None).unwrap_err();
         for name in ["", "1A", "A-B", "A;rm", "Ä"] {
-            assert!(preamble("n", "a", &env(name, "x")).is_err(), "{name}");
+            assert!(preamble("n", "a", &env(name, "x"), None).is_err(), "{name}");
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::config::{Family, Settings};
@@ -20,6 +21,8 @@ use super::error::{Budget, SshError, words};
 const TCP_USER_TIMEOUT_MS: u32 = 15_000;
 /// The server's greeting is a line of at most 255 bytes; some servers chat before it.
 const GREETING_MAX: usize = 512;
+/// A `ProxyCommand` that has closed its output has said all soon after.
+const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 
 /// Any stream that SSH can be spoken over.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -46,6 +49,15 @@ impl Greeting {
         let first = lines.clone().next()?;
         let line = lines.find(|line| line.starts_with("SSH-")).unwrap_or(first);
         Some(words(line.strip_prefix("SSH-2.0-").unwrap_or(line)))
+    }
+
+    /// Whether what was said, if anything, leaves hope for a second trial: an SSH server, or
+    /// one that is only too busy.
+    pub(super) fn hopeful(&self) -> bool {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(&bytes);
+        let busy = text.contains("MaxStartups") || text.contains("Not allowed at this time");
+        text.is_empty() || busy || text.split(['\r', '\n']).any(|line| line.starts_with("SSH-"))
     }
 }
 
@@ -205,42 +217,49 @@ pub(super) fn command(line: &str, host: &str) -> Result<(Box<dyn Stream>, LastWo
     else {
         return Err(refuse("it has no standard streams".to_owned()));
     };
-    let last_words = LastWords::default();
-    let heard = last_words.clone();
+    let child = Arc::new(child);
+    let last_words =
+        LastWords { _child: Arc::clone(&child), kept: Arc::default(), ended: Arc::default() };
+    let (kept, ended) = (Arc::clone(&last_words.kept), Arc::clone(&last_words.ended));
     tokio::spawn(async move {
         let mut chunk = [0_u8; 1024];
-        while let Ok(n) = stderr.read(&mut chunk).await {
-            if n == 0 {
-                break;
-            }
-            heard.hear(chunk.get(..n).unwrap_or_default());
+        while let Ok(n @ 1..) = stderr.read(&mut chunk).await {
+            hear(&kept, chunk.get(..n).unwrap_or_default());
         }
+        ended.notify_one();
     });
     Ok((Box::new(Piped { _child: child, stdin, stdout }), last_words))
 }
 
 /// The end of what a `ProxyCommand` complained about.
-#[derive(Clone, Debug, Default)]
-pub(super) struct LastWords(Arc<Mutex<Vec<u8>>>);
+#[derive(Debug)]
+pub(super) struct LastWords {
+    /// It may close its output before it speaks: it must live until it has.
+    _child: Arc<Child>,
+    kept: Arc<Mutex<Vec<u8>>>,
+    ended: Arc<Notify>,
+}
 
 impl LastWords {
-    fn hear(&self, bytes: &[u8]) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.extend_from_slice(bytes);
-        let excess = kept.len().saturating_sub(GREETING_MAX);
-        kept.drain(..excess);
-    }
-
-    pub(super) fn text(&self) -> Option<String> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Waits a moment for the command to have spoken.
+    pub(super) async fn text(&self) -> Option<String> {
+        timeout(LAST_WORDS_MAX, self.ended.notified()).await.ok();
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let text = words(&String::from_utf8_lossy(&kept));
         (!text.is_empty()).then_some(text)
     }
 }
 
+fn hear(kept: &Mutex<Vec<u8>>, bytes: &[u8]) {
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.extend_from_slice(bytes);
+    let excess = kept.len().saturating_sub(GREETING_MAX);
+    kept.drain(..excess);
+}
+
 /// A child's standard streams; the child ends with them.
 struct Piped {
-    _child: Child,
+    _child: Arc<Child>,
     stdin: ChildStdin,
     stdout: ChildStdout,
 }
