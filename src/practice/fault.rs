@@ -1,8 +1,9 @@
 //! Faults: what goes wrong on the practice fleet, on purpose.
 
 use serde::{Deserialize, Deserializer};
+use thiserror::Error;
 
-use crate::base::{HostId, Millis};
+use crate::base::{HostId, InvalidSpan, Millis};
 
 /// Something that goes wrong. In a scenario file: `fault = "fail-next"` and its fields.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -89,6 +90,42 @@ pub enum Fault {
     },
     /// Everything is healed.
     Clear,
+}
+
+/// A file of faults that is none; the text says what is wrong and where.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct InvalidScenario(String);
+
+/// Reads a scenario: a TOML file of `[[fault]]` tables, each with `at`, the time after the
+/// fleet's start (`"30s"`; without it at once), `fault`, its name, and the fault's own keys.
+///
+/// # Errors
+/// When the text is not such a file. A key that no fault knows is an error.
+pub fn scenario(text: &str) -> Result<Vec<PlannedFault>, InvalidScenario> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        #[serde(default)]
+        fault: Vec<toml::Table>,
+    }
+    let file: File = toml::from_str(text).map_err(|it| InvalidScenario(it.to_string()))?;
+    let read = |(index, mut table): (usize, toml::Table)| {
+        let wrong = |problem: &str| {
+            let number = index + 1;
+            InvalidScenario(format!("fault {number} of the scenario: {}", problem.trim_end()))
+        };
+        let at = match table.remove("at") {
+            None => Millis::ZERO,
+            Some(at) => {
+                let text = at.as_str().ok_or_else(|| wrong("`at` is a time like \"30s\""))?;
+                text.parse().map_err(|error: InvalidSpan| wrong(&error.to_string()))?
+            }
+        };
+        let fault = table.try_into().map_err(|error| wrong(&error.to_string()))?;
+        Ok(PlannedFault { at, fault })
+    };
+    file.fault.into_iter().enumerate().map(read).collect()
 }
 
 /// A fault, and when it strikes.
@@ -188,7 +225,7 @@ fn begins(command: &str, start: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Blow, Fault, Waiting};
+    use super::{Blow, Fault, PlannedFault, Waiting, scenario};
     use crate::base::Millis;
 
     #[test]
@@ -210,12 +247,9 @@ mod tests {
 
     #[test]
     fn a_scenario_is_toml() {
-        #[derive(serde::Deserialize)]
-        struct Scenario {
-            fault: Vec<Fault>,
-        }
         let text = r#"
             [[fault]]
+            at = "30s"
             fault = "silent"
             host = "db-old"
             command = "dbctl copy"
@@ -225,14 +259,24 @@ mod tests {
             host = "green2"
             above = 50
         "#;
-        let scenario: Scenario = toml::from_str(text).unwrap();
+        let faults = scenario(text).unwrap();
         let silent = Fault::Silent {
             host: "db-old".parse().unwrap(),
             command: "dbctl copy".to_owned(),
             span: Millis::from_secs(20),
         };
-        assert_eq!(scenario.fault.first(), Some(&silent));
-        let unknown = toml::from_str::<Fault>("fault = 'lag'\nfor = '2s'\nhost = 'x'");
-        assert!(unknown.unwrap_err().to_string().contains("unknown field"));
+        assert_eq!(faults[0], PlannedFault { at: Millis::from_secs(30), fault: silent });
+        assert_eq!(faults[1].at, Millis::ZERO);
+        for (text, problem) in [
+            ("[[fault]]\nfault = 'lag'\nfor = '2s'\nhost = 'x'", "unknown field `host`"),
+            ("[[fault]]\nfault = 'lag'", "missing field `for`"),
+            ("[[fault]]\nfault = 'flood'", "unknown variant `flood`"),
+            ("[[fault]]\nfault = 'clear'\nat = 'soon'", "fault 1 of the scenario"),
+            ("fault = 1", "invalid type"),
+            ("[[fualt]]", "unknown field `fualt`"),
+        ] {
+            let error = scenario(text).unwrap_err().to_string();
+            assert!(error.contains(problem), "{text}: {error}");
+        }
     }
 }

@@ -10,7 +10,6 @@ use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, HashAlg, PrivateKey};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use super::fault::{Fault, PlannedFault};
 use super::host::{Host, Shared};
@@ -59,7 +58,6 @@ pub struct Fleet {
     http: SocketAddr,
     shared: Arc<Shared>,
     switches: BTreeMap<HostId, Arc<Switch>>,
-    end: CancellationToken,
     tasks: JoinSet<()>,
 }
 
@@ -84,7 +82,6 @@ impl Fleet {
             http: web.local_addr()?,
             shared: Arc::clone(&shared),
             switches: BTreeMap::new(),
-            end: CancellationToken::new(),
             tasks: JoinSet::new(),
         };
         fleet.tasks.spawn(web::serve(web, Arc::clone(&shared)));
@@ -96,7 +93,7 @@ impl Fleet {
             let hostkey = key.public_key().fingerprint(HashAlg::Sha256).to_string();
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
             let addr = listener.local_addr()?;
-            let switch = Arc::new(Switch::new(&fleet.end));
+            let switch = Arc::new(Switch::new(&shared.end));
             let host = Arc::new(Host::new(id.as_str(), Arc::clone(&shared)));
             let config = Arc::new(server::config(key));
             let serving = server::serve(
@@ -168,14 +165,14 @@ impl Fleet {
 
     /// Ends the fleet: all connections break, all commands end.
     pub async fn shutdown(mut self) {
-        self.end.cancel();
+        self.shared.end.cancel();
         self.tasks.shutdown().await;
     }
 }
 
 impl Drop for Fleet {
     fn drop(&mut self) {
-        self.end.cancel();
+        self.shared.end.cancel();
     }
 }
 

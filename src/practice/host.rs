@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::fault::{Blow, Fault, Waiting};
 use super::shell::Files;
@@ -23,6 +24,8 @@ pub(super) struct Shared {
     wall: Timestamp,
     /// The world's time runs so many times faster.
     speed: u32,
+    /// Ends all connections and commands.
+    pub(super) end: CancellationToken,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -39,6 +42,7 @@ impl Shared {
             started: Instant::now(),
             wall: Timestamp::from_unix_millis(wall),
             speed: speed.max(1),
+            end: CancellationToken::new(),
         }
     }
 

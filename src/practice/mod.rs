@@ -29,6 +29,6 @@ mod tools;
 mod web;
 mod world;
 
-pub use fault::{Fault, PlannedFault};
+pub use fault::{Fault, InvalidScenario, PlannedFault, scenario};
 pub use fleet::{Fleet, FleetOptions, PracticeHost};
 pub use world::{FLEET, Metrics, OLD_RELEASE, ServiceState, Snapshot};

@@ -261,6 +261,7 @@ async fn run(
         let message = tokio::select! {
             status = &mut work => return End::Status(status),
             signal = told.ended() => return End::Signal(signal),
+            () = host.shared.end.cancelled() => return End::Closed,
             message = read.wait(), if listening => message,
         };
         #[expect(clippy::wildcard_enum_match_arm, reason = "russh's enum, not ours")]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use golive::practice::{FLEET, Fault, Fleet, FleetOptions, PracticeHost, ServiceState};
+use golive::practice::{FLEET, Fault, Fleet, FleetOptions, PracticeHost, ServiceState, scenario};
 use russh::client::{self, Handle};
 use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 use russh::{ChannelMsg, Sig};
@@ -233,6 +233,8 @@ async fn faults_strike() {
     }
     assert!(!ended, "a cut link says nothing of the command");
     let lb = connect(&fleet, "lb1").await;
+    let heard = run(&lb, "ps -A -o args= | grep -c '^echo on; sleep'", "").await;
+    assert_eq!(heard.out, "1\n", "the command goes on");
     fleet.inject(Fault::HostDown { host: "lb1".parse().unwrap() });
     let config = Arc::new(client::Config::default());
     let again = client::connect(config, host(&fleet, "lb1").addr, Trusting(String::new()));
@@ -241,6 +243,38 @@ async fn faults_strike() {
     assert_eq!(get(&fleet, "http://lb1/health").await.0, "HTTP/1.1 503 Practice");
     fleet.inject(Fault::HostUp { host: "lb1".parse().unwrap() });
     assert_eq!(run(&connect(&fleet, "lb1").await, "lbctl weight", "").await.status, Some(0));
+}
+
+#[tokio::test]
+async fn planned_faults_come_in_their_time() {
+    let text = "[[fault]]\nfault = 'fail-next'\nhost = 'lb1'\ncommand = 'true'\nmessage = 'x'\n\
+                [[fault]]\nat = '900h'\nfault = 'host-down'\nhost = 'lb1'";
+    let options = FleetOptions { faults: scenario(text).unwrap(), ..FleetOptions::default() };
+    let fleet = Fleet::start(&["lb1".parse().unwrap()], options).await.unwrap();
+    let lb = connect(&fleet, "lb1").await;
+    let heard = run(&lb, "until ! true; do sleep 0.01; done; true && echo once", "").await;
+    assert_eq!((heard.out.as_str(), heard.err.as_str()), ("once\n", "x\n"));
+}
+
+#[tokio::test]
+async fn the_http_server_takes_no_nonsense() {
+    let fleet = fleet(1).await;
+    for (request, answer) in [
+        (b"POST /lb1/health HTTP/1.1\r\n\r\n".to_vec(), "HTTP/1.1 405"),
+        (b"\xff\xfe\r\n\r\n".to_vec(), "HTTP/1.1 405"),
+        (b"GET /nowhere/health HTTP/1.1\r\n\r\n".to_vec(), "HTTP/1.1 404"),
+        (b"GET /lb1/../../etc/passwd HTTP/1.1\r\n\r\n".to_vec(), "HTTP/1.1 404"),
+        (b"GET / HTTP/1.1\r\n\r\n".to_vec(), "HTTP/1.1 404"),
+        (b"GET /lb1/health".to_vec(), "HTTP/1.1 200"),
+        (vec![b'x'; 9_000], "HTTP/1.1 405"),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(fleet.http_addr()).await.unwrap();
+        stream.write_all(&request).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        assert!(text.starts_with(answer), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use golive::exec::ssh::{
     Command, ConfigSource, HostSpec, Options, Output, Pool, RunEnd, SecretKey, StopSignal, Stream,
     stop_pair,
 };
-use golive::practice::{FLEET, Fleet, FleetOptions, ServiceState};
+use golive::practice::{FLEET, Fleet, FleetOptions, ServiceState, scenario};
 use golive::runbook::{
     Action, Check, Checked, Expect, Quoting, Runbook, SourceFile, Step, UndoSource, Verify, check,
     render,
@@ -250,4 +250,16 @@ async fn what_the_client_sends_arrives_as_it_was() {
     assert!(matches!(end, RunEnd::Exited { code: 0, whole: true }), "{end:?}");
     let (out, err) = heard.text();
     assert_eq!((out.as_str(), err.as_str()), ("x'y\nz $HOME\nfrom stdin\n", "it's\n"));
+}
+
+#[test]
+fn the_shipped_scenarios_can_be_read() {
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder().join("scenarios")).unwrap() {
+        let path = entry.unwrap().path();
+        let faults = scenario(&std::fs::read_to_string(&path).unwrap());
+        assert!(faults.is_ok_and(|faults| !faults.is_empty()), "{}", path.display());
+        count += 1;
+    }
+    assert_eq!(count, 2);
 }

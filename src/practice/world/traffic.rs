@@ -153,7 +153,8 @@ impl World {
             }
         }
         let served: u64 = loads.values().sum();
-        let blend = sum.blend.checked_div(served).unwrap_or(30_000);
+        // Where nobody serves, the balancers say no at once.
+        let blend = sum.blend.checked_div(served).unwrap_or(30);
         // One request in a hundred comes from the slowest host, if that has its share.
         let reach = (sum.worst_load * 3000).checked_div(served).unwrap_or(0).min(1000);
         let mut p99 = blend + sum.worst.saturating_sub(blend) * reach / 1000;
@@ -164,7 +165,9 @@ impl World {
         if dead || waited > WRITE_PATIENCE {
             errors_bp = 10_000;
         }
-        p99 += waited.as_millis().min(WRITE_PATIENCE.as_millis());
+        if served > 0 {
+            p99 += waited.as_millis().min(WRITE_PATIENCE.as_millis());
+        }
         p99 = self.dice.around(p99 * self.mood / 1000, 60);
         let mut orders = demand * (10_000 - errors_bp) / 10_000;
         if waited > Millis::ZERO {
@@ -193,9 +196,9 @@ impl World {
 
     /// Customers come in waves: a few percent more, a few percent less.
     fn drift(&mut self) {
-        let step = self.dice.roll(9);
-        let back = if self.mood > 1000 { 5 } else { 3 };
-        self.mood = (self.mood + step).saturating_sub(back).clamp(940, 1070);
+        let step = self.dice.roll(17);
+        let back = if self.mood > 1000 { 9 } else { 8 };
+        self.mood = (self.mood + step).saturating_sub(back).clamp(930, 1070);
     }
 
     fn wake_services(&mut self) {
