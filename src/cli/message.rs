@@ -1,0 +1,170 @@
+//! Bad news: what is wrong, where, and how to go on; and the exit code that goes with it.
+
+use crate::base::SafeText;
+use crate::journal::{JournalError, LockError};
+use crate::session::{Environment, InputsError, RecoverError, StartError, StoreError, SubmitError};
+
+use super::exit::Exit;
+
+/// Why a command did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What is wrong and where; empty if all of it was said already.
+    pub message: String,
+    /// How to go on.
+    pub help: Option<String>,
+}
+
+impl Failure {
+    /// A failure with this message.
+    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), help: None }
+    }
+
+    /// Wrong use.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// An end of which everything was said already.
+    pub(super) const fn said(exit: Exit) -> Self {
+        Self { exit, message: String::new(), help: None }
+    }
+
+    /// The same with a way out.
+    #[must_use]
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The lines for standard error; no byte of them acts on a terminal.
+    pub(super) fn lines(&self) -> Vec<String> {
+        if self.message.is_empty() {
+            return Vec::new();
+        }
+        let (mut lines, mut first) = (Vec::new(), "error: ");
+        for line in self.message.lines() {
+            lines.push(format!("{first}{}", SafeText::new(line)));
+            first = "       ";
+        }
+        let help = self.help.iter().flat_map(|help| help.lines());
+        lines.extend(help.map(|line| format!("  help: {}", SafeText::new(line))));
+        lines
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let exit = match &error {
+            StoreError::Io { .. } => Exit::Failed,
+            StoreError::NotFound(_) | StoreError::Empty(_) | StoreError::Ambiguous { .. } => {
+                Exit::Usage
+            }
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<InputsError> for Failure {
+    fn from(error: InputsError) -> Self {
+        let exit = match &error {
+            InputsError::Read { .. } | InputsError::Invalid(_) | InputsError::Plan(_) => {
+                Exit::Invalid
+            }
+            InputsError::Pinned { .. } => Exit::Contradicted,
+            InputsError::Store(_) => Exit::Failed,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<Environment> for Failure {
+    fn from(error: Environment) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        let exit = match &error {
+            JournalError::Broken { .. } => Exit::Contradicted,
+            JournalError::Exists { .. } => Exit::Usage,
+            JournalError::Io { .. }
+            | JournalError::Poisoned { .. }
+            | JournalError::Unwritable { .. }
+            | JournalError::Empty { .. } => Exit::Failed,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        let exit = match &error {
+            LockError::Held(_) | LockError::HeldByUnknown(_) => Exit::Driven,
+            LockError::Io { .. } => Exit::Failed,
+        };
+        let failure = Self::new(exit, error.to_string());
+        if exit == Exit::Driven {
+            return failure.help("`golive status` shows where it stands without touching it");
+        }
+        failure
+    }
+}
+
+impl From<RecoverError> for Failure {
+    fn from(error: RecoverError) -> Self {
+        match error {
+            RecoverError::Journal(error) => error.into(),
+            RecoverError::Inputs(InputsError::Invalid(checked)) => {
+                let message = InputsError::Invalid(checked).to_string();
+                Self::new(Exit::Contradicted, format!("what the session was made from: {message}"))
+            }
+            RecoverError::Inputs(error) => error.into(),
+            RecoverError::Changed { .. } | RecoverError::NoGenesis => {
+                Self::new(Exit::Contradicted, error.to_string())
+            }
+        }
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Store(error) => error.into(),
+            StartError::Inputs(error) => error.into(),
+            StartError::Lock(error) => error.into(),
+            StartError::Journal(error) => error.into(),
+            StartError::Submit(error) => error.into(),
+            StartError::Http(_) | StartError::Thread(_) => {
+                Self::new(Exit::Failed, error.to_string())
+            }
+        }
+    }
+}
+
+impl From<SubmitError> for Failure {
+    fn from(error: SubmitError) -> Self {
+        let exit = match &error {
+            SubmitError::Refused(_) => Exit::Usage,
+            SubmitError::NotRecorded(_) | SubmitError::Gone => Exit::Failed,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Exit, Failure};
+
+    #[test]
+    fn what_where_and_how() {
+        let failure = Failure::new(Exit::Invalid, "no `x`\nin y\u{1b}[2J").help("write `x`");
+        let lines = ["error: no `x`", "       in y·[2J", "  help: write `x`"];
+        assert_eq!(failure.lines(), lines);
+        assert!(Failure::said(Exit::StepFailed).lines().is_empty());
+    }
+}

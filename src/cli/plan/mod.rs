@@ -1,0 +1,28 @@
+//! `golive plan`: what would happen, before anything does.
+
+mod facts;
+mod json;
+mod markdown;
+mod tree;
+
+use super::args::{PlanArgs, PlanFormat};
+use super::exit::Exit;
+use super::input;
+use super::message::Failure;
+use super::screen::Screen;
+
+pub(super) use facts::Facts;
+
+/// Runs the command.
+pub(super) fn run(screen: Screen, args: &PlanArgs) -> Result<Exit, Failure> {
+    let (_, plan) = input::load(screen, &args.file, &args.extra)?;
+    let facts = Facts::new(&plan);
+    let format = if args.json { PlanFormat::Json } else { args.format };
+    let text = match format {
+        PlanFormat::Tree => tree::tree(screen, &facts),
+        PlanFormat::Json => format!("{:#}\n", json::json(&facts)),
+        PlanFormat::Markdown => markdown::markdown(&facts),
+    };
+    screen.data(&text)?;
+    Ok(Exit::Done)
+}
