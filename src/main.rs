@@ -1,2 +1,7 @@
 //! The program: hands the command line to [`golive::cli`] and exits with its code.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    golive::cli::main(std::env::args_os())
+}

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::base::{Millis, SessionId, StepId, VarName};
+use crate::base::{SessionId, StepId, VarName};
 use crate::engine::RunKind;
 use crate::runbook::{Class, Code, Strategy};
 
@@ -18,7 +18,11 @@ const TEMPLATE: &str = "{about-with-newline}
 
 /// Takes systems live: drives a runbook over SSH, shows health and logs, rolls back with one key.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "golive", version, max_term_width = 100, before_help = "\
+#[command(
+    name = "golive",
+    version,
+    max_term_width = 100,
+    before_help = "\
 Examples:
   golive demo                                  the two-minute show, nothing to set up
   golive init night                            a starter runbook and inventory in ./night
@@ -26,7 +30,8 @@ Examples:
   golive plan runbooks/shop.toml               what would happen, hosts and commands resolved
   golive drive runbooks/shop.toml              the live console
   golive rehearse runbooks/shop.toml -i staging.toml
-")]
+"
+)]
 pub(super) struct Cli {
     #[command(flatten)]
     pub common: Common,
@@ -38,10 +43,22 @@ pub(super) struct Cli {
 #[derive(Args, Clone, Debug)]
 pub(super) struct Common {
     /// Where sessions are kept [default: the XDG state directory + /golive]
-    #[arg(long, global = true, env = "GOLIVE_STATE", value_name = "DIR", help_heading = "Common options")]
+    #[arg(
+        long,
+        global = true,
+        env = "GOLIVE_STATE",
+        value_name = "DIR",
+        help_heading = "Common options"
+    )]
     pub state_dir: Option<PathBuf>,
     /// Colours
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Common options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Common options"
+    )]
     pub color: ColorWhen,
     /// Only ASCII characters
     #[arg(long, global = true, help_heading = "Common options")]
@@ -507,9 +524,7 @@ fn confirmable(text: &str) -> Result<Class, String> {
     match text {
         "check" => Ok(Class::Check),
         "change" => Ok(Class::Change),
-        "critical" => {
-            Err("a critical step is confirmed by its name: --confirm-step ID".to_owned())
-        }
+        "critical" => Err("a critical step is confirmed by its name: --confirm-step ID".to_owned()),
         _ => Err("it is `check` or `change`".to_owned()),
     }
 }
@@ -536,9 +551,6 @@ fn strategy(text: &str) -> Result<Strategy, String> {
 pub(super) fn strategy_name(strategy: Strategy) -> &'static str {
     STRATEGIES.iter().find(|(_, it)| *it == strategy).map_or("", |(name, _)| name)
 }
-
-/// Nothing is confirmed after a dialog: the flags were there from the start.
-pub(super) const AFTER: Millis = Millis::ZERO;
 
 #[cfg(test)]
 mod tests {

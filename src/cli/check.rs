@@ -55,13 +55,7 @@ impl Found {
             Ok(read) => read,
             Err(error) => {
                 let source = SourceFile::new(&name, "");
-                let message = match &error {
-                    InputsError::Read { source, .. } => format!("cannot read it: {source}"),
-                    InputsError::Invalid(_)
-                    | InputsError::Plan(_)
-                    | InputsError::Pinned { .. }
-                    | InputsError::Store(_) => error.to_string(),
-                };
+                let message = error.to_string();
                 let problem = Problem::new(Code::UnreadableFile, source.place(&(0..0)), &message)
                     .help("give the path of a runbook or inventory that you may read");
                 return self.add(vec![problem], Sources::from([(name, source)]));
@@ -73,7 +67,8 @@ impl Found {
         {
             let source = SourceFile::new(&name, &text);
             let place = source.place(&(0..0));
-            problems.extend(why.lines().map(|why| Problem::new(Code::BadTemplate, place.clone(), why)));
+            problems
+                .extend(why.lines().map(|why| Problem::new(Code::BadTemplate, place.clone(), why)));
         }
         self.add(problems, checked.sources);
     }
@@ -99,7 +94,7 @@ pub(super) fn run(screen: Screen, args: &CheckArgs) -> Result<Exit, Failure> {
     if let Some(code) = args.explain {
         let (name, word) = (code.name(), code.severity().word());
         return screen
-            .data(&format!("{code} {name} ({word})\n\n{}\n", code.explain()))
+            .text(&format!("{code} {name} ({word})\n\n{}\n", code.explain()))
             .map(|()| Exit::Done);
     }
     let options = input::options(&args.extra);
@@ -108,13 +103,12 @@ pub(super) fn run(screen: Screen, args: &CheckArgs) -> Result<Exit, Failure> {
         found.file(path, &options);
     }
     let format = if args.json { CheckFormat::Json } else { args.format };
-    let text = match format {
-        CheckFormat::Human => human(screen, &found),
-        CheckFormat::Json => pretty(&as_json(&found)),
-        CheckFormat::Github => github(&found),
-        CheckFormat::Sarif => pretty(&sarif(&found)),
-    };
-    screen.data(&text)?;
+    match format {
+        CheckFormat::Human => screen.text(&human(screen, &found))?,
+        CheckFormat::Json => screen.data(&pretty(&as_json(&found)))?,
+        CheckFormat::Github => screen.data(&github(&found))?,
+        CheckFormat::Sarif => screen.data(&pretty(&sarif(&found)))?,
+    }
     let (errors, warnings) = (found.count(Severity::Error), found.count(Severity::Warning));
     let denied = args.deny == Some(Deny::Warnings) && warnings > 0;
     if format == CheckFormat::Human {
@@ -129,7 +123,8 @@ fn pretty(value: &Value) -> String {
 
 fn human(screen: Screen, found: &Found) -> String {
     let one = |problem| report(screen, problem, &found.sources, screen.color);
-    found.problems.iter().map(one).collect()
+    let reports: Vec<_> = found.problems.iter().map(one).collect();
+    reports.join("\n")
 }
 
 fn summary(screen: Screen, found: &Found, denied: bool) -> String {
@@ -151,8 +146,9 @@ fn summary(screen: Screen, found: &Found, denied: bool) -> String {
     if denied && errors == 0 {
         text.push_str(" (--deny warnings)");
     }
-    if let Some(first) = found.problems.first() {
-        text.push_str(&format!("\n`golive check --explain {}` says more", first.code));
+    let first = found.problems.iter().find(|problem| problem.is_error());
+    if let Some(first) = first.or(found.problems.first()) {
+        text.extend([format!("\n`golive check --explain {}` says more", first.code)]);
     }
     text
 }
@@ -210,7 +206,7 @@ fn github(found: &Found) -> String {
         let (code, name) = (problem.code, problem.code.name());
         let mut message = problem.message.clone();
         if let Some(help) = &problem.help {
-            message.push_str(&format!("\nhelp: {help}"));
+            message.extend([format!("\nhelp: {help}")]);
         }
         // GitHub takes columns only where both ends are on one line.
         let columns = if line == end_line {
@@ -255,7 +251,7 @@ fn sarif(found: &Found) -> Value {
     let results = found.problems.iter().map(|problem| {
         let mut text = problem.message.clone();
         if let Some(help) = &problem.help {
-            text.push_str(&format!(" ({help})"));
+            text.extend([format!(" ({help})")]);
         }
         json!({
             "ruleId": problem.code.to_string(),

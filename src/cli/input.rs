@@ -24,9 +24,8 @@ pub(super) fn load(
     path: &Path,
     extra: &Extra,
 ) -> Result<(Inputs, Arc<Plan>), Failure> {
-    let (inputs, checked) = Inputs::read(path, &options(extra)).map_err(|error| {
-        Failure::from(error).help("`golive init DIR` writes a starter runbook")
-    })?;
+    let (inputs, checked) = Inputs::read(path, &options(extra))
+        .map_err(|error| Failure::from(error).help("`golive init DIR` writes a starter runbook"))?;
     let plan = plan(screen, &inputs, &checked, &path.display().to_string())?;
     Ok((inputs, plan))
 }
@@ -57,7 +56,7 @@ pub(super) fn plan(
 fn tell_errors(screen: Screen, checked: &Checked) {
     let sources: &Sources = &checked.sources;
     for problem in checked.errors() {
-        screen.complain(report(screen, problem, sources, screen.error_color).trim_end());
+        screen.complain(&report(screen, problem, sources, screen.error_color));
     }
 }
 

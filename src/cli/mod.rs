@@ -15,6 +15,7 @@
 mod args;
 mod check;
 mod exit;
+mod headless;
 mod init;
 mod input;
 mod message;
@@ -74,6 +75,16 @@ fn run(screen: Screen, cli: &Cli) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(screen, args),
         Command::Check(args) => check::run(screen, args),
         Command::Plan(args) => plan::run(screen, args),
+        Command::Demo(_)
+        | Command::Drive(_)
+        | Command::Rehearse(_)
+        | Command::Run(_)
+        | Command::Resume(_)
+        | Command::Rollback(_)
+        | Command::Sessions(_)
+        | Command::Status(_)
+        | Command::Export(_)
+        | Command::Verify(_) => Err(Failure::usage("soon")),
         Command::Completions { shell } => shell::completions(screen, *shell),
         Command::Man => shell::man(screen),
     }

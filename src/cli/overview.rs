@@ -1,5 +1,7 @@
 //! `golive` alone: the commands that are most likely wanted here and now.
 
+use std::path::Path;
+
 use crate::session::Store;
 
 use super::args::Common;
@@ -18,7 +20,10 @@ pub(super) fn run(screen: Screen, common: &Common) -> Result<Exit, Failure> {
         likely.push((format!("golive resume {id}"), "take the open session up again".to_owned()));
     }
     if let Some(runbook) = first_runbook() {
-        likely.push((format!("golive plan {runbook}"), "what it would do; touches nothing".to_owned()));
+        likely.push((
+            format!("golive plan {runbook}"),
+            "what it would do; touches nothing".to_owned(),
+        ));
         likely.push((format!("golive drive {runbook}"), "the live console".to_owned()));
     }
     let others = [
@@ -34,10 +39,10 @@ pub(super) fn run(screen: Screen, common: &Common) -> Result<Exit, Failure> {
     let rows: Vec<_> = likely.into_iter().map(|(command, what)| vec![command, what]).collect();
     let mut text = format!("{} takes systems live.\n\n", screen.ink(Ink::Bold, "golive"));
     for line in table(&rows, &[]) {
-        text.push_str(&format!("  {line}\n"));
+        text.extend([format!("  {line}\n")]);
     }
     text.push_str("\n`golive --help` shows all commands.\n");
-    screen.data(&text)?;
+    screen.text(&text)?;
     Ok(Exit::Done)
 }
 
@@ -55,7 +60,7 @@ fn first_runbook() -> Option<String> {
         let entries = std::fs::read_dir(folder).ok()?;
         let mut names: Vec<_> = entries
             .filter_map(|entry| entry.ok()?.path().to_str().map(str::to_owned))
-            .filter(|name| name.ends_with(".toml"))
+            .filter(|name| Path::new(name).extension().is_some_and(|it| it == "toml"))
             .filter(|name| {
                 let text = std::fs::read_to_string(name).unwrap_or_default();
                 text.lines().any(|line| line.starts_with("golive") && line.contains('='))

@@ -70,6 +70,9 @@ impl Diagnostic for Told<'_> {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        if self.source.inner().is_empty() {
+            return None; // A file that cannot be read has no line to show.
+        }
         let main = &self.problem.at;
         let here = |label: &&crate::runbook::Label| label.place.source == main.place.source;
         let labels = std::iter::once(main).chain(self.problem.also.iter().filter(here));
@@ -179,8 +182,7 @@ mod tests {
             .label("not in the inventory")
             .also(sources["hosts.toml"].place(&(0..12)), "the hosts are here")
             .help("did you mean `web1`?");
-        let line =
-            "shop.toml:2:6: error G015 unknown-name: there is no host `web9`";
+        let line = "shop.toml:2:6: error G015 unknown-name: there is no host `web9`";
         assert_eq!(one_line(&problem, &sources), line);
         insta::assert_snapshot!(report(Screen::plain(), &problem, &sources, false));
     }

@@ -73,6 +73,7 @@ impl Screen {
         }
     }
 
+    #[cfg(test)]
     /// A screen for tests and files: no colours, 100 columns.
     pub(super) const fn plain() -> Self {
         Self {
@@ -85,14 +86,22 @@ impl Screen {
         }
     }
 
-    /// Writes data. A reader that has gone away (`golive plan … | head`) ends the command in
-    /// peace.
+    /// Writes data for people.
+    pub(super) fn text(self, text: &str) -> Result<(), Failure> {
+        self.data(&self.letters(text))
+    }
+
+    /// Writes data, byte for byte. A reader that has gone away (`golive plan … | head`) ends the
+    /// command in peace.
+    #[expect(clippy::unused_self, reason = "all that is written goes through the screen")]
     pub(super) fn data(self, text: &str) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
-        let written = out.write_all(self.letters(text).as_bytes()).and_then(|()| out.flush());
-        written.map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => Failure::said(Exit::Done),
-            _ => Failure::new(Exit::Failed, format!("cannot write to standard output: {error}")),
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        written.map_err(|error| {
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                return Failure::said(Exit::Done);
+            }
+            Failure::new(Exit::Failed, format!("cannot write to standard output: {error}"))
         })
     }
 
@@ -129,10 +138,9 @@ impl Screen {
             '─' | '╌' => '-',
             '│' => '|',
             '·' => '.',
-            '→' | '▸' => '>',
+            '→' | '▸' | '›' => '>',
             '…' => '~',
             '‹' => '<',
-            '›' => '>',
             c if c.is_ascii() => c,
             _ => '?',
         };

@@ -23,8 +23,7 @@ pub(super) fn man(screen: Screen) -> Result<Exit, Failure> {
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut page).map_err(failed)?;
     for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
-        let name = format!("golive {}", sub.get_name());
-        let man = clap_mangen::Man::new(sub.clone().name(name));
+        let man = clap_mangen::Man::new(sub.clone());
         man.render_name_section(&mut page).map_err(failed)?;
         man.render_synopsis_section(&mut page).map_err(failed)?;
         man.render_options_section(&mut page).map_err(failed)?;

@@ -2,6 +2,8 @@
 // `cfg(test)` lets helper functions use what clippy.toml allows in tests.
 
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod engine;
 #[cfg(test)]
 mod engine_back;
@@ -37,5 +39,7 @@ mod ssh_stop;
 mod ssh_ways;
 #[cfg(test)]
 mod sshd;
+#[cfg(test)]
+mod tidy;
 #[cfg(test)]
 mod wire;

@@ -1,7 +1,9 @@
 //! What every form of a plan says, in words.
 
 use crate::base::{HostId, Millis, SafeText, StepId, Timestamp};
-use crate::plan::{CheckPlan, Forecast, Plan, Rag, StepPlan, UndoPlan, VerifyPlan, Work, initial, signed};
+use crate::plan::{
+    CheckPlan, Forecast, Plan, Rag, StepPlan, UndoPlan, VerifyPlan, Work, initial, signed,
+};
 use crate::runbook::{Breach, Class, Soak, UndoStage};
 
 /// A plan with its times.
@@ -72,7 +74,8 @@ impl<'a> Facts<'a> {
 
     /// The steps that decide when the end is, in the order in which they run.
     pub(in crate::cli) fn critical_path(&self) -> Vec<&StepId> {
-        let mut path: Vec<_> = self.times.steps.iter().filter(|(_, times)| times.critical).collect();
+        let mut path: Vec<_> =
+            self.times.steps.iter().filter(|(_, times)| times.critical).collect();
         path.sort_by_key(|(id, times)| (times.planned.start, self.plan.number(id)));
         path.into_iter().map(|(id, _)| id).collect()
     }

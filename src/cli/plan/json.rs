@@ -60,9 +60,8 @@ pub(super) fn json(facts: &Facts<'_>) -> Value {
 
 fn work_json(work: &Work) -> Value {
     let text = match work {
-        Work::Run(text) | Work::Local(text) => text.shown().to_owned(),
+        Work::Run(text) | Work::Local(text) | Work::Notify { text, .. } => text.shown().to_owned(),
         Work::Manual(manual) => manual.text.clone(),
-        Work::Notify { text, .. } => text.shown().to_owned(),
         Work::Gate(_) | Work::Soak(_) => lines_of(work).join("\n"),
     };
     json!(text)

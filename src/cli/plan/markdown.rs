@@ -12,7 +12,8 @@ use super::facts::{
 pub(super) fn markdown(facts: &Facts<'_>) -> String {
     let plan = facts.plan;
     let mut lines = vec![format!("# {}", plain(plan.title.as_str())), String::new()];
-    let text = |text: &Option<SafeText>| text.as_ref().map_or(String::new(), |it| cell(it.as_str()));
+    let text =
+        |text: &Option<SafeText>| text.as_ref().map_or(String::new(), |it| cell(it.as_str()));
     let mut known = vec![
         ("Runbook", format!("`{}`, {}", plan.id, strategy_name(plan.strategy))),
         ("Owner", text(&plan.owner)),
@@ -61,7 +62,7 @@ fn schedule(facts: &Facts<'_>) -> Vec<String> {
     let end = facts.time(facts.times.planned_end);
     let mut text = format!("\nPlanned end {end} after {}", facts.takes());
     if let (Some(margin), Some(rag)) = (facts.margin(), facts.times.rag) {
-        text.push_str(&format!(", margin {} ({})", span(margin), rag_word(rag)));
+        text.extend([format!(", margin {} ({})", span(margin), rag_word(rag))]);
     }
     let path: Vec<_> = facts.critical_path().iter().map(|id| format!("`{id}`")).collect();
     lines.push(format!("{text}. Critical path (\\*): {}.", path.join(" → ")));

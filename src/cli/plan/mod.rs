@@ -18,11 +18,10 @@ pub(super) fn run(screen: Screen, args: &PlanArgs) -> Result<Exit, Failure> {
     let (_, plan) = input::load(screen, &args.file, &args.extra)?;
     let facts = Facts::new(&plan);
     let format = if args.json { PlanFormat::Json } else { args.format };
-    let text = match format {
-        PlanFormat::Tree => tree::tree(screen, &facts),
-        PlanFormat::Json => format!("{:#}\n", json::json(&facts)),
-        PlanFormat::Markdown => markdown::markdown(&facts),
-    };
-    screen.data(&text)?;
+    match format {
+        PlanFormat::Tree => screen.text(&tree::tree(screen, &facts))?,
+        PlanFormat::Json => screen.data(&format!("{:#}\n", json::json(&facts)))?,
+        PlanFormat::Markdown => screen.data(&markdown::markdown(&facts))?,
+    }
     Ok(Exit::Done)
 }

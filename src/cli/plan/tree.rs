@@ -13,18 +13,21 @@ use super::facts::{
 /// Columns before the details of a step.
 const INDENT: usize = 6;
 /// Columns of the word before a detail.
-const LABEL: usize = 8;
+const LABEL: usize = 10;
 
 /// The whole plan.
 pub(super) fn tree(screen: Screen, facts: &Facts<'_>) -> String {
     let mut lines = head(screen, facts);
+    let mut rows = step_rows(screen, facts).into_iter();
     for phase in &facts.plan.phases {
         let stage = phase.stage.map_or(String::new(), |stage| format!("  {}", stage_name(stage)));
         lines.push(String::new());
         let title = screen.ink(Ink::Bold, phase.title.as_str());
         lines.push(format!("{title}{}", screen.ink(Ink::Dim, &stage)));
-        let steps: Vec<_> = phase.steps.iter().filter_map(|id| facts.plan.step(id)).collect();
-        lines.extend(phase_lines(screen, facts, &steps));
+        for step in phase.steps.iter().filter_map(|id| facts.plan.step(id)) {
+            lines.extend(rows.next());
+            lines.extend(details(screen, facts, step));
+        }
     }
     lines.extend(schedule(screen, facts));
     lines.extend(way_back(screen, facts));
@@ -46,9 +49,22 @@ fn head(screen: Screen, facts: &Facts<'_>) -> Vec<String> {
     let environment = environment.as_ref().map_or("not named", |it| it.as_str());
     known.push(("hosts", format!("{} · environment {environment}", names_of_hosts(facts.plan))));
     known.push(("window", facts.window().unwrap_or_else(|| "none".to_owned())));
-    let steps = facts.plan.order.len();
-    let (phases, probes) = (facts.plan.phases.len(), facts.plan.probes.len());
-    known.push(("size", format!("{steps} steps in {phases} phases, {probes} probes")));
+    let count = |class| {
+        let steps = facts.plan.order.iter().filter_map(|id| facts.plan.step(id));
+        steps.filter(|step| step.class == class).count()
+    };
+    known.push((
+        "size",
+        format!(
+            "{} phases, {} steps: {} check, {} change, {} critical · {} probes",
+            facts.plan.phases.len(),
+            facts.plan.order.len(),
+            count(Class::Check),
+            count(Class::Change),
+            count(Class::Critical),
+            facts.plan.probes.len(),
+        ),
+    ));
     known.push(("digest", facts.plan.digest.short()));
     for (label, text) in known {
         lines.extend(detail(screen, 0, label, &[text], None));
@@ -61,8 +77,11 @@ fn names_of_hosts(plan: &Plan) -> String {
     if hosts.is_empty() { "none".to_owned() } else { names(&hosts) }
 }
 
-/// The steps of a phase: one aligned line each, then what exactly it does.
-fn phase_lines(screen: Screen, facts: &Facts<'_>, steps: &[&StepPlan]) -> Vec<String> {
+/// One line a step, in the order of the file, aligned over all phases.
+fn step_rows(screen: Screen, facts: &Facts<'_>) -> Vec<String> {
+    let phases = facts.plan.phases.iter();
+    let steps = phases.flat_map(|phase| &phase.steps).filter_map(|id| facts.plan.step(id));
+    let steps: Vec<_> = steps.collect();
     let rows = steps.iter().map(|step| {
         let times = facts.times.steps.get(&step.id);
         let start = times.map_or(String::new(), |times| facts.time(times.planned.start));
@@ -78,17 +97,15 @@ fn phase_lines(screen: Screen, facts: &Facts<'_>, steps: &[&StepPlan]) -> Vec<St
         ]
     });
     let rows = table(&rows.collect::<Vec<_>>(), &[0, 3]);
-    let mut lines = Vec::new();
-    for (step, row) in steps.iter().zip(rows) {
+    let painted = steps.iter().zip(rows).map(|(step, row)| {
         let row = format!("  {}", cut_end(&row, screen.width.saturating_sub(2)));
-        lines.push(match step.class {
+        match step.class {
             Class::Check => row,
             Class::Change => screen.ink(Ink::Bold, &row),
             Class::Critical => screen.ink(Ink::Red, &row),
-        });
-        lines.extend(details(screen, facts, step));
-    }
-    lines
+        }
+    });
+    painted.collect()
 }
 
 fn details(screen: Screen, facts: &Facts<'_>, step: &StepPlan) -> Vec<String> {
@@ -126,7 +143,11 @@ fn details(screen: Screen, facts: &Facts<'_>, step: &StepPlan) -> Vec<String> {
         one("limit", &[format!("{timeout}{silence}")], Some(Ink::Dim));
     }
     let start = if step.auto { " · starts by itself" } else { "" };
-    one("class", &[format!("{}: {}{start}", class_word(step.class), step.class_because)], Some(Ink::Dim));
+    one(
+        "class",
+        &[format!("{}: {}{start}", class_word(step.class), step.class_because)],
+        Some(Ink::Dim),
+    );
     match &step.undo {
         UndoPlan::None if step.class == Class::Check => {}
         UndoPlan::None => one("undo", &["none".to_owned()], Some(Ink::Yellow)),
@@ -207,7 +228,8 @@ fn schedule(screen: Screen, facts: &Facts<'_>) -> Vec<String> {
             crate::plan::Rag::Red => Ink::Red,
         };
         let closes = window.zone.time(window.closes);
-        let text = format!("{} until the window closes at {closes}: {}", span(margin), rag_word(rag));
+        let text =
+            format!("{} until the window closes at {closes}: {}", span(margin), rag_word(rag));
         one("margin", text, Some(ink));
     }
     let path: Vec<_> = facts.critical_path().into_iter().map(ToString::to_string).collect();
@@ -253,24 +275,24 @@ fn way_back(screen: Screen, facts: &Facts<'_>) -> Vec<String> {
     }
     for (step, why) in facts.irreversible() {
         let text = format!("{} cannot be undone: {why}", step.id);
-        lines.extend(detail(screen, 2, "", &[text], Some(Ink::Red)));
+        lines.extend(detail(screen, 2, "no undo", &[text], Some(Ink::Red)));
     }
     let worst = &facts.times.backout;
     let ends = facts.time(worst.worst_ends);
-    let mut text = format!("backout worst {}, back at {ends}", worst.worst);
+    let mut text = format!("worst {}, back at {ends}", worst.worst);
     let mut ink = None;
     if let Some(window) = &facts.plan.window {
         let left = crate::plan::signed(worst.worst_ends, window.closes);
         if left < 0 {
             ink = Some(Ink::Red);
-            text.push_str(&format!(": {} AFTER THE WINDOW CLOSES", span(-left)));
+            text.extend([format!(": {} AFTER THE WINDOW CLOSES", span(-left))]);
         } else {
-            text.push_str(&format!(", {} before the window closes", span(left)));
+            text.extend([format!(", {} before the window closes", span(left))]);
         }
         let latest = window.zone.time(window.closes.before(worst.worst));
-        text.push_str(&format!(" · latest safe rollback at the end {latest}"));
+        text.extend([format!(" · latest safe rollback at the end {latest}")]);
     }
-    lines.extend(detail(screen, 2, "", &[text], ink));
+    lines.extend(detail(screen, 2, "backout", &[text], ink));
     lines
 }
 

@@ -1,0 +1,5 @@
+//! A run without a screen.
+
+mod answers;
+
+pub(super) use answers::{Answer, answer};

@@ -1,0 +1,2 @@
+#!/bin/sh
+retire "$GL_RELEASE"
