@@ -1,5 +1,10 @@
 //! Words that every layer uses: names, points in time, digests, and text made safe.
 //!
+//! # Invariants
+//!
+//! - A name or a span is parsed once; after that it is known to be one.
+//! - [`SafeText`] acts on no terminal, whoever wrote it.
+//!
 //! # Deliberately absent
 //!
 //! No clock, no disk, no network. Imports nothing from this crate.

@@ -116,7 +116,7 @@ fn no_test_is_forgotten() {
 /// business; written in two halves, so that this file does not contain them.
 const WORDS: &[&str] = &[
     concat!("FIX", "ME"),
-    concat!("X", "XX"),
+    concat!(" X", "XX"),
     concat!("todo", "!("),
     concat!("unimplemented", "!("),
     concat!("/work", "/"),
