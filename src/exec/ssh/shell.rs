@@ -3,7 +3,8 @@
 //! The exec request is one fixed line, harmless in any login shell. The step's text and its
 //! variables follow on standard input, so that `ps` on the host shows neither; what is left of
 //! standard input is the step's own. `read` takes exactly one line and not a byte more: POSIX
-//! wants it so, and every shell that was tried does it.
+//! wants it so, and dash, bash, busybox, mksh, ksh93, zsh, yash and posh do it. All of these,
+//! tcsh and fish were tried as login shells.
 //!
 //! Before the step begins, the shell says so on standard error, with the number of its process
 //! group and the birth of its leader. That line tells a step that began from a forced command
@@ -255,6 +256,12 @@ pub(super) fn living(output: &str) -> Option<Vec<Survivor>> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::process::CommandExt as _;
+    use std::path::Path;
+    use std::process::{Command, Output, Stdio};
+
     use super::{BOOTSTRAP, Begun, Group, MarkFinder, TAKE_LINE, control, living, preamble};
 
     #[test]
@@ -330,5 +337,52 @@ mod tests {
         for at in negative {
             assert!(line.as_bytes()[..at].ends_with(b"-- "), "{line}");
         }
+    }
+
+    /// Runs the bootstrap with `sh` being `shell`; `None` if there is no such shell.
+    fn bootstrap(shell: &str, own_group: bool, input: &str) -> Option<(u32, Output)> {
+        let path = std::env::var("PATH").unwrap();
+        let program = path.split(':').map(|dir| Path::new(dir).join(shell)).find(|p| p.exists())?;
+        let dir = tempfile::tempdir().unwrap();
+        symlink(program, dir.path().join("sh")).unwrap();
+        let mut command = Command::new(dir.path().join("sh"));
+        command
+            .args(["-c", BOOTSTRAP])
+            .env("PATH", format!("{}:{path}", dir.path().display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if own_group {
+            command.process_group(0);
+        }
+        let mut child = command.spawn().unwrap();
+        child.stdin.take()?.write_all(input.as_bytes()).unwrap();
+        Some((child.id(), child.wait_with_output().unwrap()))
+    }
+
+    #[test]
+    fn every_shell_takes_the_step_and_leaves_it_its_input() {
+        let env = [("GL_X".to_owned(), "v1\nit's $x".to_owned())];
+        let line = "echo \"[$GL_X]\"\ncat\nexit 6";
+        let mut tried = 0;
+        for shell in ["dash", "bash", "busybox", "mksh", "ksh93", "zsh", "yash", "posh"] {
+            for (own_group, become_) in [(true, None), (false, None), (true, Some("env A=1"))] {
+                let mut input = preamble("abc", line, &env, become_).unwrap();
+                input.push_str("rest\nof input");
+                let Some((pid, output)) = bootstrap(shell, own_group, &input) else { continue };
+                tried += 1;
+                assert_eq!(output.stdout, b"[v1\nit's $x]\nrest\nof input", "{shell}");
+                assert_eq!(output.status.code(), Some(6), "{shell}");
+                let (pass, begun) = MarkFinder::new("abc").feed(&output.stderr);
+                assert_eq!(pass, b"", "{shell}");
+                // Not a group's leader by itself, it was made one without a change of number.
+                assert_eq!(
+                    begun.and_then(Begun::group).map(|group| group.id),
+                    Some(pid),
+                    "{shell}"
+                );
+            }
+        }
+        assert!(tried >= 3, "no shell was found");
     }
 }
