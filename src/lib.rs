@@ -19,6 +19,7 @@
 //! | [`practice`] | the practice fleet: SSH servers in the process, a small world behind them |
 //! | [`session`] | one run without a screen: the clock, the loop, the dispatcher |
 //! | [`report`] | the record as documents |
+//! | [`ui`] | state in, cells out; key in, intent out |
 //! | [`cli`] | arguments, messages, exit codes |
 //!
 //! # Invariants
@@ -36,3 +37,4 @@ pub mod practice;
 pub mod report;
 pub mod runbook;
 pub mod session;
+pub mod ui;

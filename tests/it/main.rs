@@ -28,6 +28,8 @@ mod report;
 #[cfg(test)]
 mod runbook;
 #[cfg(test)]
+mod screen;
+#[cfg(test)]
 mod session;
 #[cfg(test)]
 mod ssh;

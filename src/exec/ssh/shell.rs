@@ -259,7 +259,7 @@ mod tests {
     use std::io::Write as _;
     use std::os::unix::fs::symlink;
     use std::os::unix::process::CommandExt as _;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
     use std::process::{Command, Output, Stdio};
 
     use super::{BOOTSTRAP, Begun, Group, MarkFinder, TAKE_LINE, control, living, preamble};
@@ -339,14 +339,10 @@ mod tests {
         }
     }
 
-    fn program(name: &str) -> Option<PathBuf> {
-        let path = std::env::var_os("PATH")?;
-        std::env::split_paths(&path).map(|dir| dir.join(name)).find(|program| program.exists())
-    }
-
-    /// Runs the bootstrap with `sh` being `program`.
-    fn bootstrap(program: &Path, own_group: bool, input: &str) -> (u32, Output) {
+    /// Runs the bootstrap with `sh` being `shell`; `None` if there is no such shell.
+    fn bootstrap(shell: &str, own_group: bool, input: &str) -> Option<(u32, Output)> {
         let path = std::env::var("PATH").unwrap();
+        let program = path.split(':').map(|dir| Path::new(dir).join(shell)).find(|p| p.exists())?;
         let dir = tempfile::tempdir().unwrap();
         symlink(program, dir.path().join("sh")).unwrap();
         let mut command = Command::new(dir.path().join("sh"));
@@ -360,8 +356,8 @@ mod tests {
             command.process_group(0);
         }
         let mut child = command.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        (child.id(), child.wait_with_output().unwrap())
+        child.stdin.take()?.write_all(input.as_bytes()).unwrap();
+        Some((child.id(), child.wait_with_output().unwrap()))
     }
 
     #[test]
@@ -370,11 +366,10 @@ mod tests {
         let line = "echo \"[$GL_X]\"\ncat\nexit 6";
         let mut tried = 0;
         for shell in ["dash", "bash", "busybox", "mksh", "ksh93", "zsh", "yash", "posh"] {
-            let Some(program) = program(shell) else { continue };
             for (own_group, become_) in [(true, None), (false, None), (true, Some("env A=1"))] {
                 let mut input = preamble("abc", line, &env, become_).unwrap();
                 input.push_str("rest\nof input");
-                let (pid, output) = bootstrap(&program, own_group, &input);
+                let Some((pid, output)) = bootstrap(shell, own_group, &input) else { continue };
                 tried += 1;
                 assert_eq!(output.stdout, b"[v1\nit's $x]\nrest\nof input", "{shell}");
                 assert_eq!(output.status.code(), Some(6), "{shell}");

@@ -1,0 +1,148 @@
+//! The last facts of the journal, as lines for people.
+
+use std::collections::VecDeque;
+
+use crate::base::{SafeText, Timestamp};
+use crate::engine::{End, Event, Fact, Verdict};
+
+/// Facts kept for the audit view.
+pub const FACTS_MAX: usize = 2_000;
+
+/// One fact as a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditLine {
+    /// Its line in the journal.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub who: SafeText,
+    /// What, in one word.
+    pub what: &'static str,
+    /// About what.
+    pub about: SafeText,
+}
+
+/// The tail of the journal.
+#[derive(Clone, Debug, Default)]
+pub struct AuditTail {
+    lines: VecDeque<AuditLine>,
+}
+
+impl AuditTail {
+    /// Takes in a fact that is on disk.
+    pub fn push(&mut self, seq: u64, at: Timestamp, fact: &Fact) {
+        if self.lines.len() == FACTS_MAX {
+            self.lines.pop_front();
+        }
+        let (what, about) = describe(&fact.event);
+        self.lines.push_back(AuditLine {
+            seq,
+            at,
+            who: SafeText::new(fact.by.name()),
+            what,
+            about: SafeText::new(&about),
+        });
+    }
+
+    /// The lines, oldest first.
+    pub const fn lines(&self) -> &VecDeque<AuditLine> {
+        &self.lines
+    }
+}
+
+/// An event's word and what it is about.
+fn describe(event: &Event) -> (&'static str, String) {
+    match event {
+        Event::SessionOpened(genesis) => {
+            let plan = genesis.plan.short();
+            ("opened", format!("{} {} plan {plan}", genesis.kind.word(), genesis.runbook))
+        }
+        Event::RunBegan => ("began", String::new()),
+        Event::Resumed { driver, away, in_doubt, .. } => {
+            ("resumed", format!("by {driver} after {away}, {} in doubt", in_doubt.len()))
+        }
+        Event::DriverLeft { why } => ("driver left", why.to_string()),
+        Event::AttemptStarted { key, places, payload, .. } => {
+            ("started", format!("{key} in {} places, sends {}", places.len(), payload.short()))
+        }
+        Event::JobEnded { job, end, transcript } => {
+            let bytes = transcript.map_or(0, |transcript| transcript.bytes);
+            ("ended", format!("{job} {}, {bytes} bytes", end_words(end)))
+        }
+        Event::TimeLimitReached { key } => ("time limit", key.to_string()),
+        Event::StopAsked { key } => ("stop asked", key.to_string()),
+        Event::RetryPlanned { step, .. } => ("retry planned", step.to_string()),
+        Event::SoakStarted { step, .. } => ("soak started", step.to_string()),
+        Event::SoakBreached { step, probe, health } => {
+            ("soak breached", format!("{step}: {probe} {}", health.word()))
+        }
+        Event::Settled { step, part, verdict } => {
+            let undo = if part.is_undo() { "undo of " } else { "" };
+            ("settled", format!("{undo}{step} {}", verdict_word(*verdict)))
+        }
+        Event::Skipped { step, reason } => ("skipped", format!("{step}: {reason}")),
+        Event::DoneByHand { step, reason, .. } => ("done by hand", format!("{step}: {reason}")),
+        Event::FailureAccepted { step, reason, .. } => {
+            ("failure accepted", format!("{step}: {reason}"))
+        }
+        Event::SignedOff { step, words, .. } => ("signed off", format!("{step}: {words}")),
+        Event::GateDecided { step, choice, reason, .. } => {
+            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            ("gate", format!("{step} {}{reason}", super::text::choice(*choice)))
+        }
+        Event::Held { why } => ("held", why.to_string()),
+        Event::Continued => ("continued", String::new()),
+        Event::AutoAdvance { on } => ("auto-advance", super::text::on_off(*on).to_owned()),
+        Event::GuardOpened => ("guard open", String::new()),
+        Event::GuardClosed { why } => ("guard closed", why.to_string()),
+        Event::RollbackBegan { reason, items, .. } => {
+            ("rollback", format!("{} items: {reason}", items.len()))
+        }
+        Event::RollbackEnded { verified: true } => ("rolled back", "verified".to_owned()),
+        Event::RollbackEnded { verified: false } => ("rolled back", "NOT verified".to_owned()),
+        Event::HealthChanged { probe, was, is, .. } => {
+            ("health", format!("{probe} {} -> {}", was.word(), is.word()))
+        }
+        Event::AlarmRaised { text, .. } => ("alarm", text.to_string()),
+        Event::AlarmCleared { .. } => ("alarm over", String::new()),
+        Event::AlarmsAcknowledged => ("acknowledged", String::new()),
+        Event::Noted { step, text } => {
+            let step = step.as_ref().map(|step| format!("{step}: ")).unwrap_or_default();
+            ("note", format!("{step}{text}"))
+        }
+        Event::Captured { name, value, from } => ("captured", format!("{name}={value} on {from}")),
+        Event::ClockJumped { millis } => ("clock jumped", format!("{millis} ms")),
+        Event::Completed => ("completed", String::new()),
+        Event::Abandoned { reason } => ("abandoned", reason.to_string()),
+        Event::Closed => ("closed", String::new()),
+    }
+}
+
+/// How a job ended, in words.
+pub(super) fn end_words(end: &End) -> String {
+    match end {
+        End::Exited { code, unmet: None, .. } => format!("exit {code}"),
+        End::Exited { code, unmet: Some(unmet), .. } => format!("exit {code}, {unmet}"),
+        End::Signalled { signal } => format!("ended by signal {signal}"),
+        End::Stopped { survivors: None } => "stopped, not known what still lives".to_owned(),
+        End::Stopped { survivors: Some(alive) } if alive.is_empty() => "stopped, gone".to_owned(),
+        End::Stopped { survivors: Some(alive) } => {
+            let alive: Vec<&str> = alive.iter().map(SafeText::as_str).collect();
+            format!("stopped, still alive: {}", alive.join(", "))
+        }
+        End::NotStarted { why } => format!("not started: {why}"),
+        End::Unknown { why } => format!("unknown: {why}"),
+    }
+}
+
+/// The word of a verdict.
+const fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Succeeded => "succeeded",
+        Verdict::Cancelled => "cancelled",
+        Verdict::Failed => "failed",
+        Verdict::TimedOut => "timed_out",
+        Verdict::Unknown => "unknown",
+    }
+}

@@ -1,0 +1,285 @@
+//! The choice after a failure: the facts first, then what can be done. Nothing is chosen for you.
+
+use ratatui::text::{Line, Span};
+
+use crate::base::{StepId, Timestamp, cells, pad};
+use crate::engine::{Command, End, Gesture, Part, Place, RunStage, Status, Track, Which};
+use crate::plan::{StepPlan, UndoPlan, Work};
+use crate::runbook::Class;
+
+use super::audit::end_words;
+use super::header::short_span;
+use super::keymap::{Action, Spot, binding};
+use super::model::{Model, command};
+use super::sheet::Sheet;
+use super::step::{Rows, estimate};
+use super::text;
+use super::theme::{Role, Theme};
+
+/// The dialog.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub(super) step: StepId,
+    pub(super) part: Part,
+    pub(super) opened: Timestamp,
+    /// The letter that was typed.
+    pub(super) choice: Option<Action>,
+    pub(super) scroll: usize,
+}
+
+/// One line of the choices.
+struct Offer {
+    action: Action,
+    name: String,
+    what: String,
+    takes: String,
+}
+
+impl Failure {
+    fn track<'m>(&self, m: &Model<'m>) -> &'m Track {
+        m.state.track_of(&self.step, self.part)
+    }
+
+    /// Whether anything of it may have run without anybody knowing.
+    pub(super) fn is_unknown(&self, m: &Model<'_>) -> bool {
+        let track = self.track(m);
+        let unknown = |end: Option<&crate::engine::PlaceEnd>| {
+            end.is_some_and(|end| end.end.verdict() == crate::engine::Verdict::Unknown)
+        };
+        track.status == Status::Unknown || track.latest_ends().into_values().any(unknown)
+    }
+
+    /// The command of a retry that needs no reason.
+    pub(super) fn retry(&self, which: Which, m: &Model<'_>) -> Command {
+        Command::Retry {
+            step: self.step.clone(),
+            part: self.part,
+            which,
+            gesture: Gesture { class: Class::Change, after: m.now.since(self.opened) },
+            reason: None,
+        }
+    }
+
+    /// Whether a choice is on the list.
+    pub(super) fn offers(&self, action: Action, m: &Model<'_>) -> bool {
+        self.list(m).iter().any(|offer| offer.action == action)
+    }
+
+    fn list(&self, m: &Model<'_>) -> Vec<Offer> {
+        let Some(step) = m.plan().step(&self.step) else { return Vec::new() };
+        let takes = short_span(estimate(step, self.part));
+        let none = || "-".to_owned();
+        let offer = |action, name: &str, what: &str, takes: String| Offer {
+            action,
+            name: name.to_owned(),
+            what: what.to_owned(),
+            takes,
+        };
+        let held = "nothing new runs, the clock goes on";
+        let mut list = vec![offer(Action::HoldAndLook, "Hold and look", held, none())];
+        list.extend(self.retries(m, &takes));
+        if self.has_verify(step) {
+            let what = "nothing is run again, only its `verify`";
+            list.push(offer(Action::Recheck, "Check it again", what, none()));
+        }
+        if step.skippable && !self.part.is_undo() {
+            let what = "it is SKIPPED; what needs it may start";
+            list.push(offer(Action::Skip, "Skip, with a reason", what, none()));
+        }
+        let what = "how, and how it was checked; nothing is run";
+        list.push(offer(Action::ByHand, "Done by hand", what, none()));
+        let what = "the failure stays in the record, the run goes on";
+        list.push(offer(Action::Accept, "Accept the failure", what, none()));
+        if m.state.stage() == RunStage::Active {
+            let items = text::count(m.way_back.items.len(), "step", "steps");
+            let what = format!("opens the guarded panel: {items}");
+            let takes = short_span(m.way_back.takes());
+            list.push(offer(Action::Guard, "ROLL BACK everything", &what, takes));
+        }
+        list
+    }
+
+    fn retries(&self, m: &Model<'_>, takes: &str) -> Vec<Offer> {
+        let track = self.track(m);
+        let failed: Vec<String> = track.failed_places().iter().map(Place::to_string).collect();
+        let all = track.latest_ends().len();
+        let offer = |action, name: String, what: &str| Offer {
+            action,
+            name,
+            what: what.to_owned(),
+            takes: takes.to_owned(),
+        };
+        if self.is_unknown(m) {
+            let what = "first write why it is safe, then confirm once more";
+            return vec![offer(Action::RetryFailed, "Run it again".to_owned(), what)];
+        }
+        if failed.is_empty() || failed.len() == all {
+            return vec![offer(Action::RetryFailed, "Retry".to_owned(), "the same command again")];
+        }
+        let name = format!("Retry on {}", failed.join(" "));
+        let only = "the same command, only there";
+        let every = format!("the same command on all {all}");
+        vec![
+            offer(Action::RetryFailed, name, only),
+            offer(Action::RetryAll, "Retry on all".to_owned(), &every),
+        ]
+    }
+
+    fn has_verify(&self, step: &StepPlan) -> bool {
+        match &step.undo {
+            UndoPlan::Undo(undo) if self.part.is_undo() => undo.verify.is_some(),
+            UndoPlan::None | UndoPlan::Undo(_) | UndoPlan::Irreversible(_) => step.verify.is_some(),
+        }
+    }
+
+    /// The dialog as rows.
+    pub(super) fn sheet(&self, m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
+        let mut rows = Rows::new(m, theme, width);
+        self.facts(&mut rows);
+        rows.blank();
+        self.choices(&mut rows);
+        let chosen = self.choice.and_then(|action| {
+            let key = binding(Spot::Failure, action)?.presses.first()?.name();
+            let offer = self.list(m).into_iter().find(|offer| offer.action == action)?;
+            Some(format!("[ {key} ] {}:  y does it", offer.name))
+        });
+        let chosen = chosen.unwrap_or_else(|| format!("[   ]  {}", text::NOTHING_CHOSEN));
+        let foot = vec![Line::from(vec![
+            Span::styled("Choice ", theme.style(Role::Text)),
+            Span::styled(chosen, theme.style(Role::Key)),
+        ])];
+        let undo = if self.part.is_undo() { "undo of " } else { "" };
+        let title = format!("{undo}{} {}", self.step, self.headline(m));
+        Sheet { title, remark: "choose".to_owned(), body: rows.lines, foot, low: false, must: 0 }
+    }
+
+    fn headline(&self, m: &Model<'_>) -> String {
+        let track = self.track(m);
+        let (failed, all) = (track.failed_places(), track.latest_ends().len());
+        let on = match failed.as_slice() {
+            [] => String::new(),
+            [one] => format!(" on {one} ({} of {all})", failed.len()),
+            [..] => format!(" on {} of {all}", failed.len()),
+        };
+        let what = match track.status {
+            Status::Unknown => "MAY HAVE RUN",
+            Status::TimedOut => "TIMED OUT",
+            Status::Cancelled => "WAS STOPPED",
+            Status::Failed
+            | Status::Pending
+            | Status::Running
+            | Status::Waiting
+            | Status::Soaking { .. }
+            | Status::Verifying
+            | Status::Succeeded
+            | Status::Skipped
+            | Status::DoneByHand
+            | Status::FailureAccepted => "FAILED",
+        };
+        format!("{what}{on}. What now?")
+    }
+
+    fn facts(&self, rows: &mut Rows<'_, '_>) {
+        let m = rows.m;
+        let track = self.track(m);
+        if self.is_unknown(m) {
+            rows.say_as("Unknown", text::UNKNOWN_1, Role::Warning);
+            rows.say_as("", text::UNKNOWN_2, Role::Title);
+        }
+        let started = track.last_action().map(|attempt| attempt.started);
+        for (place, end) in track.latest_ends() {
+            let Some(end) = end else { continue };
+            let spent = started.map(|start| format!(" after {}", end.at.since(start)));
+            let role = if matches!(end.end, End::Exited { unmet: None, .. }) {
+                Role::Text
+            } else {
+                Role::Title
+            };
+            let said = format!(
+                "{}  {place}  {}{}",
+                m.time(end.at),
+                end_words(&end.end),
+                spent.unwrap_or_default()
+            );
+            rows.say_as("Ended", &said, role);
+        }
+        self.verification(rows);
+        if let Some(step) = m.plan().step(&self.step)
+            && let Some(work) = Model::work(step, self.part)
+        {
+            match work {
+                Work::Run(_) | Work::Local(_) => {
+                    rows.command("$", command(work).unwrap_or_default());
+                }
+                Work::Manual(_) | Work::Gate(_) | Work::Soak(_) | Work::Notify { .. } => {
+                    rows.work(step, self.part);
+                }
+            }
+        }
+        self.output(rows);
+        let mut alarms = m.state.open_alarms();
+        alarms.retain(|alarm| alarm.id == crate::engine::AlarmId::Step(self.step.clone()));
+        let attempts =
+            track.attempts.iter().filter(|attempt| attempt.key.part == self.part).count();
+        rows.say("Attempts", &attempts.to_string());
+        rows.way_back();
+    }
+
+    /// What the verification said, where that was what failed.
+    fn verification(&self, rows: &mut Rows<'_, '_>) {
+        let track = self.track(rows.m);
+        let Some(last) = track.last() else { return };
+        if !matches!(last.key.part, Part::Verify | Part::UndoVerify) {
+            return;
+        }
+        for (place, end) in &last.places {
+            if let Some(end) = end {
+                let said = format!("{}  {place}  {}", rows.m.time(end.at), end_words(&end.end));
+                rows.say_as("Verify", &said, Role::Title);
+            }
+        }
+    }
+
+    /// The last lines that the failed places printed.
+    fn output(&self, rows: &mut Rows<'_, '_>) {
+        let m = rows.m;
+        let bad = self.track(m).failed_places();
+        let of = |job: &crate::engine::Job| {
+            Model::is_of(job, &self.step, self.part) && (bad.is_empty() || bad.contains(&job.place))
+        };
+        let lines = m.log.last(of, u64::MAX, 3);
+        for (at, (job, line)) in lines.into_iter().enumerate() {
+            let said = format!("{} | {}", job.place, line.text);
+            rows.say(if at == 0 { "Output" } else { "" }, &said);
+        }
+    }
+
+    fn choices(&self, rows: &mut Rows<'_, '_>) {
+        let theme = rows.theme;
+        let list = self.list(rows.m);
+        let name_width = list.iter().map(|offer| cells(&offer.name)).max().unwrap_or(0);
+        let name_width = name_width.clamp(20, (rows.width / 3).max(20));
+        let room = rows.width.saturating_sub(name_width + 12);
+        for offer in list {
+            let key = binding(Spot::Failure, offer.action)
+                .and_then(|binding| binding.presses.first())
+                .map(|press| press.name())
+                .unwrap_or_default();
+            let chosen = self.choice == Some(offer.action);
+            let role = if chosen { Role::Selected } else { Role::Text };
+            let mark = if chosen { ">" } else { " " };
+            rows.lines.push(Line::from(vec![
+                Span::styled(format!("{mark} {key}  "), theme.style(Role::Key)),
+                Span::styled(
+                    format!(
+                        "{}  {} {:>4}",
+                        pad(&offer.name, name_width),
+                        pad(&offer.what, room),
+                        offer.takes
+                    ),
+                    theme.style(role),
+                ),
+            ]));
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The rollback guard: opening it sends nothing; two digits and a count-down start the way back.
+
+use std::collections::BTreeSet;
+
+use ratatui::text::{Line, Span};
+
+use crate::base::{Millis, SafeText, Timestamp, cells, cut_middle, pad};
+use crate::engine::{Command, Item, Place, WayBackItem};
+use crate::plan::signed;
+
+use super::canvas::wrap_command;
+use super::confirm::Code;
+use super::header::{delta, short_span};
+use super::model::Model;
+use super::sheet::Sheet;
+use super::step::Rows;
+use super::text;
+use super::theme::{Role, Theme};
+
+/// How long the count-down takes.
+const COUNTDOWN: Millis = Millis::from_secs(3);
+
+/// After this long without a key the guard closes.
+pub(super) const PATIENCE: Millis = Millis::from_secs(60);
+
+/// How far the gesture has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The panel is open; digits count.
+    Open,
+    /// The right digits were typed and the reason is missing.
+    Reason,
+    /// Counting down since then.
+    Counting(Timestamp),
+    /// Asked for; the journal has the word.
+    Sent,
+}
+
+/// The open guard.
+#[derive(Clone, Debug)]
+pub(super) struct Guard {
+    pub(super) code: Code,
+    pub(super) stage: Stage,
+    pub(super) last_key: Timestamp,
+    pub(super) reason: String,
+    pub(super) break_glass: String,
+    /// Whether every command is shown in full.
+    pub(super) full: bool,
+    /// Whether somebody looks behind the panel.
+    pub(super) peek: bool,
+    pub(super) scroll: usize,
+    /// The plan that the eyes have seen.
+    seen: Vec<WayBackItem>,
+    changed: BTreeSet<Item>,
+    /// Whether the journal has said that it is open.
+    pub(super) confirmed: bool,
+}
+
+impl Guard {
+    pub(super) fn new(digits: [u8; 2], m: &Model<'_>) -> Self {
+        Self {
+            code: Code::new(digits),
+            stage: Stage::Open,
+            last_key: m.now,
+            reason: String::new(),
+            break_glass: String::new(),
+            full: false,
+            peek: false,
+            scroll: 0,
+            seen: m.way_back.items.clone(),
+            changed: BTreeSet::new(),
+            confirmed: m.state.guard().is_some(),
+        }
+    }
+
+    /// Whether the break-glass reason has to come before the digits.
+    pub(super) fn locked(&self, m: &Model<'_>) -> bool {
+        m.way_back.past.is_some() && self.break_glass.is_empty()
+    }
+
+    /// The reason of the rollback; a break-glass reason is one.
+    pub(super) fn why(&self) -> &str {
+        if self.reason.is_empty() { &self.break_glass } else { &self.reason }
+    }
+
+    /// Takes notice of a plan that has changed; says whether it has.
+    pub(super) fn look(&mut self, m: &Model<'_>) -> bool {
+        if self.seen == m.way_back.items || self.stage == Stage::Sent {
+            return false;
+        }
+        let new = m.way_back.items.iter().filter(|item| !self.seen.contains(item));
+        self.changed = new.map(|item| item.item.clone()).collect();
+        self.seen.clone_from(&m.way_back.items);
+        true
+    }
+
+    /// Seconds left of the count-down, from 3 to 1; 0 when it is over.
+    pub(super) const fn seconds(&self, now: Timestamp) -> Option<u64> {
+        match self.stage {
+            Stage::Counting(since) => {
+                let left = COUNTDOWN.minus(now.since(since));
+                Some(left.as_millis().div_ceil(1000))
+            }
+            Stage::Open | Stage::Reason | Stage::Sent => None,
+        }
+    }
+
+    /// The command that the gesture stands for.
+    pub(super) fn command(&self, m: &Model<'_>) -> Command {
+        let break_glass = m.way_back.past.as_ref().map(|_| SafeText::new(&self.break_glass));
+        Command::RollBack { reason: SafeText::new(self.why()), break_glass }
+    }
+
+    /// The panel as rows.
+    pub(super) fn sheet(&self, m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
+        if let Some(seconds) = self.seconds(m.now) {
+            return self.countdown(seconds, m, theme, width);
+        }
+        let mut rows = Rows::new(m, theme, width);
+        Self::facts(&mut rows);
+        self.items(&mut rows);
+        if !m.way_back.unreachable.is_empty() {
+            let hosts = super::step::names(&m.way_back.unreachable);
+            let said = format!("{hosts}: the items there will fail and say so; the others go on");
+            rows.say_as("Not up", &said, Role::Caution);
+        }
+        let n = text::count(m.way_back.items.len(), "step", "steps");
+        let remark = format!("{n} {}", short_span(m.way_back.takes()));
+        let title = if self.stage == Stage::Sent {
+            "ROLLBACK asked for, waiting for the journal".to_owned()
+        } else {
+            "ROLLBACK GUARD IS OPEN   nothing has been sent".to_owned()
+        };
+        Sheet { title, remark, body: rows.lines, foot: self.foot(m, theme), low: false, must: 0 }
+    }
+
+    fn facts(rows: &mut Rows<'_, '_>) {
+        let m = rows.m;
+        if let Some(past) = &m.way_back.past {
+            let said = format!("{past} has run: this is PAST THE POINT OF NO RETURN");
+            rows.say_as("WARNING", &said, Role::Warning);
+        }
+        let takes = m.forecast.backout.takes.max(m.way_back.takes());
+        let ends = m.now.after(takes);
+        let window = m.plan().window.as_ref().map(|window| {
+            let spare = delta(signed(ends, window.closes));
+            let closes = m.minute(window.closes);
+            let spare = spare.trim_start_matches('+').to_owned();
+            format!("   window closes {closes} ({spare} spare)")
+        });
+        let late = m.plan().window.as_ref().is_some_and(|window| ends > window.closes);
+        let said = format!(
+            "about {}, ends about {}{}",
+            short_span(takes),
+            m.minute(ends),
+            window.unwrap_or_default()
+        );
+        rows.say_as("Takes", &said, if late { Role::Caution } else { Role::Text });
+        for (at, (step, why)) in m.way_back.cannot_undo.iter().enumerate() {
+            let label = if at == 0 { "Stays" } else { "" };
+            rows.say_as(label, &format!("{step} cannot be undone: {why}"), Role::Caution);
+        }
+        if m.way_back.items.is_empty() {
+            rows.row("There is nothing to undo and nothing to do.", Role::Caution);
+        }
+    }
+
+    fn items(&self, rows: &mut Rows<'_, '_>) {
+        let width = rows.width;
+        let title_width = (width / 3).clamp(12, 36);
+        let place_width = (width / 6).clamp(8, 20);
+        let room = width.saturating_sub(title_width + place_width + 14).max(8);
+        for (at, item) in rows.m.way_back.items.iter().enumerate() {
+            let changed = self.changed.contains(&item.item);
+            let role = if changed { Role::Changed } else { Role::Text };
+            let mark = if changed { "*" } else { " " };
+            let name = format!("RB-{}", at + 1);
+            let places = places(item, place_width);
+            let command = item.command.as_str();
+            let short = self.full || cells(command) <= room;
+            let shown = if self.full { "" } else { command };
+            let cut = if short { shown.to_owned() } else { crate::base::cut_end(command, room) };
+            let head = format!(
+                "{mark}{} {} {} {} {:>4}",
+                pad(&name, 5),
+                pad(item.title.as_str(), title_width),
+                pad(&places, place_width),
+                pad(&cut, room),
+                short_span(item.estimate)
+            );
+            rows.lines.push(Line::styled(head, rows.theme.style(role)));
+            if self.full {
+                let style = rows.theme.style(Role::Title);
+                let indent = width.saturating_sub(10);
+                let lines = wrap_command(command, indent);
+                let hosts: Vec<String> = item.places.iter().map(Place::to_string).collect();
+                if cells(&hosts.join(" ")) > place_width {
+                    rows.row(&format!("        on {}", hosts.join(" ")), Role::Text);
+                }
+                let line = |line: String| Line::styled(format!("        {line}"), style);
+                rows.lines.extend(lines.into_iter().map(line));
+            }
+        }
+    }
+
+    fn foot(&self, m: &Model<'_>, theme: Theme) -> Vec<Line<'static>> {
+        let key = theme.style(Role::Key);
+        let plain = theme.style(Role::Text);
+        let dim = theme.style(Role::Dim);
+        let first = match self.stage {
+            Stage::Sent => Line::styled("Waiting for the journal.", key),
+            Stage::Open | Stage::Reason | Stage::Counting(_) if self.locked(m) => Line::from(vec![
+                Span::styled("w", key),
+                Span::styled("  write the break-glass reason; then the digits appear", plain),
+            ]),
+            Stage::Open | Stage::Reason | Stage::Counting(_) => Line::from(vec![
+                Span::styled("To start, type:   ", plain),
+                Span::styled(self.code.row(m.now), key),
+                Span::styled("   then 3 s run down, any key stops it", plain),
+            ]),
+        };
+        let why = if self.locked(m) {
+            "Reason   the break-glass reason is the reason".to_owned()
+        } else if self.why().is_empty() {
+            "Reason   none yet: asked for after the digits, or w now".to_owned()
+        } else {
+            format!("Reason   {}   (w changes it)", SafeText::new(self.why()))
+        };
+        let left = PATIENCE.minus(m.now.since(self.last_key)).as_secs();
+        vec![
+            first,
+            Line::styled(why, plain),
+            Line::styled(
+                format!(
+                    "Esc close   v commands in full   w reason   Tab behind   closes in {left} s"
+                ),
+                dim,
+            ),
+        ]
+    }
+
+    fn countdown(&self, seconds: u64, m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
+        let mut rows = Rows::new(m, theme, width);
+        let style = theme.style(Role::Warning);
+        let facts = self.countdown_facts(m);
+        for (at, row) in big_digit(seconds).iter().enumerate() {
+            let fact = facts.get(at).map_or("", String::as_str).to_owned();
+            rows.lines.push(Line::from(vec![
+                Span::raw(" ".repeat(width / 6)),
+                Span::styled((*row).to_owned(), style),
+                Span::styled(format!("     {fact}"), theme.style(Role::Title)),
+            ]));
+        }
+        let foot = Line::styled(
+            format!("{seconds}  any key = stop, back to the guard. Nothing has been sent."),
+            theme.style(Role::Key),
+        );
+        let title = "ROLLBACK STARTS".to_owned();
+        let remark = "any key stops it".to_owned();
+        Sheet { title, remark, body: rows.lines, foot: vec![foot], low: false, must: 0 }
+    }
+
+    fn countdown_facts(&self, m: &Model<'_>) -> Vec<String> {
+        let steps = text::count(m.way_back.items.len(), "step", "steps");
+        let takes = m.way_back.takes();
+        let ends = m.minute(m.now.after(takes));
+        let first = m.way_back.items.first();
+        let first_title = first.map_or(String::new(), |item| format!("first: {}", item.title));
+        let hosts = first.map_or(String::new(), |item| places(item, 30));
+        vec![
+            format!("{steps}, {}, ends {ends}", short_span(takes)),
+            first_title,
+            format!("       {hosts}"),
+            String::new(),
+            format!("reason: {}", SafeText::new(self.why())),
+        ]
+    }
+
+    /// The guard as one line, for screens that are too small for a panel.
+    pub(super) fn one_line(&self, m: &Model<'_>) -> String {
+        let items = m.way_back.items.len();
+        let takes = short_span(m.way_back.takes());
+        match (self.stage, self.seconds(m.now)) {
+            (_, Some(seconds)) => format!("RB STARTS {seconds}  any key stops"),
+            (Stage::Sent, None) => "RB asked for".to_owned(),
+            (Stage::Open | Stage::Reason | Stage::Counting(_), None) if self.locked(m) => {
+                format!("GUARD {items} steps {takes}  w reason")
+            }
+            (Stage::Open | Stage::Reason | Stage::Counting(_), None) => {
+                format!("GUARD {items} steps {takes}  {}", self.code.row(m.now))
+            }
+        }
+    }
+}
+
+/// The places of an item in few cells.
+fn places(item: &WayBackItem, width: usize) -> String {
+    let names: Vec<String> = item.places.iter().map(Place::to_string).collect();
+    let all = names.join(" ");
+    if names.is_empty() {
+        return "by hand".to_owned();
+    }
+    if cells(&all) <= width || names.len() == 1 {
+        return cut_middle(&all, width);
+    }
+    let first = names.first().map(String::as_str).unwrap_or_default();
+    let more = format!(" +{}", names.len() - 1);
+    format!("{}{more}", cut_middle(first, width.saturating_sub(cells(&more))))
+}
+
+/// A digit that can be read across the room.
+const fn big_digit(digit: u64) -> [&'static str; 5] {
+    match digit {
+        3 => ["####", "   #", " ###", "   #", "####"],
+        2 => ["####", "   #", "####", "#   ", "####"],
+        1 => ["  # ", " ## ", "  # ", "  # ", " ###"],
+        _ => ["####", "#  #", "#  #", "#  #", "####"],
+    }
+}

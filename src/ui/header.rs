@@ -1,0 +1,403 @@
+//! The rows that never leave the screen: the facts that every decision of the night needs.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::base::{Millis, cells, cut_end, cut_middle};
+use crate::engine::{Level, RunStage};
+use crate::plan::signed;
+
+use super::canvas::{put, put_line};
+use super::model::{Model, Run};
+use super::text;
+use super::theme::{Role, Theme};
+
+/// One field of a row that has to fit.
+struct Field {
+    text: String,
+    /// It may shrink to this many cells.
+    least: usize,
+    /// The one with the greatest number goes first when nothing can shrink; 0 never goes.
+    rank: u8,
+    role: Role,
+}
+
+impl Field {
+    const fn new(text: String, least: usize, rank: u8, role: Role) -> Self {
+        Self { text, least, rank, role }
+    }
+
+    fn fixed(text: String, role: Role) -> Self {
+        let least = cells(&text);
+        Self::new(text, least, 0, role)
+    }
+
+    fn slack(&self) -> usize {
+        cells(&self.text).saturating_sub(self.least)
+    }
+}
+
+const BAR: &str = " | ";
+
+/// The fields side by side in `width` cells: the longest shrink first, then the least important go.
+fn fit(mut fields: Vec<Field>, width: usize, theme: Theme) -> Line<'static> {
+    let total = |fields: &[Field]| {
+        let texts: usize = fields.iter().map(|field| cells(&field.text)).sum();
+        texts + BAR.len() * fields.len().saturating_sub(1) + 1
+    };
+    while total(&fields) > width {
+        let over = total(&fields) - width;
+        if let Some(field) = fields.iter_mut().filter(|f| f.slack() > 0).max_by_key(|f| f.slack()) {
+            let target = cells(&field.text) - field.slack().min(over.div_ceil(2).max(1));
+            field.text = cut_middle(&field.text, target);
+            field.least = field.least.min(cells(&field.text));
+            continue;
+        }
+        let last =
+            fields.iter().enumerate().filter(|(_, f)| f.rank > 0).max_by_key(|(_, f)| f.rank);
+        let Some(at) = last.map(|(at, _)| at) else { break };
+        fields.remove(at);
+    }
+    let mut spans = vec![Span::raw(" ")];
+    for (at, field) in fields.into_iter().enumerate() {
+        if at > 0 {
+            spans.push(Span::styled(BAR, theme.style(Role::Dim)));
+        }
+        spans.push(Span::styled(field.text, theme.style(field.role)));
+    }
+    Line::from(spans)
+}
+
+/// `-01:52:23` while it is ahead, `+00:03:12` when it is over.
+pub(super) fn countdown(left: i64) -> String {
+    let clock = Millis::new(left.unsigned_abs()).clock();
+    if left >= 0 { format!("-{clock}") } else { format!("+{clock}") }
+}
+
+/// `+11m`, `-02m`, `+40s`: minutes from two minutes on.
+pub(super) fn delta(millis: i64) -> String {
+    let sign = if millis < 0 { '-' } else { '+' };
+    let secs = millis.unsigned_abs() / 1000;
+    match (secs / 3600, secs / 60) {
+        (0, 0) => format!("{sign}{secs:02}s"),
+        (_, minutes) if minutes < 100 => format!("{sign}{minutes:02}m"),
+        (hours, minutes) => format!("{sign}{hours}h{:02}m", minutes % 60),
+    }
+}
+
+impl Model<'_> {
+    fn run_field(&self, short: bool) -> Field {
+        let run = self.run();
+        let role = match run {
+            Run::Running | Run::RollingBack | Run::Ready | Run::Done => Role::Title,
+            Run::Waiting | Run::GuardOpen => Role::Key,
+            Run::Hold | Run::RolledBack | Run::Abandoned => Role::Caution,
+            Run::Failed | Run::FailedHold | Run::RollbackHeld | Run::RolledBackUnverified => {
+                Role::Warning
+            }
+        };
+        let word = if short { text::run_short(run) } else { text::run(run) };
+        Field::fixed(word.to_owned(), role)
+    }
+
+    fn audit_field(&self) -> Field {
+        match self.recording {
+            None => Field::fixed(format!("AUDIT ok #{}", self.seq), Role::Text),
+            Some(why) => Field::new(format!("NOTHING IS RECORDED: {why}"), 19, 0, Role::Warning),
+        }
+    }
+
+    fn env_field(&self) -> Field {
+        let kind = self.kind();
+        Field::fixed(format!(" {} ", kind.word()), Role::Env(kind))
+    }
+
+    fn driver_field(&self) -> Field {
+        match self.state.driver_left() {
+            None => Field::new(self.state.driver().to_string(), 6, 4, Role::Text),
+            Some(since) => {
+                let gone = self.now.since(since).clock();
+                Field::fixed(format!("DRIVER LEFT {gone}"), Role::Caution)
+            }
+        }
+    }
+
+    /// The step, or the item of the rollback, and how many there are.
+    fn step_field(&self) -> Field {
+        if let Some(rollback) = self.state.rollback() {
+            let over =
+                |i: &&crate::engine::Item| self.state.track_of(&i.step, i.part).status.is_over();
+            let done = rollback.items.iter().filter(over).count();
+            return Field::fixed(format!("RB {done}/{}", rollback.items.len()), Role::Title);
+        }
+        let (over, all) = self.state.count();
+        let step = self.state.current().map(ToString::to_string).unwrap_or_default();
+        let count = format!(" {over}/{all}");
+        let text = format!("{}{count}", cut_middle(&step, 24));
+        Field::new(text, cells(&count) + cells(&step).min(8), 0, Role::Title)
+    }
+
+    fn phase_field(&self) -> Option<Field> {
+        let phase = self.state.current().and_then(|step| self.phase(step))?;
+        Some(Field::new(phase.title.to_string(), 10, 3, Role::Text))
+    }
+
+    fn elapsed_field(&self) -> Field {
+        let elapsed = self.state.began().map(|began| self.now.since(began));
+        let text = elapsed.map_or_else(|| "T+--:--:--".to_owned(), |t| format!("T+{}", t.clock()));
+        Field::fixed(text, Role::Text)
+    }
+
+    fn plan_field(&self, long: bool) -> Option<Field> {
+        if self.is_back() || self.state.began().is_none() {
+            return None;
+        }
+        let late = self.forecast.delta_millis();
+        let word = if late.unsigned_abs() < 30_000 { "on time".to_owned() } else { delta(late) };
+        let text = if long { format!("PLAN {word}") } else { word };
+        Some(Field::fixed(text, Role::Text))
+    }
+
+    fn window_field(&self, long: bool) -> Field {
+        let Some(window) = &self.plan().window else {
+            return Field::fixed(if long { "NO WINDOW" } else { "W--" }.to_owned(), Role::Text);
+        };
+        let until_open = signed(self.now, window.opens);
+        if until_open > 0 {
+            let text = format!("WINDOW OPENS {}", countdown(until_open));
+            let short = format!("W opens {}", countdown(until_open));
+            return Field::fixed(if long { text } else { short }, Role::Caution);
+        }
+        let left = signed(self.now, window.closes);
+        let role = if left <= 0 {
+            Role::Warning
+        } else if left.unsigned_abs() <= window.warn.as_millis() {
+            Role::Caution
+        } else {
+            Role::Text
+        };
+        let clock = countdown(left);
+        let closes = self.minute(window.closes);
+        Field::fixed(
+            if long { format!("WINDOW {clock} to {closes}") } else { format!("W{clock}") },
+            role,
+        )
+    }
+
+    /// The last safe rollback; once one has begun, when it ends.
+    fn way_back_field(&self, long: bool) -> Field {
+        if let Some(ends) = self.state.rollback_ends(self.now).filter(|_| self.is_back()) {
+            let spare = self.plan().window.as_ref().map(|w| signed(ends, w.closes));
+            let spare = spare.map(|s| format!(" spare {}", delta(s).trim_start_matches('+')));
+            let word = if self.state.stage() == RunStage::RollingBack { "ENDS" } else { "ENDED" };
+            let spare = spare.filter(|_| long).unwrap_or_default();
+            let text = format!("{word} {}{spare}", self.minute(ends));
+            return Field::fixed(text, Role::Title);
+        }
+        let Some(safe) = self.forecast.backout.latest_safe else {
+            let takes = short_span(self.forecast.backout.takes);
+            let text = format!("ROLL BACK takes {takes}");
+            return Field::fixed(if long { text } else { format!("RB takes {takes}") }, Role::Text);
+        };
+        let left = signed(self.now, safe);
+        let role = match left {
+            ..600_000 => Role::Warning,
+            600_000..1_800_000 => Role::Caution,
+            _ => Role::Text,
+        };
+        let (clock, by) = (countdown(left), self.minute(safe));
+        let text = match (left > 0, long) {
+            (true, true) => format!("ROLL BACK BY {by}  {clock}"),
+            (true, false) => format!("RB{clock} by {by}"),
+            (false, true) => format!("ROLL BACK BY {by} PAST {clock}"),
+            (false, false) => format!("RB PAST {clock}"),
+        };
+        Field::fixed(text, role)
+    }
+
+    fn rollback_clock(&self) -> Option<Field> {
+        let rollback = self.state.rollback()?;
+        let spent = rollback.ended.unwrap_or(self.now).since(rollback.began).clock();
+        Some(Field::fixed(format!("RB T+{spent}"), Role::Title))
+    }
+
+    /// Open warnings, cautions and advisories.
+    pub(super) fn alarm_counts(&self) -> (String, Role) {
+        let open = self.state.open_alarms();
+        let count = |level| open.iter().filter(|alarm| alarm.level == level).count();
+        let (w, c, a) = (count(Level::Warning), count(Level::Caution), count(Level::Advisory));
+        let role = if w > 0 {
+            Role::Warning
+        } else if c > 0 {
+            Role::Caution
+        } else {
+            Role::Text
+        };
+        (format!("W{w} C{c} A{a}"), role)
+    }
+
+    fn clock(&self) -> String {
+        let zone = self.zone();
+        let now = self.now;
+        let site = format!("{} {} {}", zone.time(now), zone.abbreviation(now), zone.day(now));
+        let utc = &crate::base::Zone::UTC;
+        format!("{site} {}Z {}", utc.hour_minute(now), utc.day(now))
+    }
+}
+
+/// A span in at most four cells: `45s`, `15m`, `2h5`.
+pub(super) fn short_span(span: Millis) -> String {
+    let secs = span.as_secs();
+    match secs {
+        0..60 => format!("{secs:02}s"),
+        60..6000 => format!("{:02}m", secs.div_ceil(60).min(99)),
+        6000..36_000 => format!("{}h{:01}", secs / 3600, secs % 3600 / 360),
+        _ => format!("{}h", secs / 3600),
+    }
+}
+
+/// Three rows for a wide screen.
+pub(super) fn wide(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
+    let plan = m.plan();
+    let width = usize::from(area.width);
+    let mut first = vec![m.env_field()];
+    let revision = plan.digest.short().chars().take(7).collect::<String>();
+    first.push(Field::new(format!("{} {revision}", plan.title), 12, 0, Role::Text));
+    first.extend(m.phase_field().filter(|_| !m.is_back()));
+    first.push(m.step_field());
+    first.push(m.run_field(false));
+    first.push(m.driver_field());
+    first.push(m.audit_field());
+    put_line(buf, area, 0, &fit(first, width, theme));
+
+    let utc = crate::base::Zone::UTC;
+    let zone = m.zone();
+    let site = format!("{} {} {}", zone.time(m.now), zone.abbreviation(m.now), zone.day(m.now));
+    let mut second = vec![Field::fixed(site, Role::Text)];
+    second.push(Field::fixed(format!("{}Z {}", utc.time(m.now), utc.day(m.now)), Role::Dim));
+    second.push(m.elapsed_field());
+    second.extend(m.plan_field(true));
+    second.extend(m.rollback_clock());
+    second.push(m.window_field(true));
+    second.push(m.way_back_field(true));
+    put_line(buf, area, 1, &fit(second, width, theme));
+    rule(buf, Rect { y: area.y.saturating_add(2), height: 1, ..area }, m, theme);
+}
+
+/// The rule that tells the environment by its pattern, with the counts in it.
+fn rule(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
+    let kind = m.kind();
+    let pattern = theme.pattern(kind);
+    let width = usize::from(area.width);
+    let (up, all) = m.links();
+    let environment = m.plan().environment.as_ref().map(|e| format!(" {e}")).unwrap_or_default();
+    let head = format!("{pattern}{pattern} {}{} ", kind.word(), cut_end(&environment, 20));
+    let (counts, role) = m.alarm_counts();
+    let rtt = m.rtt.as_millis();
+    let links = format!(" hosts {up}/{all} {pattern} link {rtt}ms {pattern} ");
+    let used = cells(&head) + cells(&links) + cells(&counts) + 3;
+    let middle = pattern.repeat(width.saturating_sub(used));
+    let style = theme.style(Role::Title);
+    let links_style = if up < all { theme.style(Role::Caution) } else { style };
+    let spans = vec![
+        Span::styled(head, style),
+        Span::styled(middle, style),
+        Span::styled(links, links_style),
+        Span::styled(counts, if role == Role::Text { style } else { theme.style(role) }),
+        Span::styled(format!(" {pattern}{pattern}"), style),
+    ];
+    put_line(buf, area, 0, &Line::from(spans));
+}
+
+impl Model<'_> {
+    /// How many hosts can be reached, and how many there are.
+    pub(super) fn links(&self) -> (usize, usize) {
+        let all = self.plan().hosts.len();
+        (all.saturating_sub(self.state.links_down().len()), all)
+    }
+}
+
+/// Two rows for a screen of 80 columns.
+pub(super) fn medium(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
+    let width = usize::from(area.width);
+    let clock = format!("{} ", m.clock());
+    let left = width.saturating_sub(cells(&clock));
+    let title = Field::new(m.plan().id.to_string(), 6, 2, Role::Text);
+    let first = vec![m.env_field(), title, m.step_field(), m.run_field(true)];
+    put_line(buf, area, 0, &fit(first, left, theme));
+    super::canvas::put_right(buf, area, 0, &clock, theme.style(Role::Text));
+
+    let mut second = vec![m.elapsed_field()];
+    second.extend(m.rollback_clock());
+    second.extend(m.plan_field(false));
+    second.push(m.window_field(false));
+    second.push(m.way_back_field(false));
+    second.push(m.audit_field());
+    second.push(m.driver_field());
+    put_line(buf, area, 1, &fit(second, width, theme));
+}
+
+/// Two rows and a rule for a pocket screen; the rule is the pattern of the environment.
+pub(super) fn pocket(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
+    let width = usize::from(area.width);
+    let site = format!("{} ", m.clock());
+    let first = vec![m.env_field(), m.step_field(), m.run_field(true)];
+    put_line(buf, area, 0, &fit(first, width.saturating_sub(cells(&site)), theme));
+    super::canvas::put_right(buf, area, 0, &site, theme.style(Role::Text));
+    put_line(buf, area, 1, &fit(m.pocket_facts(), width, theme));
+    put(buf, area, 2, &theme.pattern(m.kind()).repeat(width), theme.style(Role::Title));
+}
+
+/// Four rows and a rule for a strip.
+pub(super) fn strip(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
+    let width = usize::from(area.width);
+    let first = vec![m.env_field(), m.run_field(true)];
+    put_line(buf, area, 0, &fit(first, width, theme));
+    let clock = Field::fixed(m.clock(), Role::Text);
+    put_line(buf, area, 1, &fit(vec![clock, m.step_field()], width, theme));
+    let (window, back) = (m.window_field(false), m.way_back_field(false));
+    put_line(buf, area, 2, &fit(vec![window, back], width, theme));
+    let (counts, role) = m.alarm_counts();
+    let last = vec![m.elapsed_field(), Field::fixed(counts, role), m.audit_field()];
+    put_line(buf, area, 3, &fit(last, width, theme));
+    put(buf, area, 4, &theme.pattern(m.kind()).repeat(width), theme.style(Role::Title));
+}
+
+impl Model<'_> {
+    fn pocket_facts(&self) -> Vec<Field> {
+        let short = |left: i64| countdown(left).chars().take(6).collect::<String>();
+        let window = self.plan().window.as_ref().map(|w| signed(self.now, w.closes));
+        let window = window.map_or_else(|| "W--".to_owned(), |left| format!("W{}", short(left)));
+        let role = self.window_field(false).role;
+        let mut fields = vec![self.elapsed_field(), Field::fixed(window, role)];
+        let back = self.way_back_field(false);
+        fields.push(match self.forecast.backout.latest_safe.filter(|_| !self.is_back()) {
+            Some(safe) if safe > self.now => {
+                let text = format!("RB{} {}", short(signed(self.now, safe)), self.minute(safe));
+                Field::fixed(text, back.role)
+            }
+            Some(_) | None => back,
+        });
+        let audit = if self.recording.is_none() { "AUDIT ok" } else { "NOT RECORDED" };
+        let role = if self.recording.is_none() { Role::Text } else { Role::Warning };
+        fields.push(Field::fixed(audit.to_owned(), role));
+        let (counts, role) = self.alarm_counts();
+        fields.push(Field::fixed(counts, role));
+        fields
+    }
+}
+
+/// One line for a terminal's title and for screens that are too small for anything else.
+pub(super) fn one_line(m: &Model<'_>) -> String {
+    let kind = m.kind().word();
+    let step = m.focus().map(|(step, _)| step.to_string()).unwrap_or_default();
+    let back = m.way_back_field(false).text;
+    format!("{kind} {step} {} {back}", text::run_short(m.run()))
+}
+
+/// A style for whole rows.
+pub(super) fn plain(theme: Theme) -> Style {
+    theme.style(Role::Text)
+}

@@ -1,0 +1,242 @@
+//! Health panels: four values, the curve, the limits, and how old the last reading is.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use crate::base::{cells, cut_end, pad};
+use crate::engine::{Health, Panel};
+use crate::runbook::Threshold;
+
+use super::canvas::{Frame, curve, put, put_line};
+use super::model::Model;
+use super::theme::{Role, Theme, health_role};
+
+/// A number in few cells: `212`, `0.02`, `1.5e9`.
+pub(super) fn number(value: f64) -> String {
+    let size = value.abs();
+    if !value.is_finite() {
+        "?".to_owned()
+    } else if size >= 1e7 {
+        format!("{value:.1e}")
+    } else if size >= 100.0 || (value.fract() == 0.0) {
+        format!("{value:.0}")
+    } else if size >= 10.0 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.2}")
+    }
+}
+
+fn limit(word: &str, threshold: Option<Threshold>) -> Option<String> {
+    use crate::runbook::Comparison;
+    let threshold = threshold?;
+    let sign = match threshold.comparison {
+        Comparison::Less => "<",
+        Comparison::AtMost => "<=",
+        Comparison::Greater => ">",
+        Comparison::AtLeast => ">=",
+        Comparison::Equal => "=",
+        Comparison::NotEqual => "!=",
+    };
+    Some(format!("{word}{sign}{}", number(threshold.limit)))
+}
+
+/// The value and its unit; what the source said, where it gives no value.
+fn value(panel: &Panel) -> String {
+    match panel.last() {
+        None => "no reading".to_owned(),
+        Some(reading) => match reading.value {
+            Some(value) => format!("{} {}", number(value), panel.probe.unit).trim_end().to_owned(),
+            None if reading.ok => "ok".to_owned(),
+            None => "not ok".to_owned(),
+        },
+    }
+}
+
+/// The word of the health and the age; a stale reading says so.
+fn standing(panel: &Panel, m: &Model<'_>) -> String {
+    let Some(age) = panel.age(m.now) else { return "unknown, no reading yet".to_owned() };
+    let secs = age.as_secs();
+    if age > panel.probe.stale {
+        return format!("unknown, stale {secs}s");
+    }
+    format!("{} {secs}s ago", panel.health.word())
+}
+
+/// The health as it has to be read: a stale reading is unknown whatever it said.
+fn health(panel: &Panel, m: &Model<'_>) -> Health {
+    if panel.age(m.now).is_some_and(|age| age <= panel.probe.stale) {
+        panel.health
+    } else {
+        Health::Unknown
+    }
+}
+
+fn values(panel: &Panel) -> Vec<Option<f64>> {
+    panel.readings.iter().map(|reading| reading.value).collect()
+}
+
+fn limits(panel: &Panel, (warn, fail): (&str, &str)) -> String {
+    let both = [limit(warn, panel.probe.degraded), limit(fail, panel.probe.failed)];
+    both.into_iter().flatten().collect::<Vec<_>>().join("  ")
+}
+
+/// One probe in a box of at least five rows.
+fn boxed(buf: &mut Buffer, area: Rect, panel: &Panel, m: &Model<'_>, theme: Theme) {
+    let inside = Frame::thin(panel.probe.title.as_str(), "").draw(buf, area, theme);
+    let width = usize::from(inside.width);
+    let health = health(panel, m);
+    let role = health_role(health);
+    put(buf, inside, 0, &curve(&values(panel), width, theme), theme.style(Role::Text));
+    let now = format!("now {}", value(panel));
+    let limits = limits(panel, ("warn ", "fail "));
+    let both = format!("{now}  {limits}");
+    if cells(&both) <= width || inside.height < 4 {
+        put(buf, inside, 1, &both, theme.style(Role::Text));
+    } else {
+        put(buf, inside, 1, &now, theme.style(Role::Text));
+        put(buf, inside, 2, &limits, theme.style(Role::Dim));
+    }
+    let mark = format!("{} {}", theme.health(health), standing(panel, m));
+    put(buf, inside, inside.height.saturating_sub(1), &mark, theme.style(role));
+}
+
+/// The title where there is room for it, else the id.
+fn name(panel: &Panel, width: usize) -> &str {
+    let title = panel.probe.title.as_str();
+    if cells(title) <= width / 4 { title } else { panel.probe.id.as_str() }
+}
+
+/// One probe in one row.
+fn row(
+    panel: &Panel,
+    (width, name_width): (usize, usize),
+    m: &Model<'_>,
+    theme: Theme,
+) -> Line<'static> {
+    let health = health(panel, m);
+    let role = health_role(health);
+    let mark = format!("{} ", theme.health(health));
+    let name = pad(name(panel, width), name_width);
+    let now = pad(&value(panel), 8);
+    let said = if health == Health::Healthy {
+        limits(panel, ("w", "f"))
+    } else {
+        standing(panel, m).trim_end_matches(" ago").to_owned()
+    };
+    let fixed = cells(&mark) + cells(&name) + cells(&now) + 3;
+    let room = width.saturating_sub(fixed);
+    let said = cut_end(&said, room.saturating_sub(3));
+    let curve_width = room.saturating_sub(cells(&said)).min(12);
+    let line = curve(&values(panel), curve_width, theme);
+    let text = theme.style(Role::Text);
+    Line::from(vec![
+        Span::styled(mark, theme.style(role)),
+        Span::styled(format!("{name} {now} "), text),
+        Span::styled(format!("{} ", pad(&line, curve_width)), text),
+        Span::styled(said, theme.style(if health == Health::Healthy { Role::Dim } else { role })),
+    ])
+}
+
+/// Rows that the panels need in a strip of this width below the rest.
+pub(super) fn strip_height(m: &Model<'_>, wide: bool) -> u16 {
+    let probes = m.board.panels().count();
+    let rows = match probes {
+        0 => return 0,
+        1..=4 if wide => return 6,
+        probes => probes.div_ceil(2).min(4),
+    };
+    super::canvas::cell_count(rows) + 2
+}
+
+/// The panels in a strip: boxes if they fit side by side, else two columns of rows, the worst
+/// first.
+pub(super) fn strip(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme, wide: bool) {
+    let panels: Vec<&Panel> = m.board.panels().collect();
+    if wide && panels.len() <= 4 {
+        let count = super::canvas::cell_count(panels.len()).max(1);
+        let width = area.width / count;
+        for (at, panel) in panels.iter().enumerate() {
+            let at = super::canvas::cell_count(at);
+            let last = at + 1 == count;
+            let place = Rect {
+                x: area.x + at * width,
+                width: if last { area.width - at * width } else { width },
+                ..area
+            };
+            boxed(buf, place, panel, m, theme);
+        }
+        return;
+    }
+    let title = format!("{}Health", super::text::prefix(m.kind()));
+    let hidden = panels.len().saturating_sub(usize::from(area.height.saturating_sub(2)) * 2);
+    let (counts, _) = m.alarm_counts();
+    let remark = if hidden > 0 { format!("{hidden} more: 4   {counts}") } else { counts };
+    let inside = Frame::thin(&title, &remark).draw(buf, area, theme);
+    rows(buf, inside, &panels, m, theme);
+}
+
+/// Two columns of rows; if not all fit, the worst are shown.
+fn rows(buf: &mut Buffer, inside: Rect, panels: &[&Panel], m: &Model<'_>, theme: Theme) {
+    let mut shown = panels.to_vec();
+    let places = usize::from(inside.height) * 2;
+    if shown.len() > places {
+        shown.sort_by_key(|panel| std::cmp::Reverse(health(panel, m)));
+    }
+    let half = inside.width / 2;
+    let width = usize::from(half.saturating_sub(1));
+    let names = shown.iter().take(places).map(|panel| cells(name(panel, width)));
+    let name_width = names.max().unwrap_or(0).min((width / 3).max(6));
+    for (at, panel) in shown.into_iter().take(places).enumerate() {
+        let right = at % 2 == 1;
+        let place = Rect {
+            x: inside.x + if right { half + 1 } else { 0 },
+            width: half.saturating_sub(1),
+            ..inside
+        };
+        let line = row(panel, (width, name_width), m, theme);
+        put_line(buf, place, super::canvas::cell_count(at / 2), &line);
+    }
+}
+
+/// All panels in one line: the pocket form.
+pub(super) fn one_line(m: &Model<'_>, theme: Theme) -> Line<'static> {
+    let mut panels: Vec<&Panel> = m.board.panels().collect();
+    panels.sort_by_key(|panel| std::cmp::Reverse(health(panel, m)));
+    let spans = panels.into_iter().flat_map(|panel| {
+        let health = health(panel, m);
+        let text = format!("{} {} {}", theme.health(health), panel.probe.id, value(panel));
+        [Span::styled(text, theme.style(health_role(health))), Span::raw("  ")]
+    });
+    spans.collect()
+}
+
+/// The whole screen of panels: boxes in up to four columns, grouped as the runbook says.
+pub(super) fn view(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
+    let panels: Vec<&Panel> = m.board.panels().collect();
+    if panels.is_empty() {
+        put(
+            buf,
+            area,
+            0,
+            " This runbook has no probes: nothing is watched.",
+            theme.style(Role::Text),
+        );
+        return;
+    }
+    let columns = usize::from(area.width / 28).clamp(1, 4).min(panels.len());
+    let wanted = panels.len().div_ceil(columns);
+    let height = (usize::from(area.height) / wanted.max(1)).clamp(5, 9);
+    let width = area.width / super::canvas::cell_count(columns);
+    for (at, panel) in panels.into_iter().enumerate() {
+        let (column, line) = (at % columns, at / columns);
+        let x = area.x + super::canvas::cell_count(column) * width;
+        let y = area.y + super::canvas::cell_count(line * height);
+        if y >= area.bottom() {
+            break;
+        }
+        let place = Rect { x, y, width, height: super::canvas::cell_count(height) };
+        boxed(buf, place.intersection(area), panel, m, theme);
+    }
+}

@@ -1,0 +1,381 @@
+//! Where things are on the screen, from a wall to a single cell.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::base::Millis;
+
+use super::canvas::{put, put_line};
+use super::keymap::{Action, Spot};
+use super::model::{Model, Run};
+use super::screen::{Dialog, Pane, Screen, View};
+use super::theme::{Role, Theme};
+use super::{bottom, header, health, pages, step, steps, text};
+
+/// How long an answer to a key stays in the message row.
+const MESSAGE: Millis = Millis::from_secs(8);
+
+/// How much the screen can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Size {
+    Full,
+    Medium,
+    Pocket,
+    Strip,
+    Tiny,
+}
+
+pub(super) const fn size(area: Rect) -> Size {
+    match (area.width, area.height) {
+        (110.., 32..) => Size::Full,
+        (76.., 22..) => Size::Medium,
+        (56.., 16..) => Size::Pocket,
+        (38.., 9..) => Size::Strip,
+        _ => Size::Tiny,
+    }
+}
+
+/// The parts of the screen.
+pub(super) struct Parts {
+    pub(super) header: Rect,
+    pub(super) body: Rect,
+    pub(super) alarms: Rect,
+    pub(super) message: Rect,
+    pub(super) keys: Rect,
+}
+
+/// Divides the area; with a dialog the alarms shrink to one row.
+pub(super) fn parts(area: Rect, dialog: bool) -> Parts {
+    let (head, alarms) = match size(area) {
+        Size::Full => (3, if dialog { 1 } else { 4 }),
+        Size::Medium => (2, if dialog { 1 } else { 2 }),
+        Size::Pocket => (3, 1),
+        Size::Strip => (5, 1),
+        Size::Tiny => (0, 0),
+    };
+    let rows = |y: u16, height: u16| {
+        Rect { x: area.x, y: area.y + y, width: area.width, height }.intersection(area)
+    };
+    let below = alarms + 2;
+    let body = area.height.saturating_sub(head + below);
+    Parts {
+        header: rows(0, head),
+        body: rows(head, body),
+        alarms: rows(head + body, alarms),
+        message: rows(head + body + alarms, 1),
+        keys: rows(head + body + alarms + 1, 1),
+    }
+}
+
+impl Screen {
+    /// The answer to the last key while it is fresh, else what happens and what comes next.
+    pub(super) fn message(&self, buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
+        let fresh = self.said.as_ref().filter(|(at, _)| m.now.since(*at) < MESSAGE);
+        if let Some((_, words)) = fresh {
+            bottom::message(buf, area, words, theme, Role::Key);
+            return;
+        }
+        let role = match m.run() {
+            Run::Waiting | Run::Ready | Run::GuardOpen => Role::Key,
+            Run::Failed | Run::FailedHold | Run::RollbackHeld | Run::RolledBackUnverified => {
+                Role::Caution
+            }
+            Run::Running
+            | Run::Hold
+            | Run::RollingBack
+            | Run::RolledBack
+            | Run::Done
+            | Run::Abandoned => Role::Text,
+        };
+        let practice = text::practice(m.kind());
+        let words = match self.dialogs.last() {
+            Some(Dialog::Text(_)) => format!("{practice}{}", text::EDITING),
+            Some(Dialog::Guard(guard)) => match guard.seconds(m.now) {
+                Some(seconds) => format!("{practice}{}", text::starts_in(seconds)),
+                None => bottom::sentence(m),
+            },
+            Some(Dialog::Confirm(_)) => format!("{practice}{}", text::UNSENT),
+            Some(Dialog::Failure(_)) => format!("{practice}{}", text::CHOOSE),
+            Some(Dialog::Gate(_)) => format!("{practice}{}", text::UNDECIDED),
+            Some(
+                Dialog::Manual(_) | Dialog::Help { .. } | Dialog::Alarms { .. } | Dialog::Leave,
+            )
+            | None => bottom::sentence(m),
+        };
+        bottom::message(buf, area, &words, theme, role);
+    }
+
+    pub(super) fn body(
+        &mut self,
+        buf: &mut Buffer,
+        area: Rect,
+        size: Size,
+        m: &Model<'_>,
+        theme: Theme,
+    ) {
+        match size {
+            Size::Pocket | Size::Strip | Size::Tiny => self.pocket(buf, area, size, m, theme),
+            Size::Full | Size::Medium => match self.view {
+                View::Drive if !self.zoom => self.drive(buf, area, size, m, theme),
+                View::Drive | View::Step | View::Log => self.one_pane(buf, area, size, m, theme),
+                View::Health => health::view(buf, area, m, theme),
+                View::Audit => {
+                    pages::audit(buf, area, m, theme, (self.page_scroll, across(size, m, theme)));
+                }
+                View::Notes => {
+                    pages::notes(buf, area, m, theme, (self.page_scroll, across(size, m, theme)));
+                }
+            },
+        }
+    }
+
+    /// The pane that `one_pane` shows.
+    const fn pane(&self) -> Pane {
+        match self.view {
+            View::Step => Pane::Step,
+            View::Log => Pane::Log,
+            View::Drive | View::Health | View::Audit | View::Notes => self.focus,
+        }
+    }
+
+    pub(super) fn one_pane(
+        &mut self,
+        buf: &mut Buffer,
+        area: Rect,
+        size: Size,
+        m: &Model<'_>,
+        theme: Theme,
+    ) {
+        let across = across(size, m, theme);
+        let about = self.about(m);
+        match self.pane() {
+            Pane::List => steps::draw(buf, area, &self.list, m, theme, (true, across)),
+            Pane::Step => {
+                if let Some((id, part)) = &about {
+                    let how = (true, across, self.step_scroll);
+                    step::draw(buf, area, (id, *part), m, theme, how);
+                }
+            }
+            Pane::Log => self.log.draw(buf, area, about.as_ref(), m, theme, (true, across)),
+        }
+    }
+
+    pub(super) fn drive(
+        &mut self,
+        buf: &mut Buffer,
+        area: Rect,
+        size: Size,
+        m: &Model<'_>,
+        theme: Theme,
+    ) {
+        let wide = size == Size::Full;
+        let strip = health::strip_height(m, wide).min(area.height / 3);
+        let about = self.about(m);
+        let main = Rect { height: area.height - strip, ..area };
+        let below = Rect { y: main.bottom(), height: strip, ..area };
+        if m.is_back() && !wide && self.focus != Pane::Step {
+            self.back_drive(buf, main, size, m, theme);
+            health::strip(buf, below, m, theme, wide);
+            return;
+        }
+        let left = if m.is_back() {
+            main.width * 11 / 20
+        } else if wide {
+            main.width * 5 / 12
+        } else {
+            main.width * 9 / 20
+        };
+        let list = Rect { width: left, ..main };
+        let right = Rect { x: main.x + left, width: main.width - left, ..main };
+        let log_least = if wide { 8 } else { 5 };
+        let log_height = match &about {
+            Some((id, part)) => {
+                let wanted = step::height((id, *part), m, theme, right.width);
+                right.height.saturating_sub(wanted.max(8)).max(log_least).min(right.height)
+            }
+            None => right.height / 2,
+        };
+        let upper = Rect { height: right.height - log_height, ..right };
+        let lower = Rect { y: upper.bottom(), height: log_height, ..right };
+        let across = across(size, m, theme);
+        let focus = |pane| self.focus == pane;
+        steps::draw(buf, list, &self.list, m, theme, (focus(Pane::List), across));
+        if let Some((id, part)) = &about {
+            let how = (focus(Pane::Step), across, self.step_scroll);
+            step::draw(buf, upper, (id, *part), m, theme, how);
+        }
+        let log_focus = focus(Pane::Log);
+        self.log.draw(buf, lower, about.as_ref(), m, theme, (log_focus, None));
+        if strip > 0 {
+            health::strip(buf, below, m, theme, wide);
+        }
+    }
+
+    /// The way back on a narrow screen: the list over the whole width, the log below it.
+    pub(super) fn back_drive(
+        &mut self,
+        buf: &mut Buffer,
+        area: Rect,
+        size: Size,
+        m: &Model<'_>,
+        theme: Theme,
+    ) {
+        let rows = super::canvas::cell_count(m.way_back.items.len()).saturating_add(2);
+        let upper = rows.clamp(4, area.height.saturating_sub(4).max(4)).min(area.height);
+        let list = Rect { height: upper, ..area };
+        let log = Rect { y: list.bottom(), height: area.height - upper, ..area };
+        let across = across(size, m, theme);
+        let about = self.about(m);
+        let focus = self.focus;
+        steps::draw(buf, list, &self.list, m, theme, (focus == Pane::List, across));
+        self.log.draw(buf, log, about.as_ref(), m, theme, (focus == Pane::Log, None));
+    }
+
+    /// The pocket form and the strip: rows without frames.
+    pub(super) fn pocket(
+        &mut self,
+        buf: &mut Buffer,
+        area: Rect,
+        size: Size,
+        m: &Model<'_>,
+        theme: Theme,
+    ) {
+        let steps = if size == Size::Pocket { (area.height / 3).min(4) } else { 1 };
+        let list = Rect { height: steps.min(area.height), ..area };
+        steps::pocket(buf, list, &self.list, m, theme);
+        let health = u16::from(size == Size::Pocket && area.height > 6);
+        let rest = Rect {
+            x: area.x + 1,
+            y: list.bottom(),
+            width: area.width.saturating_sub(2),
+            height: area.height.saturating_sub(list.height + health),
+        };
+        let about = self.about(m);
+        let mut rest = rest;
+        if size == Size::Pocket && rest.height > 3 {
+            let dash = theme.dash().repeat(usize::from(rest.width));
+            put(buf, rest, 0, &dash, theme.style(Role::Dim));
+            let command = about
+                .as_ref()
+                .and_then(|(id, part)| Model::work(m.plan().step(id)?, *part))
+                .and_then(super::model::command)
+                .map(|text| crate::base::SafeText::new(text).to_string());
+            put(buf, rest, 1, &command.unwrap_or_default(), theme.style(Role::Title));
+            rest = Rect { y: rest.y + 2, height: rest.height - 2, ..rest };
+        }
+        let scope = self.log.scope(about.as_ref());
+        self.log.lines(buf, rest, &scope, m, theme);
+        if health > 0 {
+            let row = Rect { x: area.x + 1, y: rest.bottom(), height: 1, ..area };
+            put_line(buf, row, 0, &health::one_line(m, theme));
+        }
+    }
+
+    /// Too small for a screen: what matters most, in the order of importance.
+    pub(super) fn tiny(&self, buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
+        let kind = m.kind();
+        put(buf, area, 0, &header::one_line(m), theme.style(Role::Env(kind)));
+        let dialog = self.dialogs.last().map(|dialog| match dialog {
+            Dialog::Guard(guard) => guard.one_line(m),
+            Dialog::Text(_) => "text field: Esc leaves".to_owned(),
+            Dialog::Confirm(_)
+            | Dialog::Failure(_)
+            | Dialog::Gate(_)
+            | Dialog::Manual(_)
+            | Dialog::Help { .. }
+            | Dialog::Alarms { .. }
+            | Dialog::Leave => self
+                .sheet(dialog, m, theme)
+                .and_then(|(sheet, _)| sheet.foot.first().map(ToString::to_string))
+                .unwrap_or_default(),
+        });
+        let (counts, _) = m.alarm_counts();
+        let audit = match m.recording {
+            None => format!("AUDIT ok #{}", m.seq),
+            Some(_) => "NOT RECORDED".to_owned(),
+        };
+        let small = format!("Screen is {}x{}. golive needs 40x10,", area.width, area.height);
+        let rows = [
+            dialog,
+            Some(format!("{} {counts} {audit}", m.time(m.now))),
+            Some(small),
+            Some("80x24 to show everything.".to_owned()),
+            Some("H HOLD and R ROLLBACK still work.".to_owned()),
+            Some("The run goes on.".to_owned()),
+        ];
+        for (at, row) in rows.into_iter().flatten().enumerate() {
+            let role = if at == 0 && !self.dialogs.is_empty() { Role::Key } else { Role::Text };
+            put(buf, area, super::canvas::cell_count(at + 1), &row, theme.style(role));
+        }
+    }
+
+    /// The actions of the key bar, the most useful first.
+    pub(super) fn bar(&self, m: &Model<'_>) -> Vec<(Action, &'static str)> {
+        match self.spot() {
+            Spot::List => vec![
+                (Action::Open, ""),
+                (Action::StopStep, ""),
+                (Action::Note, ""),
+                (Action::Find, ""),
+                (Action::View, "views"),
+                (Action::AutoAdvance, if m.state.auto_advance() { "auto off" } else { "auto on" }),
+                (Action::Zoom, ""),
+                (Action::Leave, ""),
+            ],
+            Spot::Log => vec![
+                (Action::Find, ""),
+                (Action::FindNext, "next hit"),
+                (Action::NextError, "error"),
+                (Action::Follow, ""),
+                (Action::Wrap, ""),
+                (Action::HostFilter, ""),
+                (Action::OnlyHits, ""),
+                (Action::AllSteps, ""),
+                (Action::CopyLine, ""),
+            ],
+            Spot::Confirm => {
+                let digits =
+                    matches!(self.dialogs.last(), Some(Dialog::Confirm(c)) if c.code.is_some());
+                let first = if digits { (Action::Back, "") } else { (Action::Yes, "") };
+                let rest = [(Action::Back, ""), (Action::Full, ""), (Action::Note, "")];
+                std::iter::once(first).chain(rest.into_iter().skip(usize::from(digits))).collect()
+            }
+            Spot::Failure => vec![
+                (Action::Yes, "do it"),
+                (Action::HoldAndLook, ""),
+                (Action::RetryFailed, ""),
+                (Action::Skip, ""),
+                (Action::ByHand, ""),
+                (Action::Accept, ""),
+                (Action::Note, ""),
+            ],
+            Spot::Gate => vec![
+                (Action::Go, ""),
+                (Action::NoGo, ""),
+                (Action::Yes, "decide"),
+                (Action::Tick, ""),
+                (Action::Back, ""),
+            ],
+            Spot::Manual => vec![
+                (Action::Yes, "sign off"),
+                (Action::Tick, ""),
+                (Action::Back, ""),
+                (Action::Note, ""),
+            ],
+            Spot::Guard => vec![
+                (Action::Back, "close"),
+                (Action::Full, ""),
+                (Action::Words, ""),
+                (Action::Peek, ""),
+            ],
+            Spot::Text => vec![(Action::Save, ""), (Action::Back, "back, text kept")],
+            Spot::Leave => vec![(Action::HoldAndLeave, ""), (Action::Back, "stay")],
+            Spot::Sheet => vec![(Action::Back, "close"), (Action::Down, "")],
+        }
+    }
+}
+
+/// The pattern of the environment for the edges of panes, where no row of the header has it.
+fn across(size: Size, m: &Model<'_>, theme: Theme) -> Option<&'static str> {
+    if size == Size::Full { None } else { Some(theme.pattern(m.kind())) }
+}

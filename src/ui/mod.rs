@@ -1,0 +1,51 @@
+//! The screen: state in, cells out; key in, intent out.
+//!
+//! [`Screen`] remembers what only a screen has to know (views, dialogs, drafts); everything else
+//! comes in with a [`Model`] for each drawing and each key, and wishes go out as [`Intent`]s.
+//!
+//! # Invariants
+//!
+//! - Enter only opens. What runs is confirmed in a dialog that was on screen before its key.
+//! - A rollback starts only after its own two digits and an undisturbed count-down.
+//! - Ten facts never leave the screen, and no dialog covers them.
+//! - No byte of a host acts on the terminal: all text is `SafeText` or made safe here.
+//!
+//! # Deliberately absent
+//!
+//! No clock, no terminal, no session, no randomness: time and digits come in.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod act;
+mod audit;
+mod bottom;
+mod canvas;
+mod confirm;
+mod failure;
+mod gesture;
+mod guard;
+mod header;
+mod health;
+mod keymap;
+mod keys;
+mod layout;
+mod log;
+mod logview;
+mod model;
+mod pages;
+mod person;
+mod press;
+mod prompt;
+mod reins;
+mod screen;
+mod sheet;
+mod step;
+mod steps;
+mod text;
+mod theme;
+mod words;
+
+pub use audit::{AuditLine, AuditTail, FACTS_MAX};
+pub use log::{JOB_LINES_MAX, LINES_MAX, LogLine, LogStore, Stream};
+pub use model::Model;
+pub use screen::{Codes, Intent, Leave, Screen};
+pub use theme::{Depth, GlyphSet, Theme};

@@ -1,0 +1,283 @@
+//! What the screen is drawn from, and the questions it asks of it.
+
+use crate::base::{HostId, Millis, PhaseId, SafeText, StepId, Timestamp, Zone};
+use crate::engine::{Board, Job, Part, RunKind, RunStage, State, Status, WayBack};
+use crate::plan::{Forecast, PhasePlan, Plan, StepPlan, Work};
+use crate::runbook::Class;
+
+use super::audit::AuditTail;
+use super::log::LogStore;
+
+/// Everything that a screen shows, borrowed for one drawing or one key.
+#[derive(Clone, Copy, Debug)]
+pub struct Model<'a> {
+    /// Where the run stands.
+    pub state: &'a State,
+    /// The health panels.
+    pub board: &'a Board,
+    /// The times at this moment.
+    pub forecast: &'a Forecast,
+    /// This moment.
+    pub now: Timestamp,
+    /// The journal's last line that is on disk.
+    pub seq: u64,
+    /// Why nothing is recorded any more; none while all is well.
+    pub recording: Option<&'a str>,
+    /// The last lines of the jobs.
+    pub log: &'a LogStore,
+    /// The last facts of the journal.
+    pub audit: &'a AuditTail,
+    /// What a rollback of this minute would do.
+    pub way_back: &'a WayBack,
+    /// Round trip to the terminal.
+    pub rtt: Millis,
+    /// Version of golive.
+    pub version: &'a str,
+}
+
+/// The state of the run in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Run {
+    Ready,
+    Running,
+    Waiting,
+    Hold,
+    Failed,
+    FailedHold,
+    GuardOpen,
+    RollingBack,
+    RollbackHeld,
+    RolledBack,
+    RolledBackUnverified,
+    Done,
+    Abandoned,
+}
+
+impl<'a> Model<'a> {
+    pub(super) fn plan(&self) -> &'a Plan {
+        self.state.plan()
+    }
+
+    pub(super) fn zone(&self) -> &'a Zone {
+        &self.plan().zone
+    }
+
+    /// The kind of run; the real one where nothing is known yet.
+    pub(super) fn kind(&self) -> RunKind {
+        self.state.genesis().map_or(RunKind::Live, |genesis| genesis.kind)
+    }
+
+    /// Whether a rollback is under way or over.
+    pub(super) const fn is_back(&self) -> bool {
+        matches!(self.state.stage(), RunStage::RollingBack | RunStage::RolledBack { .. })
+    }
+
+    /// Whether the run is over: nothing more will start.
+    pub(super) const fn is_over(&self) -> bool {
+        match self.state.stage() {
+            RunStage::Preparing | RunStage::Active | RunStage::RollingBack => false,
+            RunStage::RolledBack { .. } | RunStage::Completed | RunStage::Abandoned => true,
+        }
+    }
+
+    /// The state of the run in one word.
+    pub(super) fn run(&self) -> Run {
+        match self.state.stage() {
+            RunStage::Preparing => Run::Ready,
+            RunStage::RolledBack { verified: true } => Run::RolledBack,
+            RunStage::RolledBack { verified: false } => Run::RolledBackUnverified,
+            RunStage::Completed => Run::Done,
+            RunStage::Abandoned => Run::Abandoned,
+            RunStage::RollingBack if self.state.hold().is_some() => Run::RollbackHeld,
+            RunStage::RollingBack if self.choice().is_some() && !self.moves() => Run::RollbackHeld,
+            RunStage::RollingBack => Run::RollingBack,
+            RunStage::Active if self.state.guard().is_some() => Run::GuardOpen,
+            RunStage::Active if self.choice().is_some() => {
+                if self.state.hold().is_some() || !self.moves() {
+                    Run::FailedHold
+                } else {
+                    Run::Failed
+                }
+            }
+            RunStage::Active if self.state.hold().is_some() => Run::Hold,
+            RunStage::Active if self.moves() => Run::Running,
+            RunStage::Active => Run::Waiting,
+        }
+    }
+
+    /// Whether something goes on without a person.
+    fn moves(&self) -> bool {
+        let machine = |status: Status| status.is_in_flight() && status != Status::Waiting;
+        let plan = self.plan();
+        plan.steps.keys().any(|id| machine(self.state.track(id).status))
+            || plan.order.iter().any(|id| machine(self.state.undo_track(id).status))
+    }
+
+    /// The step, or undo, that wants a choice: what failed first in the order of the run.
+    pub(super) fn choice(&self) -> Option<(StepId, Part)> {
+        if let Some(rollback) = self.state.rollback() {
+            let wants = |item: &&crate::engine::Item| {
+                self.state.track_of(&item.step, item.part).status.wants_choice()
+            };
+            return rollback.items.iter().find(wants).map(|i| (i.step.clone(), i.part));
+        }
+        self.state.undecided().next().map(|step| (step.clone(), Part::Action))
+    }
+
+    /// The step or undo that a person has in hand: a manual step or a gate that is open.
+    pub(super) fn in_hand(&self) -> Option<(StepId, Part)> {
+        let waits = |step: &StepId, part| self.state.track_of(step, part).status == Status::Waiting;
+        if let Some(rollback) = self.state.rollback() {
+            let item = rollback.items.iter().find(|item| waits(&item.step, item.part));
+            return item.map(|item| (item.step.clone(), item.part));
+        }
+        let step = self.plan().order.iter().find(|step| waits(step, Part::Action));
+        step.map(|step| (step.clone(), Part::Action))
+    }
+
+    /// The step that the screen is about: in a rollback, its current item.
+    pub(super) fn focus(&self) -> Option<(StepId, Part)> {
+        let Some(rollback) = self.state.rollback() else {
+            return self.state.current().map(|step| (step.clone(), Part::Action));
+        };
+        let status =
+            |item: &&crate::engine::Item| self.state.track_of(&item.step, item.part).status;
+        let items = &rollback.items;
+        let item = items
+            .iter()
+            .find(|item| status(item).is_in_flight())
+            .or_else(|| items.iter().find(|item| status(item).wants_choice()))
+            .or_else(|| items.iter().find(|item| !status(item).is_over()))
+            .or_else(|| items.last());
+        item.map(|item| (item.step.clone(), item.part))
+    }
+
+    /// Since when somebody is waited for.
+    pub(super) fn waiting_since(&self) -> Option<Timestamp> {
+        if let Some((step, part)) = self.in_hand() {
+            return self.state.track_of(&step, part).started;
+        }
+        let settled = self.plan().order.iter().filter_map(|id| self.state.track(id).settled);
+        settled.max().max(self.state.began())
+    }
+
+    /// What a step does, or what its undo does.
+    pub(super) fn work(step: &StepPlan, part: Part) -> Option<&Work> {
+        use crate::plan::UndoPlan;
+        match &step.undo {
+            UndoPlan::Undo(undo) if part.is_undo() => Some(&undo.work),
+            UndoPlan::None | UndoPlan::Irreversible(_) if part.is_undo() => None,
+            UndoPlan::None | UndoPlan::Undo(_) | UndoPlan::Irreversible(_) => Some(&step.work),
+        }
+    }
+
+    /// The hosts of a step, or of its undo.
+    pub(super) fn hosts(step: &StepPlan, part: Part) -> &[HostId] {
+        use crate::plan::UndoPlan;
+        match &step.undo {
+            UndoPlan::Undo(undo) if part.is_undo() => &undo.hosts,
+            UndoPlan::None | UndoPlan::Undo(_) | UndoPlan::Irreversible(_) => &step.hosts,
+        }
+    }
+
+    /// Why a forward step cannot start now; none when it can.
+    pub(super) fn blocked(&self, step: &StepPlan) -> Option<String> {
+        use super::text;
+        if let Some(why) = self.recording {
+            return Some(text::not_recorded(why));
+        }
+        match self.state.stage() {
+            RunStage::Preparing => return Some(text::NOT_BEGUN.to_owned()),
+            RunStage::RollingBack | RunStage::RolledBack { .. } => {
+                return Some(text::ROLLBACK_BEGAN.to_owned());
+            }
+            RunStage::Completed | RunStage::Abandoned => return Some(text::IS_OVER.to_owned()),
+            RunStage::Active => {}
+        }
+        let status = self.state.track(&step.id).status;
+        if status != Status::Pending {
+            return Some(text::is_already(step.id.as_str(), status.word()));
+        }
+        let open = |need: &&StepId| !self.state.track(need).status.is_over();
+        if let Some(need) = step.needs.iter().find(open) {
+            return Some(text::needs(need.as_str(), self.state.track(need).status.word()));
+        }
+        if self.state.guard().is_some() {
+            return Some(text::GUARD_BLOCKS.to_owned());
+        }
+        self.state.hold().map(|hold| text::hold_blocks(hold.why.as_str()))
+    }
+
+    /// The short name of a step in lists: its id where ids are short, else its number.
+    pub(super) fn label(&self, id: &StepId) -> String {
+        let plan = self.plan();
+        if plan.order.iter().all(|id| id.as_str().len() <= 5) {
+            return id.to_string();
+        }
+        plan.number(id).map_or_else(|| id.to_string(), |number| number.to_string())
+    }
+
+    /// How late a phase will end against the plan, in milliseconds.
+    pub(super) fn phase_delta(&self, phase: &PhasePlan) -> Option<i64> {
+        let times = || phase.steps.iter().filter_map(|id| self.forecast.steps.get(id));
+        let planned = times().map(|times| times.planned.end).max()?;
+        let forecast = times().map(|times| times.forecast.end).max()?;
+        Some(crate::plan::signed(planned, forecast))
+    }
+
+    /// The phase of a forward step.
+    pub(super) fn phase(&self, id: &StepId) -> Option<&'a PhasePlan> {
+        let phase: &PhaseId = self.plan().step(id)?.phase.as_ref()?;
+        self.plan().phases.iter().find(|plan| plan.id == *phase)
+    }
+
+    /// `HH:MM:SS` in the site's zone.
+    pub(super) fn time(&self, at: Timestamp) -> String {
+        self.zone().time(at)
+    }
+
+    /// `HH:MM` in the site's zone.
+    pub(super) fn minute(&self, at: Timestamp) -> String {
+        self.zone().hour_minute(at)
+    }
+
+    /// Names of the roles' people who own a step: `wang.fang (dba)`.
+    pub(super) fn owner(&self, step: &StepPlan) -> Option<String> {
+        let id = step.owner.as_ref()?;
+        let role = self.plan().roles.get(id)?;
+        let people: Vec<&str> = role.people.iter().map(SafeText::as_str).collect();
+        let contact = role.contact.as_ref().map(|c| format!(" {c}")).unwrap_or_default();
+        Some(format!("{} ({id}){contact}", people.join(", ")))
+    }
+
+    /// The first name of a step's owner, for lists.
+    pub(super) fn owner_short(&self, step: &StepPlan) -> String {
+        let Some(id) = &step.owner else { return String::new() };
+        let person = self.plan().roles.get(id).and_then(|role| role.people.first());
+        let name = person.map_or(id.as_str(), SafeText::as_str);
+        name.split(['.', ' ']).next().unwrap_or(name).to_owned()
+    }
+
+    /// Whether a job belongs to this part of the step, verifications included.
+    pub(super) fn is_of(job: &Job, step: &StepId, part: Part) -> bool {
+        job.key.step == *step && job.key.part.is_undo() == part.is_undo()
+    }
+}
+
+/// How hard the way is confirmed that a key has taken: what an action of this class asks for.
+pub(super) const fn class_word(class: Class) -> &'static str {
+    match class {
+        Class::Check => "check",
+        Class::Change => "CHANGE",
+        Class::Critical => "CRITICAL",
+    }
+}
+
+/// The work's text, where it has one.
+pub(super) fn command(work: &Work) -> Option<&str> {
+    match work {
+        Work::Run(text) | Work::Local(text) | Work::Notify { text, .. } => Some(text.shown()),
+        Work::Manual(manual) => Some(&manual.text),
+        Work::Gate(_) | Work::Soak(_) => None,
+    }
+}

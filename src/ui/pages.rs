@@ -1,0 +1,207 @@
+//! Pages to read: help, alarms, leave, audit, notes.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use crate::base::{SafeText, cells, pad};
+use crate::engine::Status;
+
+use super::audit::AuditLine;
+use super::bottom::alarm_row;
+use super::canvas::{Frame, cell_count, columns, put, put_line, wrap_all};
+use super::keymap::{Group, TABLE, names};
+use super::model::Model;
+use super::sheet::Sheet;
+use super::step::Rows;
+use super::text;
+use super::theme::{Role, Theme};
+
+/// The keys, from the table, and the glyphs.
+pub(super) fn help(m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
+    let groups = [
+        ("SAFE AT ANY TIME", Group::Safe),
+        ("STEPS", Group::Step),
+        ("LOG", Group::Log),
+        ("GUARDED", Group::Guarded),
+    ];
+    let columns = match width {
+        100.. => 3,
+        70.. => 2,
+        _ => 1,
+    };
+    let column = (width / columns).saturating_sub(1);
+    let mut rows: Vec<(String, Role)> = Vec::new();
+    for (title, group) in groups {
+        rows.push((title.to_owned(), Role::Title));
+        let mut seen = Vec::new();
+        for binding in TABLE.iter().filter(|binding| binding.group == group) {
+            if !seen.contains(&binding.action) {
+                rows.push((format!("{} {}", pad(&names(binding), 11), binding.long), Role::Text));
+                seen.push(binding.action);
+            }
+        }
+        rows.push((String::new(), Role::Text));
+    }
+    rows.extend(glyphs(theme).into_iter().map(|row| (row, Role::Text)));
+    let half = rows.len().div_ceil(columns);
+    let body = (0..half).map(|at| {
+        let cell = |at: usize| rows.get(at).cloned().unwrap_or((String::new(), Role::Text));
+        let spans = (0..columns).map(|n| {
+            let (text, role) = cell(at + n * half);
+            Span::styled(format!("{} ", pad(&text, column)), theme.style(role))
+        });
+        spans.collect::<Line<'static>>()
+    });
+    let body = body.collect();
+    let foot = vec![
+        Line::styled("Esc closes   j k scroll.  Help stops nothing.", theme.style(Role::Key)),
+        Line::styled(text::IME_HELP, theme.style(Role::Dim)),
+    ];
+    let remark = format!("golive {}", SafeText::new(m.version));
+    Sheet { title: "Help".to_owned(), remark, body, foot, low: false, must: 0 }
+}
+
+fn glyphs(theme: Theme) -> Vec<String> {
+    let mark = |status| theme.mark(status);
+    let until = crate::base::Timestamp::default();
+    vec![
+        "GLYPHS".to_owned(),
+        format!(
+            "{} to do  {} runs  {} ok  {} failed  {} skipped",
+            mark(Status::Pending),
+            mark(Status::Running),
+            mark(Status::Succeeded),
+            mark(Status::Failed),
+            mark(Status::Skipped)
+        ),
+        format!(
+            "{} waits  {} undone  {} nobody knows  * critical path",
+            mark(Status::Soaking { until }),
+            theme.undone(),
+            mark(Status::Unknown)
+        ),
+        "!! WARNING  ! CAUTION  P point of no return".to_owned(),
+    ]
+}
+
+/// Every alarm of the run, newest first.
+pub(super) fn alarms(m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
+    let alarms = m.state.alarms().iter().rev();
+    let mut body: Vec<_> = alarms.map(|alarm| alarm_row(alarm, m, theme, width)).collect();
+    if body.is_empty() {
+        body.push(Line::styled("No alarm in this run.", theme.style(Role::Dim)));
+    }
+    let foot = vec![Line::styled("Esc closes   c acknowledges", theme.style(Role::Key))];
+    let remark = text::count(m.state.alarms().len(), "alarm", "alarms");
+    Sheet { title: "All alarms of this run".to_owned(), remark, body, foot, low: false, must: 0 }
+}
+
+/// Leave or stay.
+pub(super) fn leave(m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
+    let mut rows = Rows::new(m, theme, width);
+    let key = theme.style(Role::Key);
+    let plain = theme.style(Role::Text);
+    let (title, choices) = if m.is_over() {
+        rows.row("The run is over. Closing completes its record: nothing follows.", Role::Text);
+        (
+            "Close the session?",
+            vec![("y", "close it and leave"), ("h", "leave it open"), ("Esc", "stay")],
+        )
+    } else {
+        let runs = m.state.in_flight().count();
+        if runs > 0 {
+            let said = text::count(runs, "attempt runs", "attempts run");
+            rows.row(&format!("{said} now: it goes on to its end on its host."), Role::Text);
+        }
+        rows.row(
+            "The run goes to HOLD: nothing new starts. `golive resume` takes it up again.",
+            Role::Text,
+        );
+        ("Leave the run?", vec![("h", "hold and leave"), ("Esc", "stay")])
+    };
+    let mut spans = Vec::new();
+    for (name, what) in choices {
+        spans.push(Span::styled(name.to_owned(), key));
+        spans.push(Span::styled(format!("  {what}      "), plain));
+    }
+    let foot = vec![Line::from(spans)];
+    Sheet {
+        title: title.to_owned(),
+        remark: String::new(),
+        body: rows.lines,
+        foot,
+        low: false,
+        must: 0,
+    }
+}
+
+/// The last facts of the journal.
+pub(super) fn audit(
+    buf: &mut Buffer,
+    area: Rect,
+    m: &Model<'_>,
+    theme: Theme,
+    (scroll, across): (usize, Option<&'static str>),
+) {
+    let title = format!("{}6 Audit", text::prefix(m.kind()));
+    let remark = format!("on disk to #{}", m.seq);
+    let frame = Frame { across, ..Frame::pane(true, &title, &remark) };
+    let inside = frame.draw(buf, area, theme);
+    let width = usize::from(inside.width);
+    let who_width = (width / 8).clamp(6, 14);
+    let head = columns(&[("#", 6), ("time", 8), ("who", who_width), ("what", 16), ("about", 40)]);
+    put(buf, inside, 0, &head, theme.style(Role::Dim));
+    let rows = Rect { y: inside.y + 1, height: inside.height.saturating_sub(1), ..inside };
+    let lines = m.audit.lines();
+    let height = usize::from(rows.height);
+    let hidden = lines.len().saturating_sub(height);
+    let from = hidden.saturating_sub(scroll);
+    for (at, line) in lines.iter().skip(from).take(height).enumerate() {
+        let row = audit_row(line, who_width, width, m);
+        put(buf, rows, cell_count(at), &row, theme.style(Role::Text));
+    }
+}
+
+fn audit_row(line: &AuditLine, who_width: usize, width: usize, m: &Model<'_>) -> String {
+    let number = line.seq.to_string();
+    let time = m.time(line.at);
+    let head =
+        columns(&[(&number, 6), (&time, 8), (line.who.as_str(), who_width), (line.what, 16)]);
+    let room = width.saturating_sub(cells(&head) + 1);
+    format!("{head} {}", crate::base::cut_end(line.about.as_str(), room))
+}
+
+/// The notes so far, newest last.
+pub(super) fn notes(
+    buf: &mut Buffer,
+    area: Rect,
+    m: &Model<'_>,
+    theme: Theme,
+    (scroll, across): (usize, Option<&'static str>),
+) {
+    let notes = m.state.notes();
+    let title = format!("{}7 Notes", text::prefix(m.kind()));
+    let remark = format!("{}   N new note", notes.len());
+    let frame = Frame { across, ..Frame::pane(true, &title, &remark) };
+    let inside = frame.draw(buf, area, theme);
+    let width = usize::from(inside.width);
+    let mut rows = Vec::new();
+    for note in notes {
+        let step = note.step.as_ref().map(|step| format!("  {step}")).unwrap_or_default();
+        let head = format!("{}  {}{step}", m.time(note.at), note.by.name());
+        rows.push(Line::styled(SafeText::new(&head).to_string(), theme.style(Role::Title)));
+        let text = wrap_all(&note.text, width.saturating_sub(4));
+        let row = |row: String| Line::styled(format!("    {row}"), theme.style(Role::Text));
+        rows.extend(text.into_iter().map(row));
+    }
+    if rows.is_empty() {
+        rows.push(Line::styled("No note yet. N writes one.", theme.style(Role::Dim)));
+    }
+    let height = usize::from(inside.height);
+    let hidden = rows.len().saturating_sub(height);
+    let from = hidden.saturating_sub(scroll);
+    for (at, line) in rows.iter().skip(from).take(height).enumerate() {
+        put_line(buf, inside, cell_count(at), line);
+    }
+}

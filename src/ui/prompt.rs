@@ -1,0 +1,204 @@
+//! Text fields: notes and reasons.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::{Modifier, Style};
+use ratatui::widgets::Widget as _;
+use tui_textarea::{CursorMove, TextArea, WrapMode};
+
+use crate::base::StepId;
+use crate::engine::{Choice, Part, Which};
+
+use super::canvas::{Frame, cell_count, put};
+use super::model::Model;
+use super::text;
+use super::theme::{Role, Rule, Theme};
+
+/// The longest text that is taken.
+const CHARS_MAX: usize = 20_000;
+
+/// What a text is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Note { step: Option<StepId> },
+    RollBack,
+    BreakGlass,
+    Skip { step: StepId },
+    ByHand { step: StepId, part: Part },
+    Accept { step: StepId, part: Part },
+    RunAgain { step: StepId, part: Part, which: Which },
+    SignOff { step: StepId, part: Part, ticked: usize },
+    Gate { step: StepId, choice: Choice, ticked: usize },
+    Abandon,
+}
+
+impl Purpose {
+    /// What is asked for.
+    fn title(&self) -> String {
+        match self {
+            Self::Note { step: None } => "New note".to_owned(),
+            Self::Note { step: Some(step) } => format!("New note at {step}"),
+            Self::RollBack => "Why do you roll back?".to_owned(),
+            Self::BreakGlass => "PAST THE POINT OF NO RETURN. Why is going back right?".to_owned(),
+            Self::Skip { step } => format!("Why is {step} skipped?"),
+            Self::ByHand { step, .. } => format!("How was {step} done, and how was it checked?"),
+            Self::Accept { step, .. } => format!("Why may the run go on without {step}?"),
+            Self::RunAgain { step, .. } => format!("{step} may have run. Why is once more safe?"),
+            Self::SignOff { step, .. } => format!("Sign off {step}: your words, or the evidence"),
+            Self::Gate { step, choice, .. } => {
+                format!("{} at {step}: why?", text::choice(*choice))
+            }
+            Self::Abandon => "Give the run up WITHOUT a rollback: why?".to_owned(),
+        }
+    }
+
+    /// What happens when it is done.
+    const fn then(&self) -> &'static str {
+        match self {
+            Self::Note { .. } => "into the audit",
+            Self::RollBack | Self::BreakGlass => "back to the guard",
+            Self::Skip { .. } => "skip it",
+            Self::ByHand { .. } => "mark it done by hand",
+            Self::Accept { .. } => "accept the failure",
+            Self::RunAgain { .. } => "on to the confirmation",
+            Self::SignOff { .. } => "sign it off",
+            Self::Gate { .. } => "decide",
+            Self::Abandon => "give the run up",
+        }
+    }
+
+    /// Whether it may be empty.
+    pub(super) const fn may_be_empty(&self) -> bool {
+        matches!(self, Self::SignOff { .. })
+    }
+
+    /// Whether a key that was queued may not finish it.
+    pub(super) const fn is_decision(&self) -> bool {
+        !matches!(self, Self::Note { .. })
+    }
+}
+
+/// A text field.
+#[derive(Clone, Debug)]
+pub(super) struct Prompt {
+    pub(super) purpose: Purpose,
+    area: TextArea<'static>,
+}
+
+impl Prompt {
+    pub(super) fn new(purpose: Purpose, draft: &str) -> Self {
+        let mut area = TextArea::from(draft.lines());
+        area.set_wrap_mode(WrapMode::WordOrGlyph);
+        area.set_cursor_line_style(Style::new());
+        area.set_cursor_style(Style::new().add_modifier(Modifier::REVERSED));
+        area.move_cursor(CursorMove::Bottom);
+        area.move_cursor(CursorMove::End);
+        Self { purpose, area }
+    }
+
+    /// The text as it stands.
+    pub(super) fn text(&self) -> String {
+        self.area.lines().join("\n").trim().to_owned()
+    }
+
+    fn is_full(&self) -> bool {
+        self.area.lines().iter().map(|line| line.chars().count() + 1).sum::<usize>() >= CHARS_MAX
+    }
+
+    /// Takes a key that no binding has taken.
+    pub(super) fn input(&mut self, key: crossterm::event::KeyEvent) {
+        use crossterm::event::{KeyCode, KeyModifiers};
+        let typed = matches!(key.code, KeyCode::Char(_) | KeyCode::Enter | KeyCode::Tab);
+        let control = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+        if typed && !control && self.is_full() {
+            return;
+        }
+        if let KeyCode::Char(c) = key.code
+            && !control
+        {
+            if !c.is_control() {
+                self.area.insert_char(c);
+            }
+            return;
+        }
+        self.area.input(key);
+    }
+
+    /// Takes pasted text, without its control characters.
+    pub(super) fn paste(&mut self, pasted: &str) {
+        let room = CHARS_MAX.saturating_sub(self.text().chars().count());
+        let pasted = pasted.replace("\r\n", "\n").replace(['\r', '\u{2028}'], "\n");
+        let clean: String = pasted
+            .chars()
+            .map(|c| if c == '\t' { ' ' } else { c })
+            .filter(|c| *c == '\n' || !c.is_control())
+            .take(room)
+            .collect();
+        self.area.insert_str(clean);
+    }
+
+    /// Draws the field and says where the cursor stands.
+    pub(super) fn draw(
+        &self,
+        buf: &mut Buffer,
+        area: Rect,
+        m: &Model<'_>,
+        theme: Theme,
+    ) -> Option<Position> {
+        let kind = m.kind();
+        let title = format!("{}  {}", kind.word(), self.purpose.title());
+        let driver = m.state.driver().to_string();
+        let (place, inside) = if area.height < 5 {
+            super::canvas::clear(buf, area, theme.style(Role::Text));
+            put(buf, area, 0, &title, theme.style(Role::Title));
+            (area, Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area })
+        } else {
+            let margin = if area.width >= 100 { 6 } else { 0 };
+            let note = matches!(self.purpose, Purpose::Note { .. });
+            let height = if note { area.height } else { area.height.min(11) };
+            let place = Rect {
+                x: area.x + margin,
+                y: area.y + (area.height - height).min(2),
+                width: area.width - 2 * margin,
+                height,
+            };
+            let rule = Rule::Dialog(kind);
+            let frame = Frame { rule, title: &title, remark: &driver, across: None };
+            (place, frame.draw(buf, place, theme))
+        };
+        let (hints, text) = if inside.height >= 5 && place.height >= 5 {
+            let cut = inside.height - 2;
+            (
+                Rect { y: inside.y + cut, height: 2, ..inside },
+                Rect { height: cut.saturating_sub(1), ..inside },
+            )
+        } else {
+            (Rect { height: 0, ..inside }, inside)
+        };
+        let cursor = self.area.cursor();
+        let chars: usize = self.area.lines().iter().map(|line| line.chars().count()).sum();
+        let standing = format!(
+            "line {} column {}   {chars} characters   paste is safe here",
+            cursor.0 + 1,
+            cursor.1 + 1
+        );
+        put(buf, hints, 0, &standing, theme.style(Role::Dim));
+        let keys = format!("Ctrl-S or F2: {}    Esc: back, the text is kept", self.purpose.then());
+        put(buf, hints, 1, &keys, theme.style(Role::Key));
+        self.draw_text(buf, text)
+    }
+
+    fn draw_text(&self, buf: &mut Buffer, area: Rect) -> Option<Position> {
+        let area = area.intersection(buf.area);
+        if area.width < 2 || area.height == 0 {
+            return None;
+        }
+        (&self.area).render(area, buf);
+        let (top, left) = self.area.scroll_offset();
+        let cursor = self.area.screen_cursor();
+        let x = area.x + cell_count(cursor.col).saturating_sub(left);
+        let y = area.y + cell_count(cursor.row).saturating_sub(top);
+        let inside = x < area.right() && y < area.bottom();
+        inside.then_some(Position { x, y })
+    }
+}

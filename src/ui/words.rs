@@ -1,0 +1,106 @@
+//! Text fields open, keep their drafts, and hand over what was written.
+
+use crate::base::SafeText;
+use crate::engine::Command;
+
+use super::confirm::Ask;
+use super::guard::Stage;
+use super::model::Model;
+use super::person::GateDialog;
+use super::prompt::{Prompt, Purpose};
+use super::screen::{Dialog, Intent, Screen};
+use super::text;
+
+impl Screen {
+    pub(super) fn words(&mut self, m: &Model<'_>) {
+        let locked = self.guard_mut().is_some_and(|guard| guard.locked(m));
+        let purpose = if locked { Purpose::BreakGlass } else { Purpose::RollBack };
+        self.ask_text(purpose, m);
+    }
+
+    /// Opens a text field, with the draft that was left for the same purpose.
+    pub(super) fn ask_text(&mut self, purpose: Purpose, m: &Model<'_>) {
+        let draft = match (&purpose, self.guard_mut()) {
+            (Purpose::RollBack, Some(guard)) => Some(guard.reason.clone()),
+            (Purpose::BreakGlass, Some(guard)) => Some(guard.break_glass.clone()),
+            (_, _) => None,
+        };
+        let kept = self.drafts.iter().find(|(of, _)| *of == purpose);
+        let draft = draft.filter(|draft| !draft.is_empty());
+        let draft = draft.or_else(|| kept.map(|(_, text)| text.clone())).unwrap_or_default();
+        let prompt = Prompt::new(purpose, &draft);
+        self.open(Dialog::Text(Box::new(prompt)), m);
+    }
+
+    pub(super) fn keep_draft(&mut self, (purpose, text): (Purpose, String)) {
+        self.drafts.retain(|(of, _)| *of != purpose);
+        if !text.is_empty() {
+            self.drafts.push((purpose, text));
+        }
+    }
+
+    /// A text is finished: it goes where it was asked for.
+    pub(super) fn save(&mut self, m: &Model<'_>) -> Vec<Intent> {
+        let Some(Dialog::Text(prompt)) = self.dialogs.last() else { return Vec::new() };
+        let written = prompt.text();
+        let purpose = prompt.purpose.clone();
+        if written.is_empty() && !purpose.may_be_empty() {
+            self.say(text::EMPTY);
+            return Vec::new();
+        }
+        self.dialogs.pop();
+        let reason = SafeText::new(&written);
+        let kept = written.clone();
+        let command = match purpose.clone() {
+            Purpose::Note { step } => Command::Note { step, text: written },
+            Purpose::RollBack => return self.rollback_reason(written, m),
+            Purpose::BreakGlass => {
+                let digits = (self.codes)();
+                if let Some(guard) = self.guard_mut() {
+                    guard.break_glass = written;
+                    guard.code.renew(digits);
+                    guard.last_key = m.now;
+                }
+                // New digits are on screen: what was typed before does not count.
+                self.reins.dialog_opens(m.now, m.rtt);
+                return Vec::new();
+            }
+            Purpose::RunAgain { step, part, which } => {
+                self.keep_draft((purpose, written));
+                self.confirm(Ask::Retry { step, part, which, reason: Some(reason) }, m);
+                return Vec::new();
+            }
+            Purpose::Skip { step } => Command::Skip { step, reason },
+            Purpose::ByHand { step, part } => Command::DoneByHand { step, part, reason },
+            Purpose::Accept { step, part } => Command::AcceptFailure { step, part, reason },
+            Purpose::SignOff { step, part, ticked } => {
+                Command::SignOff { step, part, ticked, words: reason }
+            }
+            Purpose::Gate { step, choice, ticked } => {
+                GateDialog::command(&step, choice, ticked, Some(reason), m)
+            }
+            Purpose::Abandon => Command::Abandon { reason },
+        };
+        if purpose.is_decision() {
+            // The dialog that asked is done with; a refusal leaves the words as a draft.
+            self.keep_draft((purpose, kept));
+            self.dialogs.pop();
+        } else {
+            self.drafts.retain(|(of, _)| *of != purpose);
+        }
+        vec![Intent::Submit(command)]
+    }
+
+    pub(super) fn rollback_reason(&mut self, written: String, m: &Model<'_>) -> Vec<Intent> {
+        let digits = (self.codes)();
+        if let Some(guard) = self.guard_mut() {
+            guard.reason = written;
+            guard.last_key = m.now;
+            match guard.stage {
+                Stage::Reason => guard.stage = Stage::Counting(m.now),
+                Stage::Open | Stage::Counting(_) | Stage::Sent => guard.code.renew(digits),
+            }
+        }
+        Vec::new()
+    }
+}
