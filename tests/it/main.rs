@@ -10,6 +10,8 @@ mod engine_back;
 #[cfg(test)]
 mod engine_choices;
 #[cfg(test)]
+mod histories;
+#[cfg(test)]
 mod journal;
 #[cfg(test)]
 mod known_hosts;
@@ -23,6 +25,8 @@ mod plans;
 mod practice;
 #[cfg(test)]
 mod practice_runbooks;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod report;
 #[cfg(test)]

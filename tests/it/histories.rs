@@ -1,0 +1,492 @@
+//! Random plans and random nights: an operator who asks for anything, and a world that ends what
+//! was started in any way, in any order, twice, or not at all.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use golive::base::{Millis, SafeText, StepId, Timestamp};
+use golive::engine::{
+    Actor, Change, Choice, Command, Effect, End, Evidence, Fact, Gesture, Health, Job, Part, Place,
+    RunKind, RunStage, State, Status, Which, advance,
+};
+use golive::plan::{Plan, Work};
+use golive::runbook::Class;
+use proptest::prelude::*;
+
+use crate::plans::{at, open, plan, replay, wei, written};
+
+/// One step of a random plan: a number for each thing that can vary.
+#[derive(Clone, Debug)]
+pub(crate) struct Spec {
+    kind: u8,
+    hosts: u8,
+    needs: Option<u8>,
+    undo: u8,
+    verify: u8,
+    flags: u8,
+}
+
+/// One moment of a random night.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    kind: u8,
+    pick: u16,
+    how: u16,
+    secs: u8,
+}
+
+/// A random plan and a random night.
+#[derive(Clone, Debug)]
+pub(crate) struct History {
+    pub(crate) plan: Arc<Plan>,
+    moments: Vec<Moment>,
+}
+
+impl Spec {
+    fn toml(&self, number: usize) -> String {
+        let Self { kind, hosts, needs, undo, verify, flags } = *self;
+        let flag = |bit: u8| flags >> bit & 1 == 1;
+        let mut text = format!("[[phase.step]]\nid = \"s{number}\"\nestimate = \"1m\"\n");
+        if let Some(mask) = needs {
+            let of = (0..number).filter(|n| mask >> (n % 8) & 1 == 1);
+            let of: Vec<_> = of.map(|n| format!("\"s{n}\"")).collect();
+            let _ = writeln!(text, "needs = [{}]", of.join(", "));
+        }
+        let on = |mask: u8| {
+            let hosts = (0..3_u8).filter(|n| mask >> n & 1 == 1);
+            let hosts: Vec<_> = hosts.map(|n| format!("\"web{}\"", n + 1)).collect();
+            if hosts.is_empty() {
+                "[\"web1\"]".to_owned()
+            } else {
+                format!("[{}]", hosts.join(", "))
+            }
+        };
+        match kind % 10 {
+            0..=4 => {
+                let _ = writeln!(text, "run = \"do\"\non = {}\ntimeout = \"60s\"", on(hosts));
+            }
+            5 => text.push_str("local = \"do\"\ntimeout = \"60s\"\n"),
+            6 => text.push_str("manual = { text = \"do\", checklist = [\"one\"] }\n"),
+            7 => text.push_str("gate = { healthy = [\"p99\"], checklist = [\"one\"] }\n"),
+            8 => {
+                text.push_str("soak = { for = \"30s\", probes = [\"p99\"] }\nauto = true\n");
+            }
+            _ => text.push_str("notify = { channels = [\"ops\"], text = \"now\" }\nauto = true\n"),
+        }
+        if kind % 10 > 6 {
+            return text;
+        }
+        let machine = kind % 10 < 6;
+        if flag(0) && machine {
+            text.push_str("read_only = true\n");
+            text.push_str(if flag(1) { "auto = true\n" } else { "" });
+        } else {
+            let undo = match (undo % 6, kind % 10) {
+                (0, 0..=4) => "undo = { run = \"undo\", timeout = \"60s\" }\n".to_owned(),
+                (1, 0..=4) => {
+                    format!("undo = {{ run = \"undo\", on = {} }}\n", on(hosts.rotate_right(1)))
+                }
+                (2, 0..=4) => {
+                    "undo = { run = \"undo\", verify = { run = \"check\", within = \"20s\" } }\n"
+                        .to_owned()
+                }
+                (3, _) => "undo = { manual = { text = \"undo\" } }\n".to_owned(),
+                (4, _) => "irreversible = \"gone\"\n".to_owned(),
+                _ => "undo = { local = \"undo\" }\n".to_owned(),
+            };
+            text.push_str(&undo);
+        }
+        match verify % 4 {
+            0 => text.push_str("verify = { run = \"check\", within = \"20s\" }\n"),
+            1 => text.push_str("verify = { probe = \"p99\", within = \"20s\" }\n"),
+            _ => {}
+        }
+        if flag(2) && machine {
+            text.push_str("retry = { attempts = 2, delay = \"10s\" }\n");
+        }
+        if flag(3) && flag(4) {
+            text.push_str("soak = { for = \"30s\", probes = [\"p99\", \"errors\"] }\n");
+        }
+        if flag(5) && flag(6) && !(flag(0) && machine) {
+            text.push_str("point_of_no_return = true\n");
+        }
+        if flag(7) {
+            text.push_str("skippable = false\n");
+        }
+        text
+    }
+}
+
+const ROLLBACK: &str = "
+[[rollback.before]]
+id = \"freeze\"
+local = \"freeze\"
+[[rollback.after]]
+id = \"verify-old\"
+stage = \"verify\"
+on = \"web1\"
+run = \"check old\"
+retry = { attempts = 2, delay = \"10s\" }
+[[rollback.after]]
+id = \"sign\"
+manual = { text = \"look\" }
+";
+
+/// Any plan, any night.
+pub(crate) fn history() -> impl Strategy<Value = History> {
+    let spec =
+        (any::<u8>(), any::<u8>(), any::<Option<u8>>(), any::<u8>(), any::<u8>(), any::<u8>())
+            .prop_map(|(kind, hosts, needs, undo, verify, flags)| Spec {
+                kind,
+                hosts,
+                needs,
+                undo,
+                verify,
+                flags,
+            });
+    let moment = (any::<u8>(), any::<u16>(), any::<u16>(), 0..40_u8)
+        .prop_map(|(kind, pick, how, secs)| Moment { kind, pick, how, secs });
+    let specs = proptest::collection::vec(spec, 1..7);
+    let moments = proptest::collection::vec(moment, 0..120);
+    (specs, moments, any::<[bool; 2]>()).prop_map(|(specs, moments, [finish, own])| {
+        let mut body = String::new();
+        for (number, spec) in specs.iter().enumerate() {
+            body.push_str(&spec.toml(number));
+        }
+        let running = if finish { "finish" } else { "cancel" };
+        let _ = writeln!(body, "[rollback]\nrunning = \"{running}\"");
+        body.push_str(if own { ROLLBACK } else { "" });
+        History { plan: plan(&body), moments }
+    })
+}
+
+/// One thing that was asked, and what came of it.
+pub(crate) struct Turn<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) command: &'a Command,
+    pub(crate) before: &'a State,
+    pub(crate) facts: &'a [Fact],
+    pub(crate) effects: &'a [Effect],
+    pub(crate) after: &'a State,
+    /// Everything so far, this turn included.
+    pub(crate) journal: &'a [(Timestamp, Fact)],
+}
+
+impl Turn<'_> {
+    /// Every fact of the turn with the state just before and just after it.
+    pub(crate) fn each(&self, mut look: impl FnMut(&State, &Fact, &State)) {
+        let mut state = self.before.clone();
+        for fact in self.facts {
+            let before = state.clone();
+            state.apply(self.now, &fact.by, &fact.event);
+            look(&before, fact, &state);
+        }
+    }
+}
+
+/// The world around the engine.
+pub(crate) struct World<'a> {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) state: State,
+    pub(crate) journal: Vec<(Timestamp, Fact)>,
+    pub(crate) now: Timestamp,
+    running: Vec<Job>,
+    stopping: BTreeSet<Job>,
+    ended: Vec<Job>,
+    look: &'a dyn Fn(&Turn<'_>),
+}
+
+/// Lives through a history; `look` sees every turn of it.
+pub(crate) fn live<'a>(history: &History, look: &'a dyn Fn(&Turn<'_>)) -> World<'a> {
+    let plan = Arc::clone(&history.plan);
+    let opened = open(&plan, RunKind::Live);
+    let mut world = World {
+        journal: opened.facts.into_iter().map(|fact| (at(0), fact)).collect(),
+        state: opened.state,
+        now: at(0),
+        running: Vec::new(),
+        stopping: BTreeSet::new(),
+        ended: Vec::new(),
+        look,
+        plan,
+    };
+    world.ask(&wei(), &Command::Begin);
+    history.moments.iter().for_each(|moment| world.happen(*moment));
+    world
+}
+
+impl World<'_> {
+    /// Asks the engine; whether it agreed.
+    pub(crate) fn ask(&mut self, by: &Actor, command: &Command) -> bool {
+        self.now = self.now.after(Millis::new(1));
+        let Ok(done) = advance(&self.state, by, command, self.now) else { return false };
+        self.journal.extend(done.facts.iter().map(|fact| (self.now, fact.clone())));
+        for effect in &done.effects {
+            match effect {
+                Effect::Run(run) => self.start(&run.key, &run.places),
+                Effect::Notify { key: Some(key), .. } => self.start(key, &[Place::Here]),
+                Effect::Stop(key) => {
+                    let running = self.running.iter().filter(|job| job.key == *key);
+                    self.stopping.extend(running.cloned());
+                }
+                Effect::Notify { key: None, .. } | Effect::WakeAt(_) => {}
+            }
+        }
+        let before = std::mem::replace(&mut self.state, done.state);
+        (self.look)(&Turn {
+            now: self.now,
+            command,
+            before: &before,
+            facts: &done.facts,
+            effects: &done.effects,
+            after: &self.state,
+            journal: &self.journal,
+        });
+        true
+    }
+
+    fn start(&mut self, key: &golive::engine::Key, places: &[Place]) {
+        let jobs = places.iter().map(|place| Job { key: key.clone(), place: place.clone() });
+        self.running.extend(jobs);
+    }
+
+    fn happen(&mut self, moment: Moment) {
+        self.now = self.now.after(Millis::from_secs(u64::from(moment.secs)));
+        match moment.kind % 64 {
+            0..=23 if !self.running.is_empty() => {
+                let job = self.running.swap_remove(usize::from(moment.pick) % self.running.len());
+                let end = end(moment.how, self.stopping.contains(&job));
+                self.report(job, end);
+            }
+            // The same end once more, or an end after a crash.
+            24 if !self.ended.is_empty() => {
+                let job = self.ended[usize::from(moment.pick) % self.ended.len()].clone();
+                let again = Command::Ended { job, end: end(moment.how, false), transcript: None };
+                let asked = self.ask(&Actor::Engine, &again);
+                assert!(!asked, "an end was taken twice: {again:?}");
+            }
+            25..=27 => {
+                self.ask(&Actor::Clock, &Command::Wake);
+            }
+            28..=32 => {
+                let probe = if moment.pick.is_multiple_of(3) { "errors" } else { "p99" };
+                let is = match moment.how % 6 {
+                    0 => Health::Degraded,
+                    1 => Health::Unknown,
+                    _ => Health::Healthy,
+                };
+                self.health(probe, is);
+            }
+            33 => self.crash(),
+            34 if moment.how.is_multiple_of(4) => {
+                let why = || SafeText::new("it is too late");
+                let roll_back = Command::RollBack { reason: why(), break_glass: Some(why()) };
+                self.ask(&wei(), &roll_back);
+            }
+            35..=52 => {
+                // What the night is for: the open things are taken on, and a hold ends.
+                let mut open = choices(&self.state);
+                open.push(Command::Continue);
+                let wish = &open[usize::from(moment.pick) % open.len()];
+                if !self.ask(&wei(), wish) {
+                    self.ask(&wei(), &Command::Continue);
+                }
+            }
+            _ => {
+                let wishes = wishes(&self.state, moment.how);
+                let wish = &wishes[usize::from(moment.pick) % wishes.len()];
+                self.ask(&wei(), wish);
+            }
+        }
+    }
+
+    pub(crate) fn health(&mut self, probe: &str, is: Health) {
+        let probe: golive::base::ProbeId = probe.parse().unwrap();
+        let change = Change { probe: probe.clone(), was: Health::Unknown, is, reading: None };
+        self.ask(&Actor::Probe(probe), &Command::Health(change));
+    }
+
+    fn report(&mut self, job: Job, end: End) {
+        let by = match &job.place {
+            Place::Host(host) => Actor::Host(host.clone()),
+            Place::Here => Actor::Engine,
+        };
+        let ended = Command::Ended { job: job.clone(), end, transcript: None };
+        assert!(self.ask(&by, &ended), "an end was not taken: {ended:?}");
+        self.ended.push(job);
+    }
+
+    /// The process dies: what it ran is gone with its memory, and its journal is read again.
+    fn crash(&mut self) {
+        self.state = replay(&self.plan, &self.journal);
+        self.ended.append(&mut self.running);
+        self.stopping.clear();
+        self.ask(&wei(), &resume());
+    }
+
+    /// An operator who only wants it to end. Whether it did.
+    pub(crate) fn bring_to_an_end(&mut self) -> bool {
+        let reason = || SafeText::new("as agreed on the bridge");
+        for _ in 0..40 * (self.plan.steps.len() + 2) {
+            match self.state.stage() {
+                RunStage::Completed | RunStage::RolledBack { .. } => return true,
+                RunStage::Abandoned => {
+                    let roll_back =
+                        Command::RollBack { reason: reason(), break_glass: Some(reason()) };
+                    if !self.ask(&wei(), &roll_back) {
+                        return true; // Nothing has started: it can be closed as it is.
+                    }
+                }
+                RunStage::Preparing | RunStage::Active | RunStage::RollingBack => {}
+            }
+            if self.state.guard().is_some() {
+                self.ask(&wei(), &Command::CloseGuard { why: reason() });
+            }
+            if let Some(job) = self.running.pop() {
+                let end = end(0, self.stopping.contains(&job));
+                self.report(job, end);
+                continue;
+            }
+            let decided = choices(&self.state).into_iter().any(|choice| self.ask(&wei(), &choice));
+            if !decided && self.state.hold().is_some() {
+                self.ask(&wei(), &Command::Continue);
+            }
+            self.now = self.now.after(Millis::from_secs(61));
+            self.ask(&Actor::Clock, &Command::Wake);
+        }
+        false
+    }
+}
+
+pub(crate) fn resume() -> Command {
+    let away = Millis::from_secs(600);
+    Command::Resume { driver: "Ana Souza".into(), machine: "laptop".into(), away }
+}
+
+fn end(how: u16, stopping: bool) -> End {
+    let exited = |code: i32| End::Exited {
+        code,
+        unmet: (code != 0).then(|| "not an accepted exit status".into()),
+        captured: std::collections::BTreeMap::new(),
+    };
+    match how % 16 {
+        0..=10 if !stopping => exited(0),
+        0 | 1 => exited(0),
+        11 if !stopping => exited(3),
+        12 => End::Signalled { signal: "SEGV".into() },
+        13 => End::NotStarted { why: "no route".into() },
+        14 => End::Unknown { why: "the link was lost".into() },
+        15 => End::Stopped { survivors: None },
+        _ => End::Stopped { survivors: Some(Vec::new()) },
+    }
+}
+
+const GESTURE: Gesture = Gesture { class: Class::Critical, after: Millis::from_secs(2) };
+
+fn decide(step: &StepId, state: &State, choice: Choice, reason: Option<SafeText>) -> Command {
+    let evidence = state.plan().probes.iter().map(|probe| Evidence {
+        probe: probe.id.clone(),
+        health: state.health(&probe.id),
+        reading: None,
+        age: None,
+    });
+    let evidence = evidence.collect();
+    Command::Decide { step: step.clone(), choice, ticked: 1, evidence, margin: None, reason }
+}
+
+/// What takes anything on that is open: the first of these that is possible.
+fn choices(state: &State) -> Vec<Command> {
+    let reason = || SafeText::new("as agreed on the bridge");
+    let mut all = Vec::new();
+    for step in state.plan().steps.keys() {
+        for part in [Part::Action, Part::Undo] {
+            let step = step.clone();
+            match state.track_of(&step, part).status {
+                Status::Waiting => {
+                    all.push(decide(&step, state, Choice::Go, Some(reason())));
+                    all.push(Command::SignOff { step, part, ticked: 1, words: reason() });
+                }
+                Status::Failed | Status::TimedOut | Status::Unknown | Status::Cancelled => {
+                    all.push(Command::AcceptFailure { step: step.clone(), part, reason: reason() });
+                    all.push(decide(&step, state, Choice::Go, Some(reason())));
+                    let (which, gesture) = (Which::All, GESTURE);
+                    let reason = Some(reason());
+                    all.push(Command::Retry { step, part, which, gesture, reason });
+                }
+                Status::Pending if part == Part::Action => {
+                    all.push(Command::Start { step, gesture: GESTURE });
+                }
+                Status::Pending
+                | Status::Running
+                | Status::Soaking { .. }
+                | Status::Verifying
+                | Status::Succeeded
+                | Status::Skipped
+                | Status::DoneByHand
+                | Status::FailureAccepted => {}
+            }
+        }
+    }
+    all
+}
+
+/// Everything that somebody may wish for, sensible or not.
+fn wishes(state: &State, how: u16) -> Vec<Command> {
+    let reason =
+        || if how.is_multiple_of(7) { SafeText::default() } else { SafeText::new("because") };
+    let some = || (!how.is_multiple_of(5)).then(reason);
+    let mut all = choices(state);
+    for step in state.plan().steps.keys() {
+        let part = if state.stage() == RunStage::RollingBack { Part::Undo } else { Part::Action };
+        let step = step.clone();
+        let which = if how.is_multiple_of(2) { Which::All } else { Which::Failed };
+        let gesture = GESTURE;
+        all.extend([
+            Command::Start { step: step.clone(), gesture },
+            Command::Retry { step: step.clone(), part, which, gesture, reason: some() },
+            Command::Recheck { step: step.clone() },
+            Command::Stop { step: step.clone() },
+        ]);
+        match how % 4 {
+            0 => all.push(Command::Skip { step, reason: reason() }),
+            1 => all.push(Command::DoneByHand { step, part, reason: reason() }),
+            2 => all.push(decide(&step, state, Choice::NoGo, some())),
+            _ => all.push(decide(&step, state, Choice::Go, None)),
+        }
+    }
+    all.extend([
+        Command::Hold { why: reason() },
+        Command::Continue,
+        Command::Continue,
+        Command::AutoAdvance { on: how.is_multiple_of(2) },
+        Command::OpenGuard,
+        Command::CloseGuard { why: reason() },
+        Command::Note { step: None, text: "hm".to_owned() },
+        Command::AcknowledgeAlarms,
+    ]);
+    match how % 16 {
+        0..=3 => all.push(Command::RollBack { reason: reason(), break_glass: some() }),
+        4 => all.push(Command::Abandon { reason: reason() }),
+        5 => all.push(Command::Leave { why: reason() }),
+        6 => all.push(Command::Close),
+        _ => {}
+    }
+    all
+}
+
+/// What a gate's own work asks to be healthy.
+pub(crate) fn criteria(plan: &Plan, step: &StepId) -> Vec<golive::base::ProbeId> {
+    match plan.step(step).map(|step| &step.work) {
+        Some(Work::Gate(gate)) => gate.healthy.clone(),
+        Some(
+            Work::Run(_) | Work::Local(_) | Work::Manual(_) | Work::Soak(_) | Work::Notify { .. },
+        )
+        | None => Vec::new(),
+    }
+}
+
+/// The journal as it is read back.
+pub(crate) fn read_back(facts: &[Fact]) -> Vec<Fact> {
+    facts.iter().map(written).collect()
+}

@@ -1,0 +1,551 @@
+//! The rules of the engine that hold for every plan, every night and every moment to crash.
+#![expect(clippy::wildcard_enum_match_arm, reason = "a rule looks at the events that it is about")]
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use golive::base::{StepId, Timestamp};
+use golive::engine::{
+    Actor, Choice, Command, Effect, End, Event, Fact, Health, Item, Key, Part, Place, RunStage,
+    State, Status, Track, Verdict, advance,
+};
+use golive::plan::{CheckPlan, Plan, UndoPlan, VerifyPlan, Work};
+use proptest::prelude::*;
+use proptest::test_runner::{RngAlgorithm, TestCaseResult, TestRng, TestRunner};
+
+use crate::histories::{History, Turn, criteria, history, live, read_back, resume};
+use crate::plans::{replay, wei};
+
+/// Runs `look` over every turn of many histories.
+fn always(cases: u32, look: impl Fn(&Turn<'_>)) {
+    lives(cases, |history| {
+        live(history, &look);
+        Ok(())
+    });
+}
+
+/// The same nights on every machine; with `PROPTEST_CASES` so many new ones.
+fn lives(cases: u32, test: impl Fn(&History) -> TestCaseResult) {
+    let hunt = std::env::var("PROPTEST_CASES").is_ok();
+    let config =
+        ProptestConfig { max_shrink_iters: 2_000, failure_persistence: None, ..Default::default() };
+    let mut runner = if hunt {
+        TestRunner::new(config)
+    } else {
+        let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+        TestRunner::new_with_rng(ProptestConfig { cases, ..config }, rng)
+    };
+    if let Err(why) = runner.run(&history(), |history| test(&history)) {
+        panic!("{why}");
+    }
+}
+
+fn started(fact: &Fact) -> Option<(&Key, &[Place])> {
+    if let Event::AttemptStarted { key, places, .. } = &fact.event {
+        Some((key, places))
+    } else {
+        None
+    }
+}
+
+#[test]
+fn rule_1_intent_before_effect() {
+    always(64, |turn| {
+        let intents: BTreeMap<_, _> = turn.facts.iter().filter_map(started).collect();
+        for effect in turn.effects {
+            match effect {
+                Effect::Run(run) => {
+                    assert_eq!(intents.get(&run.key), Some(&run.places.as_slice()));
+                    let payload = turn.facts.iter().find_map(|fact| match &fact.event {
+                        Event::AttemptStarted { key, payload, .. } if *key == run.key => {
+                            Some(*payload)
+                        }
+                        _ => None,
+                    });
+                    assert_eq!(payload, Some(run.payload()), "what was written is what is sent");
+                }
+                Effect::Notify { key: Some(key), .. } => assert!(intents.contains_key(key)),
+                Effect::Stop(key) => {
+                    let is_asked = |fact: &Fact| match &fact.event {
+                        Event::StopAsked { key: of } | Event::TimeLimitReached { key: of } => {
+                            of == key
+                        }
+                        _ => false,
+                    };
+                    assert!(turn.facts.iter().any(is_asked), "{key}");
+                }
+                Effect::Notify { key: None, .. } | Effect::WakeAt(_) => {}
+            }
+        }
+        // And every intent that has places has its effect, or nothing would ever end it.
+        for (key, places) in intents.into_iter().filter(|(_, places)| !places.is_empty()) {
+            let is_its = |effect: &Effect| match effect {
+                Effect::Run(run) => run.key == *key,
+                Effect::Notify { key: of, .. } => of.as_ref() == Some(key),
+                Effect::Stop(_) | Effect::WakeAt(_) => false,
+            };
+            assert_eq!(turn.effects.iter().filter(|e| is_its(e)).count(), 1, "{key} {places:?}");
+        }
+    });
+}
+
+#[test]
+fn rule_2_at_most_one_start_of_each_attempt_and_one_end_of_each_job() {
+    always(64, |turn| {
+        let mut keys = BTreeSet::new();
+        let mut jobs = BTreeSet::new();
+        for (_, fact) in turn.journal {
+            if let Some((key, _)) = started(fact) {
+                assert!(keys.insert(key), "{key} was started twice");
+            }
+            if let Event::JobEnded { job, .. } = &fact.event {
+                assert!(jobs.insert(job), "{job} ended twice");
+                assert!(keys.contains(&job.key), "{job} ended before it started");
+            }
+        }
+    });
+}
+
+fn verify_of(plan: &Plan, step: &StepId, part: Part) -> Option<VerifyPlan> {
+    let step = plan.step(step)?;
+    match (&step.undo, part.is_undo()) {
+        (_, false) => step.verify.clone(),
+        (UndoPlan::Undo(undo), true) => undo.verify.clone(),
+        (UndoPlan::None | UndoPlan::Irreversible(_), true) => None,
+    }
+}
+
+/// Whether the last attempt is a verification that held.
+fn verified(state: &State, step: &StepId, part: Part) -> bool {
+    let track = state.track_of(step, part);
+    let Some(last) = track.last() else { return false };
+    if !matches!(last.key.part, Part::Verify | Part::UndoVerify) {
+        return false;
+    }
+    match verify_of(state.plan(), step, part).map(|verify| verify.check) {
+        Some(CheckPlan::Run(_)) => {
+            let well = |end: &Option<golive::engine::PlaceEnd>| {
+                end.as_ref().is_some_and(|end| end.end.verdict() == Verdict::Succeeded)
+            };
+            !last.places.is_empty() && last.places.values().all(well)
+        }
+        // At its time; after it a soak may have gone on.
+        Some(CheckPlan::Probe(probe)) => {
+            matches!(track.status, Status::Soaking { .. } | Status::Succeeded)
+                || state.health(&probe) == Health::Healthy
+        }
+        None => false,
+    }
+}
+
+fn all_well(track: &Track) -> bool {
+    let ends = track.latest_ends();
+    let well = |end: Option<&golive::engine::PlaceEnd>| {
+        end.is_some_and(|end| end.end.verdict() == Verdict::Succeeded)
+    };
+    !ends.is_empty() && ends.values().copied().all(well)
+}
+
+/// Whether a person's word about a step's part is in the journal.
+fn word(journal: &[(Timestamp, Fact)], id: &StepId, of: Part) -> bool {
+    journal.iter().any(|(_, fact)| match &fact.event {
+        Event::SignedOff { step, part, .. } => step == id && *part == of,
+        Event::GateDecided { step, choice, .. } => step == id && *choice == Choice::Go,
+        _ => false,
+    })
+}
+
+#[test]
+fn rule_3_no_invented_outcomes() {
+    always(96, |turn| {
+        turn.each(|before, fact, after| {
+            let Event::Settled { step, part, verdict } = &fact.event else { return };
+            let track = before.track_of(step, *part);
+            let plan = before.plan().step(step).expect("a step of the plan");
+            let last_is_thing =
+                track.last().is_some_and(|a| matches!(a.key.part, Part::Action | Part::Undo));
+            let ends = track.latest_ends();
+            let mut verdicts = ends.values().flatten().map(|end| end.end.verdict());
+            let doubt = verdicts.any(|verdict| verdict == Verdict::Unknown);
+            if last_is_thing && doubt {
+                assert_eq!(*verdict, Verdict::Unknown, "{step}: a doubt was hidden");
+            }
+            if *verdict != Verdict::Succeeded {
+                return;
+            }
+            assert_eq!(after.track_of(step, *part).status, Status::Succeeded);
+            let work = match (&plan.undo, part.is_undo()) {
+                (UndoPlan::Undo(undo), true) => &undo.work,
+                (_, _) => &plan.work,
+            };
+            let done = match work {
+                Work::Run(_) | Work::Local(_) | Work::Notify { .. } => {
+                    all_well(track) || verified(before, step, *part)
+                }
+                Work::Manual(_) | Work::Gate(_) => {
+                    word(turn.journal, step, *part) || verified(before, step, *part)
+                }
+                Work::Soak(_) => true,
+            };
+            assert!(done, "{step} {part:?} succeeded by nobody's word: {track:?}");
+            if verify_of(before.plan(), step, *part).is_some() && !matches!(work, Work::Soak(_)) {
+                assert!(verified(before, step, *part), "{step} {part:?} is not verified");
+            }
+            let soak = match (&plan.work, &plan.soak) {
+                (Work::Soak(soak), _) | (_, Some(soak)) if !part.is_undo() => Some(soak),
+                (_, _) => None,
+            };
+            if let Some(soak) = soak {
+                let Status::Soaking { until } = track.status else { panic!("{step} has no soak") };
+                assert!(until <= turn.now, "{step} soaked too short");
+                let well = |id: &golive::base::ProbeId| before.health(id) == Health::Healthy;
+                assert!(soak.probes.iter().all(well), "{step} soaked in bad health");
+            }
+        });
+    });
+}
+
+#[test]
+fn rule_3_unknown_is_never_started_again_without_a_persons_reason() {
+    always(96, |turn| {
+        turn.each(|before, fact, _| {
+            let Some((key, places)) = started(fact) else { return };
+            let track = before.track_of(&key.step, key.part);
+            let ends = track.latest_ends();
+            let mut verdicts = ends.values().flatten().map(|end| end.end.verdict());
+            let doubt = track.status == Status::Unknown
+                || verdicts.any(|verdict| verdict == Verdict::Unknown);
+            if !doubt || places.is_empty() || !matches!(key.part, Part::Action | Part::Undo) {
+                return;
+            }
+            let Command::Retry { reason: Some(reason), .. } = turn.command else {
+                panic!("{key} was started again by {:?}", turn.command)
+            };
+            assert!(!reason.as_str().trim().is_empty());
+            assert!(matches!(fact.by, Actor::Operator(_)));
+        });
+    });
+}
+
+#[test]
+fn rule_4_the_state_is_derived_from_what_is_on_disk_at_every_prefix() {
+    lives(48, |history| {
+        let disk = RefCell::new(State::new(std::sync::Arc::clone(&history.plan)));
+        let read = RefCell::new(0);
+        let look = |turn: &Turn<'_>| {
+            let mut disk = disk.borrow_mut();
+            let new = turn.journal.iter().skip(*read.borrow());
+            let (times, facts): (Vec<_>, Vec<_>) = new.cloned().unzip();
+            assert_eq!(read_back(&facts), facts);
+            for (at, Fact { by, event }) in times.into_iter().zip(read_back(&facts)) {
+                disk.apply(at, &by, &event);
+            }
+            *read.borrow_mut() = turn.journal.len();
+            assert_eq!(*disk, *turn.after);
+        };
+        let world = live(history, &look);
+        prop_assert_eq!(replay(&world.plan, &world.journal), world.state);
+        Ok(())
+    });
+}
+
+/// The first of all that a step needs, directly or not, that is not over.
+fn not_over(state: &State, step: &StepId) -> Option<StepId> {
+    let mut to_see: Vec<_> = state.plan().step(step)?.needs.clone();
+    while let Some(need) = to_see.pop() {
+        if !state.track(&need).status.is_over() {
+            return Some(need);
+        }
+        to_see.extend(state.plan().step(&need)?.needs.iter().cloned());
+    }
+    None
+}
+
+#[test]
+fn rules_5_and_7_a_step_starts_only_when_it_may() {
+    always(96, |turn| {
+        turn.each(|before, fact, _| {
+            let Some((key, _)) = started(fact) else { return };
+            let forward = before.plan().is_forward(&key.step) && !key.part.is_undo();
+            if !forward {
+                assert_eq!(before.stage(), RunStage::RollingBack, "{key}");
+                return;
+            }
+            assert_eq!(before.stage(), RunStage::Active, "{key}");
+            assert_eq!(not_over(before, &key.step), None, "{key} started early");
+            if key.part != Part::Action {
+                return; // A verification follows its action; nothing new begins.
+            }
+            assert_eq!(before.guard(), None, "{key} started behind the guard");
+            let repeated = matches!(turn.command, Command::Retry { .. });
+            let taken_up = before.track(&key.step).status != Status::Pending
+                && matches!(turn.command, Command::SignOff { .. } | Command::Decide { .. });
+            if !repeated && !taken_up {
+                assert_eq!(before.hold(), None, "{key} started in a hold");
+            }
+            if fact.by == Actor::Engine && key.attempt == 1 {
+                let plan = before.plan().step(&key.step).expect("a step of the plan");
+                assert_eq!(plan.class, golive::runbook::Class::Check, "{key} started by itself");
+            }
+        });
+    });
+}
+
+/// Steps of which something may have been done, told from the journal alone, with their times.
+fn ran(plan: &Plan, journal: &[(Timestamp, Fact)]) -> BTreeMap<StepId, Timestamp> {
+    /// The first start, whether each job may have run, and whether it ran nowhere.
+    type Began = (Timestamp, BTreeMap<(Key, Place), bool>, bool);
+    let mut open: BTreeMap<StepId, Began> = BTreeMap::new();
+    let mut by_hand = BTreeMap::new();
+    for (at, fact) in journal {
+        match &fact.event {
+            Event::AttemptStarted { key, places, .. } if key.part == Part::Action => {
+                let entry = open.entry(key.step.clone()).or_insert((*at, BTreeMap::new(), false));
+                entry.2 |= places.is_empty();
+                entry.1.extend(places.iter().map(|place| ((key.clone(), place.clone()), true)));
+            }
+            Event::JobEnded { job, end: End::NotStarted { .. }, .. } => {
+                if let Some((_, jobs, _)) = open.get_mut(&job.key.step) {
+                    jobs.entry((job.key.clone(), job.place.clone())).and_modify(|may| *may = false);
+                }
+            }
+            Event::DoneByHand { step, part: Part::Action, .. } => {
+                by_hand.insert(step.clone(), *at);
+            }
+            _ => {}
+        }
+    }
+    let mut ran: BTreeMap<_, _> = open
+        .iter()
+        .filter(|(_, (_, jobs, nowhere))| *nowhere || jobs.values().any(|may| *may))
+        .map(|(step, (at, _, _))| (step.clone(), *at))
+        .collect();
+    for (step, at) in by_hand {
+        let first = open.get(&step).map_or(at, |(first, _, _)| *first);
+        ran.insert(step, first);
+    }
+    ran.retain(|step, _| plan.is_forward(step));
+    ran
+}
+
+#[test]
+fn rule_6_a_rollback_undoes_exactly_what_started_and_is_not_undone_newest_first() {
+    always(128, |turn| {
+        for fact in turn.facts {
+            let Event::RollbackBegan { items, .. } = &fact.event else { continue };
+            let plan = turn.before.plan();
+            let has_undo = |id: &StepId| {
+                plan.step(id).is_some_and(|step| matches!(step.undo, UndoPlan::Undo(_)))
+            };
+            let ran = ran(plan, turn.journal);
+            let undone = |id: &StepId| turn.before.undo_track(id).status.is_over();
+            let wanted: BTreeSet<_> =
+                ran.keys().filter(|id| has_undo(id) && !undone(id)).cloned().collect();
+            let undos: Vec<_> = items.iter().filter(|item| item.part == Part::Undo).collect();
+            let found: BTreeSet<_> = undos.iter().map(|item| item.step.clone()).collect();
+            assert_eq!(found, wanted);
+            assert_eq!(undos.len(), found.len(), "an undo is there twice");
+            assert!(undos.iter().map(|item| ran[&item.step]).is_sorted_by(|a, b| a >= b));
+            let own = items.iter().filter(|item| item.part == Part::Action);
+            let own: Vec<_> = own.map(|item| &item.step).collect();
+            let theirs: Vec<_> = plan.before.iter().chain(&plan.after).collect();
+            assert_eq!(own, theirs);
+            assert!(items.iter().take(plan.before.len()).all(|item| item.part == Part::Action));
+        }
+    });
+}
+
+#[test]
+fn rule_6_rolling_back_is_possible_from_every_state_and_goes_on_past_a_failed_undo() {
+    always(64, |turn| {
+        let state = turn.after;
+        let roll_back = Command::RollBack {
+            reason: "enough".into(),
+            break_glass: Some("we know what we do".into()),
+        };
+        let begun = matches!(state.stage(), RunStage::RollingBack | RunStage::RolledBack { .. });
+        let something = !ran(state.plan(), turn.journal).is_empty();
+        let possible = !state.is_closed() && !begun && something;
+        let back = advance(state, &wei(), &roll_back, turn.now);
+        assert_eq!(back.is_ok(), possible, "{:?}", back.err());
+        if state.stage() == RunStage::RollingBack && state.hold().is_none() {
+            // It never just waits: something is in flight.
+            let items = &state.rollback().expect("it began").items;
+            let in_flight =
+                |item: &Item| state.track_of(&item.step, item.part).status.is_in_flight();
+            let forward = |id: &StepId| state.track(id).status.is_in_flight();
+            assert!(items.iter().any(in_flight) || state.plan().order.iter().any(forward));
+        }
+        turn.each(|before, fact, _| {
+            if !matches!(fact.event, Event::RollbackEnded { .. }) {
+                return;
+            }
+            for item in &before.rollback().expect("it began").items {
+                let status = before.track_of(&item.step, item.part).status;
+                let pointless = !before.track(&item.step).may_have_run();
+                assert!(status.is_over() || pointless, "{item:?} is {status:?}");
+            }
+        });
+    });
+}
+
+#[test]
+fn rule_8_every_event_names_who_caused_it() {
+    always(64, |turn| {
+        for fact in turn.facts {
+            let person = matches!(fact.by, Actor::Operator(_));
+            match &fact.event {
+                Event::DoneByHand { .. }
+                | Event::FailureAccepted { .. }
+                | Event::SignedOff { .. }
+                | Event::GateDecided { .. }
+                | Event::RollbackBegan { .. }
+                | Event::GuardOpened
+                | Event::GuardClosed { .. }
+                | Event::Abandoned { .. }
+                | Event::StopAsked { .. }
+                | Event::Resumed { .. }
+                | Event::DriverLeft { .. } => assert!(person, "{fact:?}"),
+                Event::AlarmRaised { .. }
+                | Event::AlarmCleared { .. }
+                | Event::RetryPlanned { .. }
+                | Event::TimeLimitReached { .. }
+                | Event::SoakBreached { .. }
+                | Event::RollbackEnded { .. }
+                | Event::Completed => assert_eq!(fact.by, Actor::Engine, "{fact:?}"),
+                Event::HealthChanged { probe, .. } => {
+                    assert!(person || fact.by == Actor::Probe(probe.clone()), "{fact:?}");
+                }
+                _ => {}
+            }
+        }
+    });
+}
+
+#[test]
+fn rule_10_unknown_health_holds_a_gate() {
+    always(96, |turn| {
+        turn.each(|before, fact, _| {
+            let Event::GateDecided { step, choice, reason, evidence } = &fact.event else { return };
+            if reason.is_some() {
+                return;
+            }
+            assert_eq!(*choice, Choice::Go, "a NO-GO has a reason");
+            for probe in criteria(before.plan(), step) {
+                assert_eq!(before.health(&probe), Health::Healthy);
+                let seen = evidence.iter().find(|evidence| evidence.probe == probe);
+                assert_eq!(seen.map(|evidence| evidence.health), Some(Health::Healthy));
+            }
+        });
+    });
+}
+
+#[test]
+fn after_a_crash_at_any_moment_nothing_in_flight_starts_again_and_all_of_it_is_unknown() {
+    always(64, |turn| {
+        let state = turn.after;
+        let Ok(back) = advance(state, &wei(), &resume(), turn.now) else {
+            assert!(state.is_closed());
+            return;
+        };
+        let sends = |effect: &Effect| match effect {
+            Effect::Run(_) | Effect::Stop(_) => true,
+            Effect::Notify { key, .. } => key.is_some(),
+            Effect::WakeAt(_) => false,
+        };
+        assert!(!back.effects.iter().any(sends), "{:?}", back.effects);
+        assert_eq!(back.state.in_flight().count(), 0);
+        for attempt in state.in_flight() {
+            let Key { step, part, .. } = &attempt.key;
+            assert_eq!(back.state.track_of(step, *part).status, Status::Unknown);
+        }
+        // Nor does anything start before a person has said so, however long it takes.
+        let later = turn.now.after(golive::base::Millis::from_secs(86_400));
+        let later = advance(&back.state, &Actor::Clock, &Command::Wake, later).expect("a wake");
+        assert!(!later.effects.iter().any(sends), "{:?}", later.effects);
+        if matches!(state.stage(), RunStage::Active | RunStage::RollingBack) {
+            let hold = back.state.hold().expect("it is held");
+            assert!(matches!(hold.by, Actor::Operator(_)));
+        }
+    });
+}
+
+#[test]
+fn an_operator_can_always_bring_a_run_to_an_end_and_close_it() {
+    lives(96, |history| {
+        let mut world = live(history, &|_| ());
+        if world.state.is_closed() {
+            return Ok(());
+        }
+        prop_assert!(world.bring_to_an_end(), "stuck: {:#?}", world.state);
+        prop_assert!(world.ask(&wei(), &Command::Close));
+        prop_assert!(world.state.is_closed());
+        Ok(())
+    });
+}
+
+#[test]
+fn a_wake_that_is_not_needed_changes_nothing() {
+    always(48, |turn| {
+        if turn.facts.is_empty() || turn.after.is_closed() {
+            return;
+        }
+        let again = advance(turn.after, &Actor::Clock, &Command::Wake, turn.now).expect("a wake");
+        assert!(again.facts.is_empty(), "{:?}", again.facts);
+    });
+}
+
+/// The properties say nothing if the nights are dull.
+#[test]
+fn the_histories_hold_every_kind_of_event_and_every_status() {
+    let seen = RefCell::new(BTreeMap::<String, usize>::new());
+    lives(192, |history| {
+        let mut here = BTreeSet::new();
+        let world = live(history, &|_| ());
+        for (_, fact) in &world.journal {
+            here.insert(crate::plans::name(&fact.event));
+            if let Event::Settled { part, verdict, .. } = &fact.event {
+                here.insert(format!("{part:?} {verdict:?}"));
+            }
+            if let Event::AttemptStarted { key, .. } = &fact.event {
+                here.insert(format!("{:?} {}", key.part, key.attempt.min(2)));
+            }
+        }
+        here.insert(format!("{:?}", world.state.stage()));
+        for name in here {
+            *seen.borrow_mut().entry(name).or_default() += 1;
+        }
+        Ok(())
+    });
+    let rich = [
+        "Undo 2",
+        "Undo Failed",
+        "Undo Unknown",
+        "UndoVerify 1",
+        "Verify 2",
+        "Action TimedOut",
+        "Action Cancelled",
+        "RollingBack",
+        "Completed",
+        "Abandoned",
+        "abandoned",
+        "closed",
+        "done-by-hand",
+        "driver-left",
+        "failure-accepted",
+        "gate-decided",
+        "guard-opened",
+        "resumed",
+        "retry-planned",
+        "rollback-ended",
+        "signed-off",
+        "skipped",
+        "soak-breached",
+        "soak-started",
+        "stop-asked",
+        "time-limit-reached",
+    ];
+    let seen = seen.into_inner();
+    let missing: Vec<_> = rich.into_iter().filter(|name| !seen.contains_key(*name)).collect();
+    assert!(missing.is_empty(), "{missing:?} of {seen:#?}");
+}
