@@ -115,7 +115,9 @@ impl Sshd {
         }
         fs::write(at("sshd_config"), text).unwrap();
         let (port, child) = launch(dir.path());
-        Self { port, dir, child }
+        let sshd = Self { port, dir, child };
+        until("the end of the first greeting", || sshd.connections().is_empty().then_some(()));
+        sshd
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
