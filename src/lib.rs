@@ -20,6 +20,7 @@
 //! | [`session`] | one run without a screen: the clock, the loop, the dispatcher |
 //! | [`report`] | the record as documents |
 //! | [`ui`] | state in, cells out; key in, intent out |
+//! | [`console`] | the live terminal: joins the screen and the session |
 //! | [`cli`] | arguments, messages, exit codes |
 //!
 //! # Invariants
@@ -29,6 +30,7 @@
 //! - No byte of a host acts on the terminal.
 pub mod base;
 pub mod cli;
+pub mod console;
 pub mod engine;
 pub mod exec;
 pub mod journal;

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod console_night;
+#[cfg(test)]
 mod engine;
 #[cfg(test)]
 mod engine_back;
@@ -33,6 +35,8 @@ mod report;
 mod runbook;
 #[cfg(test)]
 mod screen;
+#[cfg(test)]
+mod screen_keys;
 #[cfg(test)]
 mod session;
 #[cfg(test)]
