@@ -284,6 +284,11 @@ impl World<'_> {
                 let roll_back = Command::RollBack { reason: why(), break_glass: Some(why()) };
                 self.ask(&wei(), &roll_back);
             }
+            53..=55 => {
+                let steps = &self.plan.order;
+                let step = steps[usize::from(moment.pick) % steps.len()].clone();
+                self.ask(&wei(), &Command::Skip { step, reason: "not tonight".into() });
+            }
             35..=52 => {
                 // What the night is for: the open things are taken on, and a hold ends.
                 let mut open = choices(&self.state);
