@@ -20,8 +20,15 @@ use crate::ui::{self, AuditTail, Intent, Leave, LogStore, Model, Theme};
 
 use super::terminal::Screen;
 
-/// The shortest time between two frames that no key asked for.
-const FRAME: Duration = Duration::from_millis(100);
+/// The shortest time between two frames that no key asked for: a slow link gets fewer.
+const fn frame(rtt: Millis) -> Duration {
+    Duration::from_millis(match rtt.as_millis() {
+        0..100 => 100,
+        100..500 => 250,
+        _ => 500,
+    })
+}
+
 /// How often the clock moves on screen when nothing else does.
 const CLOCK: Duration = Duration::from_secs(1);
 /// How often a count-down moves.
@@ -57,10 +64,18 @@ pub async fn drive(
     by: Actor,
     chunks: mpsc::Receiver<Chunk>,
     codes: ui::Codes,
-    theme: Theme,
+    mut theme: Theme,
 ) -> io::Result<Outcome> {
-    let terminal = Screen::take()?;
-    let shown = Shown::new(handle.view());
+    let mut terminal = Screen::take()?;
+    let answer = tokio::task::spawn_blocking(Screen::ask).await.ok().flatten();
+    terminal.forget()?;
+    let mut shown = Shown::new(handle.view());
+    if let Some(answer) = answer {
+        shown.rtt = Millis::new(u64::try_from(answer.after.as_millis()).unwrap_or(u64::MAX));
+        if !answer.narrow {
+            theme.glyphs = ui::GlyphSet::Ascii;
+        }
+    }
     let screen = ui::Screen::new(codes);
     let answers = FuturesUnordered::new();
     Console { terminal, screen, theme, shown, answers, handle, by }.run(chunks).await
@@ -87,6 +102,8 @@ struct Shown {
     log: LogStore,
     /// Our own clock when the view was made.
     taken: Instant,
+    /// The round trip to the terminal; zero where it is not known.
+    rtt: Millis,
 }
 
 impl Shown {
@@ -98,6 +115,7 @@ impl Shown {
             audit: AuditTail::default(),
             log: LogStore::default(),
             taken: Instant::now(),
+            rtt: Millis::ZERO,
             view,
         };
         shown.look();
@@ -157,7 +175,7 @@ impl Shown {
             log: &self.log,
             audit: &self.audit,
             way_back: &self.way_back,
-            rtt: Millis::ZERO,
+            rtt: self.rtt,
             version: env!("CARGO_PKG_VERSION"),
         }
     }
@@ -216,7 +234,7 @@ impl Console {
                     }
                     let view = Arc::clone(&views.borrow_and_update());
                     self.shown.take(view);
-                    due.get_or_insert(drawn + FRAME);
+                    due.get_or_insert(drawn + frame(self.shown.rtt));
                 }
                 Some(chunk) = chunks.recv() => {
                     self.shown.output(&chunk);
@@ -226,7 +244,7 @@ impl Console {
                             Err(_) => break,
                         }
                     }
-                    due.get_or_insert(drawn + FRAME);
+                    due.get_or_insert(drawn + frame(self.shown.rtt));
                 }
                 () = sleep_until(next) => due = Some(next),
             }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Stdout, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::{
@@ -16,6 +17,7 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Whether the terminal is ours at this moment; the panic hook asks.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -23,6 +25,32 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 /// Saves and restores the title on terminals that keep a stack of titles; others ignore it.
 const PUSH_TITLE: &str = "\x1b[22;2t";
 const POP_TITLE: &str = "\x1b[23;2t";
+
+/// How long the terminal may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_millis(900);
+
+/// More bytes than this before the answer are a flood, not an answer.
+const ANSWER_BYTES_MAX: usize = 4_096;
+
+/// What the terminal said about itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer {
+    /// The round trip.
+    pub after: Duration,
+    /// Whether a box-drawing sign is one cell wide.
+    pub narrow: bool,
+}
+
+/// The column in a cursor report, `ESC [ row ; column R`, among other bytes.
+fn column(said: &[u8]) -> Option<u32> {
+    let text = String::from_utf8_lossy(said);
+    let reports = text.split("\x1b[").skip(1);
+    reports.filter_map(|report| report.split_once('R')).find_map(|(report, _)| {
+        let (row, column) = report.split_once(';')?;
+        row.parse::<u32>().ok()?;
+        column.parse().ok()
+    })
+}
 
 /// The terminal while it is ours. Dropping it gives it back.
 pub(super) struct Screen {
@@ -60,6 +88,36 @@ impl Screen {
         }
         let terminal = Terminal::new(CrosstermBackend::new(out))?;
         Ok(Self { terminal, title: String::new() })
+    }
+
+    /// Asks the terminal where its cursor is after one `│`: how long the answer takes, and
+    /// whether the sign is one cell wide. None without an answer. Keys that were typed before
+    /// the screen was there are dropped.
+    ///
+    /// To be called before anybody else reads from the terminal.
+    pub(super) fn ask() -> Option<Answer> {
+        let mut out = io::stdout();
+        write!(out, "\r│\x1b[6n").and_then(|()| out.flush()).ok()?;
+        let asked = Instant::now();
+        let mut said = Vec::new();
+        loop {
+            let left = ANSWER_WITHIN.checked_sub(asked.elapsed())?;
+            let stdin = io::stdin();
+            let mut wanted = [PollFd::new(&stdin, PollFlags::IN)];
+            let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(left.subsec_nanos()) };
+            if poll(&mut wanted, Some(&timeout)).ok()? == 0 {
+                return None;
+            }
+            let mut bytes = [0; 256];
+            let count = rustix::io::read(&stdin, &mut bytes).ok().filter(|count| *count > 0)?;
+            said.extend_from_slice(bytes.get(..count)?);
+            if let Some(column) = column(&said) {
+                return Some(Answer { after: asked.elapsed(), narrow: column == 2 });
+            }
+            if said.len() > ANSWER_BYTES_MAX {
+                return None;
+            }
+        }
     }
 
     /// Draws a frame as one update.
@@ -129,4 +187,17 @@ fn give_back() {
     .and_then(|()| out.flush())
     .ok();
     disable_raw_mode().ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::column;
+
+    #[test]
+    fn a_cursor_report_is_found_among_keys() {
+        assert_eq!(column(b"\x1b[1;2R"), Some(2));
+        assert_eq!(column(b"jj\x1b[A\x1b[24;3Rk"), Some(3));
+        assert_eq!(column(b"R\x1b[1;2"), None);
+        assert_eq!(column(b"\x1b[200~1;2R"), None);
+    }
 }

@@ -295,8 +295,11 @@ fn rule(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     let environment = m.plan().environment.as_ref().map(|e| format!(" {e}")).unwrap_or_default();
     let head = format!("{pattern}{pattern} {}{} ", kind.word(), cut_end(&environment, 20));
     let (counts, role) = m.alarm_counts();
-    let rtt = m.rtt.as_millis();
-    let links = format!(" hosts {up}/{all} {pattern} link {rtt}ms {pattern} ");
+    let link = match m.rtt.as_millis() {
+        0 => String::new(),
+        rtt => format!("link {rtt}ms {pattern} "),
+    };
+    let links = format!(" hosts {up}/{all} {pattern} {link}");
     let used = cells(&head) + cells(&links) + cells(&counts) + 3;
     let middle = pattern.repeat(width.saturating_sub(used));
     let style = theme.style(Role::Title);
