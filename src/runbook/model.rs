@@ -106,7 +106,7 @@ pub enum Strategy {
 /// The change window, as instants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
-    /// Nothing that changes may start before.
+    /// When it opens.
     pub opens: Timestamp,
     /// Everything, a rollback included, has to end by then.
     pub closes: Timestamp,

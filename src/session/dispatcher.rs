@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use crate::base::{HostId, Millis, SafeText, Timestamp};
 use crate::engine::{
-    Actor, Board, Command, Effect, Event, Genesis, Place, Refusal, RunKind, State, advance, decide,
+    Actor, Board, Command, Effect, Event, Genesis, Place, Refusal, RunKind, RunStage, State,
+    advance, decide,
 };
 use crate::exec::ssh::Pool;
 use crate::exec::{Edge, Link, Report};
@@ -259,8 +261,15 @@ impl Session {
         self.edge.watch_health(move || now_of(&clock));
         let mut batch = Vec::new();
         runtime.block_on(async {
+            let mut next_tick = Instant::now();
             loop {
-                let pause = self.pause();
+                // Looked at first, so that no flood of reports can keep time from passing.
+                let due = self.next_wake().min(next_tick);
+                if due <= Instant::now() {
+                    self.tick();
+                    next_tick = Instant::now() + TICK;
+                    continue;
+                }
                 tokio::select! {
                     biased;
                     request = requests.recv() => match request {
@@ -274,17 +283,17 @@ impl Session {
                         0 => break,
                         _ => self.take_reports(&mut batch),
                     },
-                    () = tokio::time::sleep(pause) => self.tick(),
+                    () = tokio::time::sleep_until(due) => {}
                 }
             }
         });
         tracing::debug!("the session has ended");
     }
 
-    /// How long until something is due.
-    fn pause(&self) -> Duration {
+    /// When the next timer of the engine is due.
+    fn next_wake(&self) -> Instant {
         let now = self.now();
-        self.wakes.first().map_or(TICK, |at| at.since(now).to_std().min(TICK))
+        Instant::now() + self.wakes.first().map_or(TICK, |at| at.since(now).to_std())
     }
 
     fn now(&self) -> Timestamp {
@@ -463,13 +472,15 @@ impl Session {
     fn check_limits(&mut self, now: Timestamp) {
         let plan: &Plan = self.state.plan();
         let Some(window) = &plan.window else { return };
-        if !matches!(self.state.stage(), crate::engine::RunStage::Active) {
-            return;
-        }
-        let window = Some(plan::signed(now, window.closes));
-        let forecast = plan::forecast(plan, &self.state.progress(), now);
-        let latest_safe = forecast.backout.latest_safe.map(|at| plan::signed(now, at));
-        self.submit_report(&Actor::Clock, &Command::Limit { latest_safe, window });
+        let limit = if self.state.stage() == RunStage::Active {
+            let forecast = plan::forecast(plan, &self.state.progress(), now);
+            let latest_safe = forecast.backout.latest_safe.map(|at| plan::signed(now, at));
+            Command::Limit { latest_safe, window: Some(plan::signed(now, window.closes)) }
+        } else {
+            // Nothing is left to decide in time: the alarms about it end.
+            Command::Limit { latest_safe: None, window: None }
+        };
+        self.submit_report(&Actor::Clock, &limit);
     }
 }
 

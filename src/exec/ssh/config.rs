@@ -225,6 +225,13 @@ fn parse(text: &str, query: &Query, around: &Surroundings) -> Result<Settings, S
         words.filter(|v| *v != "none").map(|v| tokens.path(key, v)).collect()
     };
     let mut known_hosts = lists("userknownhostsfile")?;
+    // OpenSSH takes the home from the account; who sets $HOME means the files there too.
+    let own = around.home.join(".ssh/known_hosts");
+    if !known_hosts.contains(&own)
+        && known_hosts.iter().any(|file| file.ends_with(".ssh/known_hosts"))
+    {
+        known_hosts.push(own);
+    }
     known_hosts.extend(lists("globalknownhostsfile")?);
     let proxy = match (set("proxyjump"), set("proxycommand")) {
         (Some(hops), _) => Proxy::Jump(hops.split(',').map(|hop| hop.trim().to_owned()).collect()),
