@@ -275,7 +275,18 @@ pub(super) fn key_bar(
         let name = if action == Action::View { "1-7".to_owned() } else { press?.name() };
         Some((name, label.to_owned()))
     };
-    let pinned = [Action::Hold, Action::Guard, Action::Help];
+    let pinned = match spot {
+        Spot::Text => [Action::Save, Action::Hold, Action::Guard],
+        Spot::List
+        | Spot::Log
+        | Spot::Confirm
+        | Spot::Failure
+        | Spot::Gate
+        | Spot::Manual
+        | Spot::Guard
+        | Spot::Leave
+        | Spot::Sheet => [Action::Hold, Action::Guard, Action::Help],
+    };
     let width = usize::from(area.width);
     let size = |(key, label): &(String, String)| cells(key) + cells(label) + 3;
     let short = |action: &Action| {
@@ -294,8 +305,8 @@ pub(super) fn key_bar(
             shown.push(entry);
         }
     }
-    let help = always.pop();
-    let first = shown.len().min(1);
+    let help = if spot == Spot::Text { None } else { always.pop() };
+    let first = if spot == Spot::Text { 0 } else { shown.len().min(1) };
     let tail = shown.split_off(first);
     let entries = shown.into_iter().chain(always).chain(tail).chain(help);
     let mut spans = vec![Span::raw(" ")];

@@ -7,6 +7,7 @@ use crate::runbook::Class;
 use super::confirm::{Ask, Typed};
 use super::guard::Stage;
 use super::keymap::Action;
+use super::layout::{Size, size};
 use super::model::Model;
 use super::person::GateDialog;
 use super::prompt::Purpose;
@@ -20,6 +21,11 @@ const MEASURE: Theme = Theme { depth: Depth::Mono, glyphs: GlyphSet::Unicode };
 impl Screen {
     /// `y`: does what the dialog shows.
     pub(super) fn yes(&mut self, m: &Model<'_>) -> Vec<Intent> {
+        let leaves = matches!(self.dialogs.last(), Some(Dialog::Leave));
+        if size(self.area) == Size::Tiny && !leaves {
+            self.say(text::TOO_SMALL);
+            return Vec::new();
+        }
         match self.dialogs.last() {
             Some(Dialog::Confirm(dialog)) if dialog.code.is_some() => {
                 self.say(text::TYPE_DIGITS);
@@ -233,6 +239,10 @@ impl Screen {
         let fresh = (self.codes)();
         let Some(Dialog::Confirm(dialog)) = self.dialogs.last_mut() else { return Vec::new() };
         if dialog.blocked(m).is_some() {
+            return Vec::new();
+        }
+        if size(self.area) == Size::Tiny {
+            self.say(text::TOO_SMALL);
             return Vec::new();
         }
         let Some(code) = &mut dialog.code else { return Vec::new() };

@@ -292,7 +292,15 @@ pub(super) const TABLE: &[Binding] = &[
         "HOLD",
         "HOLD: start nothing new; again: go on",
     ),
-    bind(Action::Hold, &[Press::F(8)], Group::Safe, &[Spot::Text, Spot::Guard], "HOLD", "HOLD"),
+    bind(Action::Hold, &[Press::F(8)], Group::Safe, &[Spot::Text], "HOLD", "HOLD"),
+    bind(
+        Action::Hold,
+        &[Press::F(8), Press::Char('H')],
+        Group::Safe,
+        &[Spot::Guard],
+        "HOLD",
+        "HOLD",
+    ),
     bind(
         Action::Guard,
         &[Press::Char('R'), Press::F(9)],

@@ -50,20 +50,22 @@ pub(super) fn parts(area: Rect, dialog: bool) -> Parts {
         Size::Full => (3, if dialog { 1 } else { 4 }),
         Size::Medium => (2, if dialog { 1 } else { 2 }),
         Size::Pocket => (3, 1),
-        Size::Strip => (5, 1),
+        Size::Strip => (if dialog { 4 } else { 5 }, 1),
         Size::Tiny => (0, 0),
     };
     let rows = |y: u16, height: u16| {
         Rect { x: area.x, y: area.y + y, width: area.width, height }.intersection(area)
     };
-    let below = alarms + 2;
+    // On a strip a dialog needs the row more than the message does.
+    let message = u16::from(!(dialog && size(area) == Size::Strip));
+    let below = alarms + message + 1;
     let body = area.height.saturating_sub(head + below);
     Parts {
         header: rows(0, head),
         body: rows(head, body),
         alarms: rows(head + body, alarms),
-        message: rows(head + body + alarms, 1),
-        keys: rows(head + body + alarms + 1, 1),
+        message: rows(head + body + alarms, message),
+        keys: rows(head + body + alarms + message, 1),
     }
 }
 
@@ -295,7 +297,9 @@ impl Screen {
             Some(_) => "NOT RECORDED".to_owned(),
         };
         let small = format!("Screen is {}x{}. golive needs 40x10,", area.width, area.height);
+        let said = self.said.as_ref().filter(|(at, _)| m.now.since(*at) < MESSAGE);
         let rows = [
+            said.map(|(_, words)| words.clone()),
             dialog,
             Some(format!("{} {counts} {audit}", m.time(m.now))),
             Some(small),
@@ -368,7 +372,7 @@ impl Screen {
                 (Action::Words, ""),
                 (Action::Peek, ""),
             ],
-            Spot::Text => vec![(Action::Save, ""), (Action::Back, "back, text kept")],
+            Spot::Text => vec![(Action::Back, "back, text kept"), (Action::Help, "")],
             Spot::Leave => vec![(Action::HoldAndLeave, ""), (Action::Back, "stay")],
             Spot::Sheet => vec![(Action::Back, "close"), (Action::Down, "")],
         }

@@ -40,6 +40,32 @@ fn enter_opens_and_y_runs() {
 }
 
 #[test]
+fn nothing_runs_unseen_on_a_small_screen() {
+    let mut night = Night::new(RunKind::Live);
+    night.ask(&Command::Begin);
+    for step in ["a1", "a2", "c1"] {
+        night.run(step);
+    }
+    night.draw(30, 6, PLAIN);
+    night.key(KeyCode::Enter);
+    night.keys("y");
+    assert_eq!(night.started(), 0, "nobody could read the command");
+    night.draw(40, 10, PLAIN);
+    night.keys("y");
+    assert_eq!(night.started(), 0, "not all of the command has been on screen");
+    let mut seen = night.draw(40, 10, PLAIN);
+    for _ in 0..8 {
+        night.keys("j");
+        seen.push_str(&night.draw(40, 10, PLAIN));
+    }
+    for word in ["invoice_line", "ledger_2025", "--resume", "db-old-1"] {
+        assert!(seen.contains(word), "{word}");
+    }
+    night.keys("y");
+    assert_eq!(night.started(), 1);
+}
+
+#[test]
 fn keys_typed_before_a_dialog_is_seen_are_dropped() {
     let mut night = Night::new(RunKind::Live);
     night.ask(&Command::Begin);
