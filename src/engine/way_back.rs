@@ -46,6 +46,11 @@ impl WayBack {
 }
 
 impl State {
+    /// A text with all that steps have captured by now; `‹captured: name›` stands for the rest.
+    pub fn filled(&self, text: &crate::plan::Text) -> String {
+        text.resolve(&self.captures).unwrap_or_else(|_| text.shown().to_owned())
+    }
+
     /// What rolling back now would do.
     pub fn way_back(&self) -> WayBack {
         let items: Vec<_> = match &self.rollback {
@@ -78,9 +83,7 @@ impl State {
             (UndoPlan::None | UndoPlan::Irreversible(_), true) => return None,
             (_, false) => (&step.work, step.estimate, step.stage.unwrap_or(UndoStage::StopNew)),
         };
-        let resolved = |text: &crate::plan::Text| {
-            text.resolve(&self.captures).unwrap_or_else(|_| text.shown().to_owned())
-        };
+        let resolved = |text: &crate::plan::Text| self.filled(text);
         let command = match work {
             Work::Run(text) | Work::Local(text) => resolved(text),
             Work::Manual(manual) => format!("by hand: {}", manual.text),

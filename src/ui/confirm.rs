@@ -371,13 +371,15 @@ fn what_is_sent(rows: &mut Rows<'_, '_>, step: &StepPlan, part: Part) {
     let Some(work) = Model::work(step, part) else { return };
     match work {
         Work::Run(_) | Work::Local(_) => {
-            rows.command("$", command(work).unwrap_or_default());
+            let text = command(rows.m, work).unwrap_or_default();
+            rows.command("$", &text);
             let own = step.env.iter().filter(|(name, _)| !name.starts_with("GL_"));
             let env: Vec<String> =
-                own.map(|(name, value)| format!("{name}={}", value.shown())).collect();
+                own.map(|(name, value)| format!("{name}={}", rows.m.state.filled(value))).collect();
             rows.say("Env", &env.join(" "));
             if let Some(input) = &step.stdin {
-                rows.say("Input", input.shown());
+                let input = rows.m.state.filled(input);
+                rows.say("Input", &input);
             }
         }
         Work::Manual(_) | Work::Gate(_) | Work::Soak(_) | Work::Notify { .. } => {

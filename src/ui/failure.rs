@@ -209,7 +209,8 @@ impl Failure {
         {
             match work {
                 Work::Run(_) | Work::Local(_) => {
-                    rows.command("$", command(work).unwrap_or_default());
+                    let text = command(rows.m, work).unwrap_or_default();
+                    rows.command("$", &text);
                 }
                 Work::Manual(_) | Work::Gate(_) | Work::Soak(_) | Work::Notify { .. } => {
                     rows.work(step, self.part);

@@ -260,8 +260,8 @@ impl Screen {
             let command = about
                 .as_ref()
                 .and_then(|(id, part)| Model::work(m.plan().step(id)?, *part))
-                .and_then(super::model::command)
-                .map(|text| crate::base::SafeText::new(text).to_string());
+                .and_then(|work| super::model::command(m, work))
+                .map(|text| crate::base::SafeText::new(&text).to_string());
             put(buf, rest, 1, &command.unwrap_or_default(), theme.style(Role::Title));
             rest = Rect { y: rest.y + 2, height: rest.height - 2, ..rest };
         }

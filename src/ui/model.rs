@@ -273,11 +273,13 @@ pub(super) const fn class_word(class: Class) -> &'static str {
     }
 }
 
-/// The work's text, where it has one.
-pub(super) fn command(work: &Work) -> Option<&str> {
+/// The work's text as it would be sent now, where it has one.
+pub(super) fn command(m: &Model<'_>, work: &Work) -> Option<String> {
     match work {
-        Work::Run(text) | Work::Local(text) | Work::Notify { text, .. } => Some(text.shown()),
-        Work::Manual(manual) => Some(&manual.text),
+        Work::Run(text) | Work::Local(text) | Work::Notify { text, .. } => {
+            Some(m.state.filled(text))
+        }
+        Work::Manual(manual) => Some(manual.text.clone()),
         Work::Gate(_) | Work::Soak(_) => None,
     }
 }

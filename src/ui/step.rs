@@ -96,10 +96,10 @@ fn pass(expect: &Expect) -> String {
     all.join(", ")
 }
 
-fn verify(verify: &VerifyPlan) -> String {
+fn verify(m: &Model<'_>, verify: &VerifyPlan) -> String {
     let VerifyPlan { check, every, within } = verify;
     let what = match check {
-        CheckPlan::Run(text) => text.shown().to_owned(),
+        CheckPlan::Run(text) => m.state.filled(text),
         CheckPlan::Probe(probe) => format!("probe {probe} is healthy"),
     };
     format!("{what}   (every {every}, within {within})")
@@ -120,11 +120,13 @@ impl Rows<'_, '_> {
     pub(super) fn work(&mut self, step: &StepPlan, part: Part) {
         let Some(work) = Model::work(step, part) else { return };
         match work {
-            Work::Run(text) | Work::Local(text) => self.labelled_command("Run", text.shown()),
+            Work::Run(text) | Work::Local(text) => {
+                self.labelled_command("Run", &self.m.state.filled(text));
+            }
             Work::Notify { channels, text } => {
                 let to: Vec<&str> = channels.iter().map(crate::base::ChannelId::as_str).collect();
                 self.say("Tell", &to.join(" "));
-                self.say_as("Text", text.shown(), Role::Title);
+                self.say_as("Text", &self.m.state.filled(text), Role::Title);
             }
             Work::Manual(manual) => self.say_as("By hand", &manual.text, Role::Title),
             Work::Gate(gate) => {
@@ -180,7 +182,7 @@ impl Rows<'_, '_> {
                 self.say_as("Undo", &format!("CANNOT BE UNDONE: {why}"), Role::Caution);
             }
             UndoPlan::Undo(undo) => {
-                let text = command(&undo.work).unwrap_or("by hand");
+                let text = command(self.m, &undo.work).unwrap_or_else(|| "by hand".to_owned());
                 let text = SafeText::new(text.trim_end());
                 let takes = short_span(undo.estimate);
                 self.say("Undo", &format!("{text}   (about {takes})"));
@@ -253,7 +255,7 @@ impl Rows<'_, '_> {
             UndoPlan::Undo(undo) if part.is_undo() => undo.verify.as_ref(),
             UndoPlan::None | UndoPlan::Undo(_) | UndoPlan::Irreversible(_) => step.verify.as_ref(),
         };
-        self.say("Verify", &check.map(verify).unwrap_or_default());
+        self.say("Verify", &check.map(|check| verify(self.m, check)).unwrap_or_default());
         self.say("Soak", &step.soak.as_ref().map(soak).unwrap_or_default());
         if let Some(when) = &step.when {
             self.say("When", when);
@@ -360,7 +362,8 @@ impl Rows<'_, '_> {
         if matches!(step.work, Work::Run(_) | Work::Local(_)) {
             self.say("Pass", &pass(&step.expect));
         }
-        self.say("Verify", &step.verify.as_ref().map(verify).unwrap_or_default());
+        let check = step.verify.as_ref().map(|check| verify(self.m, check));
+        self.say("Verify", &check.unwrap_or_default());
         self.say("Soak", &step.soak.as_ref().map(soak).unwrap_or_default());
     }
 
