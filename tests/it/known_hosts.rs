@@ -282,7 +282,7 @@ async fn a_refused_key_says_what_was_seen_and_what_to_do() {
     let SshError::HostKeyUnknown(trouble) = &why else { panic!("{why}") };
     assert_eq!(trouble.offered.fingerprint, fingerprint);
     let text = why.to_string();
-    assert!(text.contains(fingerprint) && text.contains("golive trust web1"), "{text}");
+    assert!(text.contains(fingerprint) && text.contains("add this line to"), "{text}");
     // The line that it offers is the line that is wanted.
     let file = sshd.write("trusted", &format!("{}\n", trouble.line));
     assert!(we_accept(&sshd, &file).await);

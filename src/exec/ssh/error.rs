@@ -152,10 +152,10 @@ pub enum SshError {
         why: String,
     },
     /// Never seen before: strictly refused.
-    #[error("{}: the host key of {} is not known: {}. Compare it with what `ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub` prints on the host's own console, then `golive trust {}` (or add the output of `ssh-keyscan` to {})", .0.host, .0.address, .0.offered, .0.host, .0.file)]
+    #[error("{}: the host key of {} is not known: {}. Compare it with what `ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub` prints on the host's own console; if it is the same, add this line to {}: {}", .0.host, .0.address, .0.offered, .0.file, .0.line)]
     HostKeyUnknown(Box<KeyTrouble>),
     /// Another key than the recorded one.
-    #[error("{}: THE HOST KEY OF {} HAS CHANGED: it showed {}, recorded is {}. Either the host was rebuilt or someone stands between. Ask its owner; if it was rebuilt, remove that line and `golive trust {}`", .0.host, .0.address, .0.offered, records(&.0.records), .0.host)]
+    #[error("{}: THE HOST KEY OF {} HAS CHANGED: it showed {}, recorded is {}. Either the host was rebuilt or someone stands between. Ask its owner; if it was rebuilt, replace that line by: {}", .0.host, .0.address, .0.offered, records(&.0.records), .0.line)]
     HostKeyChanged(Box<KeyTrouble>),
     /// The key is marked `@revoked`.
     #[error("{}: the host key of {} is REVOKED: it showed {}, revoked by {}. Do not connect; ask the host's owner for a new key", .0.host, .0.address, .0.offered, records(&.0.records))]
