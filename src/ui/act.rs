@@ -96,6 +96,10 @@ impl Screen {
                 }
             }
             Action::Save => return self.save(m),
+            Action::Close if m.is_over() => {
+                return vec![Intent::Submit(Command::Close), Intent::Leave(Leave::Closed)];
+            }
+            Action::Close => self.say(text::NOT_OVER),
             Action::HoldAndLeave if m.is_over() => return vec![Intent::Leave(Leave::Open)],
             Action::HoldAndLeave => return Self::leave_held("asked for by the operator", m),
             Action::Leave => self.open(Dialog::Leave, m),

@@ -11,7 +11,7 @@ use super::layout::{Size, size};
 use super::model::Model;
 use super::person::GateDialog;
 use super::prompt::Purpose;
-use super::screen::{Dialog, Intent, Leave, Screen};
+use super::screen::{Dialog, Intent, Screen};
 use super::text;
 use super::theme::{Depth, GlyphSet, Theme};
 
@@ -21,8 +21,7 @@ const MEASURE: Theme = Theme { depth: Depth::Mono, glyphs: GlyphSet::Unicode };
 impl Screen {
     /// `y`: does what the dialog shows.
     pub(super) fn yes(&mut self, m: &Model<'_>) -> Vec<Intent> {
-        let leaves = matches!(self.dialogs.last(), Some(Dialog::Leave));
-        if size(self.area) == Size::Tiny && !leaves {
+        if size(self.area) == Size::Tiny {
             self.say(text::TOO_SMALL);
             return Vec::new();
         }
@@ -43,9 +42,6 @@ impl Screen {
                 let ticked = dialog.list.count();
                 self.ask_text(Purpose::SignOff { step, part, ticked }, m);
                 Vec::new()
-            }
-            Some(Dialog::Leave) if m.is_over() => {
-                vec![Intent::Submit(Command::Close), Intent::Leave(Leave::Closed)]
             }
             Some(
                 Dialog::Leave

@@ -85,6 +85,7 @@ pub(super) enum Action {
     Peek,
     Save,
     HoldAndLeave,
+    Close,
     Leave,
 }
 
@@ -239,7 +240,7 @@ pub(super) const TABLE: &[Binding] = &[
         Action::Yes,
         &[Press::Char('y')],
         Group::Step,
-        &[Spot::Confirm, Spot::Failure, Spot::Gate, Spot::Manual, Spot::Leave],
+        &[Spot::Confirm, Spot::Failure, Spot::Gate, Spot::Manual],
         "run",
         "inside a dialog: do it",
     ),
@@ -274,6 +275,14 @@ pub(super) const TABLE: &[Binding] = &[
         &[Spot::Text],
         "done",
         "finish a text",
+    ),
+    bind(
+        Action::Close,
+        &[Press::Char('c')],
+        Group::Guarded,
+        &[Spot::Leave],
+        "close",
+        "close a session that is over, and leave",
     ),
     // Always safe.
     bind(

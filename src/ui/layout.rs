@@ -373,6 +373,11 @@ impl Screen {
                 (Action::Peek, ""),
             ],
             Spot::Text => vec![(Action::Back, "back, text kept"), (Action::Help, "")],
+            Spot::Leave if m.is_over() => vec![
+                (Action::Close, ""),
+                (Action::HoldAndLeave, "leave it open"),
+                (Action::Back, "stay"),
+            ],
             Spot::Leave => vec![(Action::HoldAndLeave, ""), (Action::Back, "stay")],
             Spot::Sheet => vec![(Action::Back, "close"), (Action::Down, "")],
         }

@@ -105,8 +105,8 @@ pub(super) fn leave(m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
     let (title, choices) = if m.is_over() {
         rows.row("The run is over. Closing completes its record: nothing follows.", Role::Text);
         (
-            "Close the session?",
-            vec![("y", "close it and leave"), ("h", "leave it open"), ("Esc", "stay")],
+            "Leave: close the session?",
+            vec![("c", "close it and leave"), ("h", "leave it open"), ("Esc", "stay")],
         )
     } else {
         let runs = m.state.in_flight().count();

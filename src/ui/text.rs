@@ -115,6 +115,7 @@ pub(super) const GUARD_TIMED_OUT: &str =
     "No key for 60 s: the guard is closed, the run is on HOLD.";
 pub(super) const READ_FIRST: &str =
     "Not all of it has been on screen: v shows the rest, then y works.";
+pub(super) const NOT_OVER: &str = "The run is not over: h holds it and leaves, Esc stays.";
 pub(super) const TOO_SMALL: &str =
     "Too small to show what would be done: make the window larger, at least 40x10.";
 pub(super) const NOTHING_RUNS: &str = "Nothing of this step runs: there is nothing to stop.";

@@ -48,6 +48,7 @@ fn hostile() -> Vec<u8> {
 struct Allowed {
     wrong: Vec<String>,
     titles: Vec<String>,
+    asked: usize,
 }
 
 impl Perform for Allowed {
@@ -80,11 +81,14 @@ impl Perform for Allowed {
 
     fn csi_dispatch(&mut self, params: &Params, private: &[u8], _: bool, action: char) {
         let numbers: Vec<u16> = params.iter().flatten().copied().collect();
+        // golive asks once where the cursor is; a host never does.
+        self.asked += usize::from(action == 'n');
         let fine = match (private, action) {
             (b"", 'm' | 'H' | 'A' | 'B' | 'C' | 'D' | 'G' | 'J' | 'K') => true,
             (b"?", 'h' | 'l') => {
                 numbers.iter().all(|n| matches!(n, 25 | 1004 | 1049 | 2004 | 2026))
             }
+            (b"", 'n') => numbers == [6] && self.asked == 1,
             (b"", 't') => matches!(numbers[..], [22 | 23, 2]),
             _ => false,
         };
@@ -133,7 +137,7 @@ timeout = "5m"
     golive.press_until("\r", "y run");
     golive.press_until("y", "DONE");
     golive.until("THE-END");
-    golive.press_until("3", "Find");
+    golive.press_until("3", "FOLLOW");
     golive.press_until("gg", "BEGIN");
     golive.press_until("q", "Leave");
     golive.press_until("c", "golive verify");
