@@ -137,7 +137,10 @@ impl Screen {
 
     /// Draws everything again at the next frame.
     pub(super) fn forget(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // `Terminal::clear` would ask for the cursor, and wait for an answer that the event
+        // stream swallows; a resize to the same size clears without asking.
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
     }
 
     /// Sets the title, where it has changed.

@@ -37,6 +37,9 @@ estimate = "1s"
 timeout = "10s"
 "#;
 
+/// The exit code of a session that was rolled back, and the old system verified.
+const ROLLED_BACK: u32 = 7;
+
 fn night(size: (u16, u16)) -> (tempfile::TempDir, Pty) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("night.toml"), RUNBOOK).unwrap();
@@ -88,7 +91,7 @@ fn a_rollback_in_the_middle_of_a_step_takes_its_code_and_three_seconds() {
         assert_eq!(ledger(&dir), "one\ntwo\nundo-two\nundo-one\nold\n");
         golive.press_until("q", "Leave");
         golive.press_until("c", "golive verify");
-        assert!(golive.wait().success());
+        assert_eq!(golive.wait().exit_code(), ROLLED_BACK);
     }
 }
 

@@ -143,7 +143,7 @@ timeout = "5m"
     golive.press_until("c", "golive verify");
     assert!(golive.wait().success());
     let mut allowed = Allowed::default();
-    Parser::<1024>::new_with_size().advance(&mut allowed, &golive.bytes());
+    Parser::new().advance(&mut allowed, &golive.bytes());
     assert_eq!(allowed.wrong, Vec::<String>::new());
     let own = |title: &String| title.starts_with("golive REHEARSAL ") || title.is_empty();
     assert!(allowed.titles.iter().all(own), "{:?}", allowed.titles);
