@@ -225,7 +225,7 @@ pub(super) struct Guard {
 }
 
 /// How the practice fleet is to be.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct Fleet {
     /// Decides all that is luck on the practice fleet
     #[arg(long, value_name = "N", default_value_t = 42)]
@@ -233,6 +233,9 @@ pub(super) struct Fleet {
     /// The practice fleet's time runs so many times faster
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub speed: u32,
+    /// What goes wrong on the practice fleet, and when
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
 }
 
 #[derive(Args, Clone, Debug)]

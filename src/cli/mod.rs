@@ -13,8 +13,12 @@
 //! Nothing is drawn here, and no file of settings is merged: options are passed.
 
 mod args;
+mod back;
 mod check;
+mod drive;
 mod exit;
+mod export;
+mod ground;
 mod headless;
 mod init;
 mod input;
@@ -22,8 +26,13 @@ mod message;
 mod overview;
 mod plan;
 mod problems;
+mod run;
 mod screen;
+mod sessions;
 mod shell;
+mod status;
+mod terminal;
+mod verify;
 
 pub use exit::Exit;
 pub use message::Failure;
@@ -50,7 +59,7 @@ pub fn main<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
         }
     };
     let screen = Screen::new(&cli.common);
-    match run(screen, &cli) {
+    match execute(screen, &cli) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             for line in failure.lines() {
@@ -67,24 +76,26 @@ pub fn main<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
     }
 }
 
-fn run(screen: Screen, cli: &Cli) -> Result<Exit, Failure> {
+fn execute(screen: Screen, cli: &Cli) -> Result<Exit, Failure> {
+    let common = &cli.common;
     let Some(command) = &cli.command else {
-        return overview::run(screen, &cli.common);
+        return overview::run(screen, common);
     };
     match command {
         Command::Init(args) => init::run(screen, args),
         Command::Check(args) => check::run(screen, args),
         Command::Plan(args) => plan::run(screen, args),
-        Command::Demo(_)
-        | Command::Drive(_)
-        | Command::Rehearse(_)
-        | Command::Run(_)
-        | Command::Resume(_)
-        | Command::Rollback(_)
-        | Command::Sessions(_)
-        | Command::Status(_)
-        | Command::Export(_)
-        | Command::Verify(_) => Err(Failure::usage("soon")),
+        Command::Run(args) => run::run(screen, input::store(common)?, args),
+        Command::Demo(args) => drive::demo(screen, common, args),
+        Command::Drive(args) => drive::drive(screen, common, args),
+        Command::Rehearse(args) => drive::rehearse(screen, common, args),
+        Command::Resume(args) if args.headless => run::resume(screen, input::store(common)?, args),
+        Command::Resume(args) => drive::resume(screen, common, args),
+        Command::Rollback(args) => run::rollback(screen, input::store(common)?, args),
+        Command::Sessions(args) => sessions::run(screen, &input::store(common)?, args),
+        Command::Status(args) => status::run(screen, &input::store(common)?, args),
+        Command::Export(args) => export::run(screen, &input::store(common)?, args),
+        Command::Verify(args) => verify::run(screen, &input::store(common)?, args),
         Command::Completions { shell } => shell::completions(screen, *shell),
         Command::Man => shell::man(screen),
     }

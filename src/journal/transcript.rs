@@ -153,13 +153,10 @@ impl Transcript {
     }
 
     /// Waits until the disk has everything, and says what it is. The session journals that.
-    ///
-    /// The index is a reading aid and an empty transcript holds nothing: neither is waited for.
     pub fn finish(self) -> io::Result<Summary> {
-        if self.bytes > 0 {
-            self.log.sync_data()?;
-            sync_dir(&self.dir).map_err(io::Error::other)?;
-        }
+        self.log.sync_all()?;
+        self.index.sync_all()?;
+        sync_dir(&self.dir).map_err(io::Error::other)?;
         Ok(self.summary())
     }
 

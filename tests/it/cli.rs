@@ -153,7 +153,7 @@ fn problems_are_data() {
 fn a_broken_runbook_is_told_before_anything_starts() {
     let dir = folder(&[("b.toml", include_str!("runbooks/wrong.toml"))]);
     let file = dir.path().join("b.toml").display().to_string();
-    for args in [&["plan", &file] as &[&str]] {
+    for args in [&["plan", &file] as &[&str], &["run", &file]] {
         let state = tempfile::tempdir().unwrap();
         let called = golive_in(state.path(), args);
         assert_eq!((called.code, called.out.as_str()), (3, ""));

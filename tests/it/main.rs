@@ -4,7 +4,13 @@
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod cli_run;
+#[cfg(test)]
+mod console;
+#[cfg(test)]
 mod console_night;
+#[cfg(test)]
+mod crash;
 #[cfg(test)]
 mod engine;
 #[cfg(test)]
@@ -13,6 +19,8 @@ mod engine_back;
 mod engine_choices;
 #[cfg(test)]
 mod histories;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod journal;
 #[cfg(test)]
@@ -29,6 +37,8 @@ mod practice;
 mod practice_runbooks;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod pty;
 #[cfg(test)]
 mod report;
 #[cfg(test)]

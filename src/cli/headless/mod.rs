@@ -1,5 +1,170 @@
-//! A run without a screen.
+//! A run without a screen: for CI, drills and scripts.
+//!
+//! It confirms nothing by itself: the flags say what may start, and everything else ends the
+//! command with a code that says why. What runs on a host is never cut off: it ends first.
 
 mod answers;
+mod policy;
+mod print;
 
 pub(super) use answers::{Answer, answer};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::base::SafeText;
+use crate::engine::{Actor, Command, RunStage};
+use crate::journal;
+use crate::session::{Chunk, Found, Handle, SubmitError};
+
+use super::args::Policy;
+use super::exit::Exit;
+use super::message::Failure;
+use super::screen::{Ink, Screen};
+
+use policy::{Next, Rules};
+use print::Printer;
+
+/// A session to be driven by rules.
+pub(super) struct Run {
+    pub screen: Screen,
+    pub handle: Handle,
+    pub found: Found,
+    pub driver: SafeText,
+    pub chunks: mpsc::Receiver<Chunk>,
+    pub json: bool,
+    /// The last line that is not news: none of a new session, all of a resumed one.
+    pub after: u64,
+}
+
+/// Drives a session as the flags allow.
+pub(super) async fn drive(run: Run, policy: &Policy, resumed: bool) -> Result<Exit, Failure> {
+    let rules = Rules::new(policy, resumed);
+    follow(run, rules).await
+}
+
+/// Rolls a session back.
+pub(super) async fn roll_back(
+    run: Run,
+    reason: &str,
+    break_glass: Option<&str>,
+) -> Result<Exit, Failure> {
+    let rules = Rules::back(SafeText::new(reason), break_glass.map(SafeText::new));
+    follow(run, rules).await
+}
+
+/// The signals that ask to leave.
+struct Signals([(Signal, Exit, &'static str); 3]);
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let one = |kind, exit, name| {
+            let stream = signal(kind).map_err(|error| {
+                Failure::new(Exit::Failed, format!("cannot listen for {name}: {error}"))
+            })?;
+            Ok::<_, Failure>((stream, exit, name))
+        };
+        Ok(Self([
+            one(SignalKind::interrupt(), Exit::Interrupted, "SIGINT")?,
+            one(SignalKind::terminate(), Exit::Terminated, "SIGTERM")?,
+            one(SignalKind::hangup(), Exit::Terminated, "SIGHUP")?,
+        ]))
+    }
+
+    async fn next(&mut self) -> (Exit, &'static str) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.0.recv() => (interrupt.1, interrupt.2),
+            _ = terminate.0.recv() => (terminate.1, terminate.2),
+            _ = hangup.0.recv() => (hangup.1, hangup.2),
+        }
+    }
+}
+
+async fn follow(mut run: Run, mut rules: Rules) -> Result<Exit, Failure> {
+    let mut signals = Signals::new()?;
+    let by = Actor::Operator(run.driver.clone());
+    let mut views = run.handle.views();
+    let plan = std::sync::Arc::clone(run.handle.view().state.plan());
+    let reader = journal::read(&run.found.dir)?;
+    let mut printer = Printer::new(run.screen, run.json, plan, reader, run.after);
+    for id in rules.unknown(&run.handle.view().state) {
+        run.screen.complain(&format!("warning: the flags name `{id}`, which is no step"));
+    }
+    let (exit, reasons) = loop {
+        let view = std::sync::Arc::clone(&views.borrow_and_update());
+        while let Ok(chunk) = run.chunks.try_recv() {
+            printer.output(&chunk)?;
+        }
+        printer.events()?;
+        match rules.next(&view) {
+            Next::Submit(step, command) => match run.handle.submit(&by, *command).await {
+                Ok(()) => {}
+                Err(SubmitError::Refused(refusal)) => rules.refused(step, refusal.to_string()),
+                Err(error) => break (Exit::Failed, vec![error.to_string()]),
+            },
+            Next::End(exit, reasons) => break (exit, reasons),
+            Next::Wait => tokio::select! {
+                biased;
+                (exit, name) = signals.next() => {
+                    if rules.interrupted.is_some() {
+                        break (exit, vec!["left at once: what runs is in doubt".to_owned()]);
+                    }
+                    rules.interrupted = Some(exit);
+                    let why = SafeText::new(name);
+                    run.handle.submit(&by, Command::Leave { why }).await?;
+                    run.screen.complain(&format!("{name}: held; what runs ends first, again to leave at once"));
+                }
+                Some(chunk) = run.chunks.recv() => printer.output(&chunk)?,
+                changed = views.changed() => if changed.is_err() {
+                    break (Exit::Failed, vec!["the session has ended by itself".to_owned()]);
+                },
+            },
+        }
+    };
+    leave(&run, &by, &rules, exit).await;
+    printer.rest(run.handle.view().at);
+    printer.events()?;
+    say_how_it_ended(&run, exit, &reasons);
+    Ok(exit)
+}
+
+/// Writes down that the driver leaves a session that is not over.
+async fn leave(run: &Run, by: &Actor, rules: &Rules, exit: Exit) {
+    let view = run.handle.view();
+    let open = matches!(
+        view.state.stage(),
+        RunStage::Preparing | RunStage::Active | RunStage::RollingBack
+    );
+    if open && rules.interrupted.is_none() {
+        let why = SafeText::new(&format!("exit {}: {}", exit.code(), exit.meaning()));
+        // What cannot be recorded is told already, by the reason for leaving.
+        run.handle.submit(by, Command::Leave { why }).await.ok();
+    }
+}
+
+fn say_how_it_ended(run: &Run, exit: Exit, reasons: &[String]) {
+    let view = run.handle.view();
+    let screen = run.screen;
+    let yellow = [Exit::Stopped, Exit::RolledBack, Exit::Interrupted, Exit::Terminated];
+    let ink = if exit == Exit::Done {
+        Ink::Green
+    } else if yellow.contains(&exit) {
+        Ink::Yellow
+    } else {
+        Ink::Red
+    };
+    let (over, all) = view.state.count();
+    let heading = screen.error_ink(ink, exit.meaning());
+    screen.complain(&format!("{heading} ({over} of {all} steps over, exit {})", exit.code()));
+    for reason in reasons {
+        screen.complain(&format!("  {}", SafeText::new(reason)));
+    }
+    let id = &run.found.id;
+    if view.state.is_closed() {
+        screen.say(&format!("record {} · head {}", run.found.dir.display(), view.head));
+        screen.say(&format!("golive verify {id}"));
+    } else {
+        screen.complain(&format!("go on with: golive resume {id}"));
+    }
+}

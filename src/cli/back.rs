@@ -1,0 +1,99 @@
+//! The way back of this minute, from a record.
+
+use serde_json::json;
+
+use crate::base::Timestamp;
+use crate::engine::Part;
+use crate::plan::forecast;
+use crate::session::{Clock, Recovered};
+
+use super::exit::Exit;
+use super::message::Failure;
+use super::plan::stage_word;
+use super::screen::{Ink, Screen, table};
+
+/// Prints the undo plan of this minute.
+pub(super) fn print(screen: Screen, recovered: &Recovered, json: bool) -> Result<Exit, Failure> {
+    let now = Clock::new(recovered.last()).now();
+    if json {
+        screen.data(&document(recovered, now))?;
+    } else {
+        screen.text(&format!("{}\n", tree(screen, recovered, now)))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The undo plan of this minute, line by line.
+pub(super) fn tree(screen: Screen, recovered: &Recovered, now: Timestamp) -> String {
+    let now = now.max(recovered.last());
+    let (state, plan) = (&recovered.state, &recovered.plan);
+    let way_back = state.way_back();
+    if way_back.items.is_empty() {
+        return "no step has started: there is nothing to roll back".to_owned();
+    }
+    let times = forecast(plan, &state.progress(), now);
+    let count = way_back.items.len();
+    let takes = times.backout.takes;
+    let ends = plan.zone.time(times.backout.ends);
+    let title = screen.ink(Ink::Bold, "Way back");
+    let mut lines = vec![format!("{title}  {count} items, at most {takes}, back at {ends}")];
+    if let Some(latest) = times.backout.latest_safe {
+        lines.push(format!("latest safe rollback {}", plan.zone.time(latest)));
+    }
+    let rows: Vec<_> = way_back
+        .items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| {
+            let places: Vec<_> = item.places.iter().map(ToString::to_string).collect();
+            vec![
+                (index + 1).to_string(),
+                if item.item.part == Part::Undo { "undo" } else { "step" }.to_owned(),
+                item.item.step.to_string(),
+                stage_word(item.stage).to_owned(),
+                item.estimate.to_string(),
+                if places.is_empty() { "a person".to_owned() } else { places.join(", ") },
+                item.command.to_string(),
+            ]
+        })
+        .collect();
+    lines.extend(table(&rows, &[0, 4]).into_iter().map(|row| format!("  {row}")));
+    for (step, why) in &way_back.cannot_undo {
+        lines.push(screen.ink(Ink::Red, &format!("cannot be undone: {step}: {why}")));
+    }
+    if let Some(point) = &way_back.past {
+        let text = format!("PAST THE POINT OF NO RETURN ({point}): --break-glass is needed");
+        lines.push(screen.ink(Ink::Red, &text));
+    }
+    for host in &way_back.unreachable {
+        lines.push(screen.ink(Ink::Red, &format!("not reachable: {host}")));
+    }
+    lines.join("\n")
+}
+
+fn document(recovered: &Recovered, now: Timestamp) -> String {
+    let way_back = recovered.state.way_back();
+    let times = forecast(&recovered.plan, &recovered.state.progress(), now);
+    let items = way_back.items.iter().map(|item| {
+        let places: Vec<_> = item.places.iter().map(ToString::to_string).collect();
+        json!({
+            "step": item.item.step, "undo": item.item.part == Part::Undo, "title": item.title,
+            "stage": stage_word(item.stage), "places": places, "command": item.command,
+            "estimate": item.estimate,
+        })
+    });
+    let cannot = way_back.cannot_undo.iter();
+    let cannot = cannot.map(|(step, why)| json!({ "step": step, "why": why }));
+    let document = json!({
+        "schema": "golive.way-back/1",
+        "session": recovered.found.id,
+        "items": items.collect::<Vec<_>>(),
+        "cannot_undo": cannot.collect::<Vec<_>>(),
+        "past_point_of_no_return": way_back.past,
+        "unreachable": way_back.unreachable,
+        "takes": times.backout.takes,
+        "back_at": times.backout.ends.rfc3339(),
+        "latest_safe": times.backout.latest_safe.map(Timestamp::rfc3339),
+    });
+    format!("{document:#}\n")
+}

@@ -1,0 +1,249 @@
+//! `golive drive`, `rehearse`, `demo` and `resume`: the console, and what is around it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::base::SafeText;
+use crate::console::{self, Look, Outcome};
+use crate::engine::{Actor, RunKind, RunStage, State};
+use crate::exec::ssh::Passphrase;
+use crate::plan::Plan;
+use crate::session::{Inputs, Start};
+
+use super::args::{ColorWhen, Common, DemoArgs, DriveArgs, Fleet, Guard, RehearseArgs, ResumeArgs};
+use super::exit::Exit;
+use super::ground::{self, Ground};
+use super::input;
+use super::message::Failure;
+use super::run::{Driven, begin, ground_of, on_runtime, resumed, take_up};
+use super::screen::{Ink, Screen};
+use super::terminal::{self, Asker};
+
+const DEMO: &str = include_str!("../../runbooks/blue-green.toml");
+const DEMO_HOSTS: &str = include_str!("../../runbooks/inventory/practice.toml");
+const DEMO_NAME: &str = "blue-green.toml";
+const DEMO_HOSTS_NAME: &str = "inventory/practice.toml";
+
+/// A run to be driven from this terminal.
+struct Wish {
+    inputs: Inputs,
+    plan: Arc<Plan>,
+    kind: RunKind,
+    /// How the practice fleet is to be, if it is the ground.
+    practice: Option<Fleet>,
+    guard: Guard,
+}
+
+/// Runs `golive drive`.
+pub(super) fn drive(screen: Screen, common: &Common, args: &DriveArgs) -> Result<Exit, Failure> {
+    needs_terminal(&format!("golive run {} --kind live --confirm change", args.file.display()))?;
+    let (inputs, plan) = input::load(screen, &args.file, &args.extra)?;
+    let guard = args.guard.clone();
+    open(screen, common, Wish { inputs, plan, kind: RunKind::Live, practice: None, guard })
+}
+
+/// Runs `golive rehearse`.
+pub(super) fn rehearse(
+    screen: Screen,
+    common: &Common,
+    args: &RehearseArgs,
+) -> Result<Exit, Failure> {
+    let practice = if args.practice { " --practice" } else { "" };
+    needs_terminal(&format!("golive run {}{practice} --confirm change", args.file.display()))?;
+    if args.fleet.scenario.is_some() && !args.practice {
+        return Err(Failure::usage("--scenario is for the practice fleet").help("add --practice"));
+    }
+    let (mut inputs, plan) = input::load(screen, &args.file, &args.extra)?;
+    inputs.practice = args.practice;
+    let kind = if args.practice { RunKind::Drill } else { RunKind::Rehearsal };
+    let practice = args.practice.then(|| args.fleet.clone());
+    open(screen, common, Wish { inputs, plan, kind, practice, guard: args.guard.clone() })
+}
+
+/// Runs `golive demo`.
+pub(super) fn demo(screen: Screen, common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
+    needs_terminal("golive run RUNBOOK --practice --confirm change")?;
+    let inputs = demo_inputs();
+    let checked = inputs.check();
+    let plan = input::plan(screen, &inputs, &checked, DEMO_NAME)?;
+    let practice = Some(args.fleet.clone());
+    let guard = Guard::default();
+    open(screen, common, Wish { inputs, plan, kind: RunKind::Drill, practice, guard })
+}
+
+/// The demo's runbook and hosts, which are in the program itself.
+fn demo_inputs() -> Inputs {
+    let files = [(DEMO_NAME, DEMO), (DEMO_HOSTS_NAME, DEMO_HOSTS)];
+    Inputs {
+        files: files.map(|(name, text)| (name.to_owned(), text.to_owned())).into(),
+        main: DEMO_NAME.to_owned(),
+        inventory: None,
+        vars: BTreeMap::new(),
+        practice: true,
+    }
+}
+
+/// Runs `golive resume` with the console.
+pub(super) fn resume(screen: Screen, common: &Common, args: &ResumeArgs) -> Result<Exit, Failure> {
+    let store = input::store(common)?;
+    let recovered = take_up(&store, &args.session)?;
+    needs_terminal(&format!("golive resume {} --headless", recovered.found.id))?;
+    let driver = ground::driver(args.driver.as_deref());
+    on_runtime(async {
+        let asker = Asker::default();
+        let ask: Arc<dyn Passphrase> = Arc::new(asker.clone());
+        let ground = ground_of(screen, &recovered, &args.fleet, ask).await?;
+        warm(screen, &ground, &asker).await;
+        let driven =
+            begin(&ground, |tap| resumed(store, &recovered, &ground, driver.clone(), tap))?;
+        at_the_console(screen, common, ground, driven, driver).await
+    })
+}
+
+/// A console without a terminal would have to ask: it names the command that does not.
+fn needs_terminal(instead: &str) -> Result<(), Failure> {
+    if terminal::can_draw() {
+        return Ok(());
+    }
+    Err(Failure::usage("the console needs a terminal, and there is none")
+        .help(format!("without one: {instead}")))
+}
+
+fn open(screen: Screen, common: &Common, wish: Wish) -> Result<Exit, Failure> {
+    let Wish { inputs, plan, kind, practice, guard } = wish;
+    let store = input::store(common)?;
+    let (plan, overridden) =
+        if practice.is_some() { (plan, None) } else { ground::allow(plan, kind, &guard)? };
+    store.prepare()?;
+    let driver = ground::driver(guard.driver.as_deref());
+    on_runtime(async {
+        let asker = Asker::default();
+        let ground = match &practice {
+            Some(fleet) => Ground::practice(&plan, fleet).await?,
+            None => Ground::real(plan, Arc::new(asker.clone())),
+        };
+        warm(screen, &ground, &asker).await;
+        let driven = begin(&ground, |tap| Start {
+            store,
+            inputs,
+            plan: Arc::clone(&ground.plan),
+            kind,
+            driver: driver.clone(),
+            overridden,
+            name: guard.session.clone(),
+            pool: ground.pool.clone(),
+            tap: Some(tap),
+            resume: None,
+        })?;
+        at_the_console(screen, common, ground, driven, driver).await
+    })
+}
+
+/// Opens the links while passphrases can still be asked for.
+async fn warm(screen: Screen, ground: &Ground, asker: &Asker) {
+    let count = ground.plan.hosts.len();
+    if count > 0 {
+        screen.say(&format!("connecting to {count} hosts"));
+    }
+    for why in ground.warm().await {
+        screen.complain(&format!("{} {why}", screen.error_ink(Ink::Yellow, "not reachable:")));
+    }
+    asker.close();
+}
+
+/// How the terminal wants to be drawn on.
+fn look(common: &Common) -> Look {
+    let text = |name: &str| std::env::var(name).unwrap_or_default();
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().map(|name| text(name));
+    Look {
+        color: match common.color {
+            ColorWhen::Auto => None,
+            ColorWhen::Always => Some(true),
+            ColorWhen::Never => Some(false),
+        },
+        ascii: common.ascii,
+        no_color: !text("NO_COLOR").is_empty(),
+        term: text("TERM"),
+        colorterm: text("COLORTERM"),
+        locale: locale.into_iter().find(|locale| !locale.is_empty()).unwrap_or_default(),
+    }
+}
+
+async fn at_the_console(
+    screen: Screen,
+    common: &Common,
+    ground: Ground,
+    driven: Driven,
+    driver: SafeText,
+) -> Result<Exit, Failure> {
+    let Driven { found, handle, chunks } = driven;
+    let by = Actor::Operator(driver);
+    let codes = Box::new(terminal::two_digits);
+    let theme = look(common).theme();
+    let outcome = console::drive(handle.clone(), by, chunks, codes, theme).await;
+    let outcome = outcome.map_err(|error| {
+        Failure::new(Exit::Failed, format!("the console cannot use this terminal: {error}"))
+            .help(format!("the session is open still: golive resume {}", found.id))
+    })?;
+    wait_for_what_runs(screen, &handle).await;
+    let state = Arc::clone(&handle.view().state);
+    let exit = match (outcome, state.stage()) {
+        (Outcome::Signal(2), _) => Exit::Interrupted,
+        (Outcome::Signal(_) | Outcome::TerminalLost, _) => Exit::Terminated,
+        (_, RunStage::Completed) => Exit::Done,
+        (_, RunStage::RolledBack { verified: true }) => Exit::RolledBack,
+        (_, RunStage::RolledBack { verified: false }) => Exit::RollbackUnfinished,
+        (_, RunStage::Preparing | RunStage::Active | RunStage::RollingBack) => Exit::Stopped,
+        (_, RunStage::Abandoned) => Exit::StepFailed,
+    };
+    let (over, all) = state.count();
+    screen.complain(&format!("{} ({over} of {all} steps over)", exit.meaning()));
+    screen.say(&format!("record {} · head {}", found.dir.display(), handle.view().head));
+    if state.is_closed() {
+        screen.say(&format!("golive verify {0}\ngolive export {0} -o report/", found.id));
+    } else {
+        screen.complain(&format!("go on with: golive resume {}", found.id));
+    }
+    ground.leave().await;
+    Ok(exit)
+}
+
+/// What runs on a host ends before the program does: cut off, its outcome would be unknown.
+async fn wait_for_what_runs(screen: Screen, handle: &crate::session::Handle) {
+    let mut views = handle.views();
+    let runs = |state: &State| state.in_flight().next().is_some();
+    if !runs(&handle.view().state) {
+        return;
+    }
+    screen.complain(
+        "held; what runs ends first, Ctrl-C to leave at once (its outcome is then unknown)",
+    );
+    let Ok(mut interrupt) = signal(SignalKind::interrupt()) else { return };
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => return,
+            changed = views.changed() => {
+                if changed.is_err() || !runs(&views.borrow_and_update().state) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::demo_inputs;
+    use crate::runbook::Class;
+
+    #[test]
+    fn the_demo_is_in_the_program_and_well() {
+        let inputs = demo_inputs();
+        let checked = inputs.check();
+        assert_eq!(checked.problems, []);
+        let plan = inputs.plan(&checked).unwrap();
+        assert!(plan.steps.values().all(|step| step.class < Class::Critical));
+    }
+}

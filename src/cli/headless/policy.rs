@@ -1,0 +1,356 @@
+//! What a run without a screen does next: a function of what it sees and of what it was allowed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::{Millis, SafeText, StepId, Timestamp};
+use crate::cli::args::{OnFailure, Policy};
+use crate::cli::exit::Exit;
+use crate::cli::plan::class_word;
+use crate::engine::{
+    Choice, Command, End, Gesture, Health, Part, Place, RunKind, RunStage, State, Status,
+};
+use crate::plan::{StepPlan, Work, forecast, signed};
+use crate::runbook::{Class, Gate};
+use crate::session::View;
+
+use super::answers::Answer;
+
+/// How much longer than their staleness the probes of a gate are waited for.
+const GATE_PATIENCE: Millis = Millis::from_secs(5);
+
+/// The next thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Ask the session for this; it is about this step, if about any.
+    Submit(Option<StepId>, Box<Command>),
+    /// Wait until something changes.
+    Wait,
+    /// Leave, with this code, for these reasons.
+    End(Exit, Vec<String>),
+}
+
+impl Next {
+    fn ask(step: Option<StepId>, command: Command) -> Self {
+        Self::Submit(step, Box::new(command))
+    }
+}
+
+/// What may happen without a person.
+#[derive(Debug)]
+pub(super) struct Rules {
+    confirm: Option<Class>,
+    steps: BTreeSet<StepId>,
+    answers: BTreeMap<StepId, Answer>,
+    on_failure: OnFailure,
+    /// The session was held when it was taken up: going on is what was asked for.
+    continues: bool,
+    /// Roll back, whatever the state is: the reason, and why past the point of no return.
+    roll_back: Option<(SafeText, Option<SafeText>)>,
+    /// What was refused, and is not asked for again.
+    refused: BTreeMap<StepId, String>,
+    refused_rollback: Option<String>,
+    gates_seen: BTreeMap<StepId, Timestamp>,
+    /// The code of the signal that asked to leave.
+    pub interrupted: Option<Exit>,
+}
+
+impl Rules {
+    /// The rules that the flags give. `resumed` says that the session was taken up again.
+    pub(super) fn new(policy: &Policy, resumed: bool) -> Self {
+        Self {
+            confirm: policy.confirm,
+            steps: policy.confirm_steps.iter().cloned().collect(),
+            answers: policy.answers.iter().cloned().collect(),
+            on_failure: policy.on_failure,
+            continues: resumed,
+            roll_back: None,
+            refused: BTreeMap::new(),
+            refused_rollback: None,
+            gates_seen: BTreeMap::new(),
+            interrupted: None,
+        }
+    }
+
+    /// The rules of a rollback: nothing forward is started.
+    pub(super) fn back(reason: SafeText, break_glass: Option<SafeText>) -> Self {
+        let mut rules = Self::new(&Policy::default(), true);
+        rules.roll_back = Some((reason, break_glass));
+        rules
+    }
+
+    /// Takes in that the last thing asked for was refused.
+    pub(super) fn refused(&mut self, step: Option<StepId>, why: String) {
+        match step {
+            Some(step) => {
+                self.refused.insert(step, why);
+            }
+            None => self.refused_rollback = Some(why),
+        }
+    }
+
+    /// Names in the flags that the plan does not have.
+    pub(super) fn unknown<'a>(&'a self, state: &State) -> Vec<&'a StepId> {
+        let named = self.steps.iter().chain(self.answers.keys());
+        named.filter(|id| state.plan().step(id).is_none()).collect()
+    }
+
+    /// What to do next.
+    pub(super) fn next(&mut self, view: &View) -> Next {
+        let state = &*view.state;
+        if let Some(why) = &view.not_recorded {
+            return Next::End(Exit::Failed, vec![format!("nothing can be recorded: {why}")]);
+        }
+        if let Some(exit) = self.interrupted
+            && matches!(state.stage(), RunStage::Active | RunStage::RollingBack)
+        {
+            // A soak can be watched again later; what runs on a host cannot be taken up again.
+            let runs = state.in_flight().next().is_some();
+            return if runs { Next::Wait } else { Next::End(exit, Vec::new()) };
+        }
+        match state.stage() {
+            RunStage::Preparing => Next::ask(None, Command::Begin),
+            RunStage::Active => self.forward(view),
+            RunStage::RollingBack => self.backward(state),
+            RunStage::RolledBack { verified } => {
+                let why = "rolled back, but no step of the rollback verified the old system";
+                let end = if verified {
+                    (Exit::RolledBack, Vec::new())
+                } else {
+                    (Exit::RollbackUnfinished, vec![why.to_owned()])
+                };
+                self.over(state, end)
+            }
+            RunStage::Completed => match self.wanted_rollback(Exit::Done) {
+                Some(next) => next,
+                None => self.over(state, (Exit::Done, Vec::new())),
+            },
+            RunStage::Abandoned => self.over(state, (Exit::StepFailed, Vec::new())),
+        }
+    }
+
+    /// The rollback that was asked for, while it was not refused.
+    fn wanted_rollback(&mut self, otherwise: Exit) -> Option<Next> {
+        let (reason, break_glass) = self.roll_back.clone()?;
+        Some(match self.refused_rollback.take() {
+            None => Next::ask(None, Command::RollBack { reason, break_glass }),
+            Some(why) => {
+                let exit = if otherwise == Exit::Done { Exit::Usage } else { otherwise };
+                Next::End(exit, vec![why])
+            }
+        })
+    }
+
+    /// The run is over: its record is closed, then it is left.
+    fn over(&self, state: &State, (exit, why): (Exit, Vec<String>)) -> Next {
+        if state.is_closed() || self.refused_rollback.is_some() {
+            Next::End(exit, why)
+        } else if busy(state) {
+            Next::Wait
+        } else {
+            Next::ask(None, Command::Close)
+        }
+    }
+
+    fn forward(&mut self, view: &View) -> Next {
+        let state = &*view.state;
+        if let Some(next) = self.wanted_rollback(Exit::Usage) {
+            return next;
+        }
+        let undecided: Vec<_> = state.undecided().collect();
+        if !undecided.is_empty() {
+            return self.failed(state, &undecided);
+        }
+        if let Some(hold) = state.hold() {
+            if std::mem::take(&mut self.continues) {
+                return Next::ask(None, Command::Continue);
+            }
+            if busy(state) {
+                return Next::Wait;
+            }
+            return match no_go(state) {
+                Some(why) => Next::End(Exit::NoGo, vec![why]),
+                None => Next::End(Exit::Stopped, vec![format!("held: {}", hold.why)]),
+            };
+        }
+        self.continues = false;
+        let mut reasons = Vec::new();
+        let waiting = |step: &&StepPlan| state.track(&step.id).status == Status::Waiting;
+        let forward = state.plan().order.iter().filter_map(|id| state.plan().step(id));
+        for step in forward.filter(waiting).chain(state.ready()) {
+            match self.step(view, step) {
+                Ok(Some(command)) => return Next::ask(Some(step.id.clone()), command),
+                Ok(None) => return Next::Wait,
+                Err(why) => reasons.push(why),
+            }
+        }
+        if busy(state) { Next::Wait } else { Next::End(stopped(view), reasons) }
+    }
+
+    /// How to start a step; nothing where it is worth waiting, or why a person has to come.
+    fn step(&mut self, view: &View, step: &StepPlan) -> Result<Option<Command>, String> {
+        let id = &step.id;
+        if let Some(why) = self.refused.get(id) {
+            return Err(why.clone());
+        }
+        match &step.work {
+            Work::Gate(gate) => self.gate(view, id, gate),
+            Work::Manual(manual) => match self.answers.get(id) {
+                Some(Answer::Done(words)) => Ok(Some(Command::SignOff {
+                    step: id.clone(),
+                    part: Part::Action,
+                    ticked: manual.checklist.len(),
+                    words: words.clone(),
+                })),
+                Some(Answer::Go(_) | Answer::NoGo(_)) | None => {
+                    Err(format!("{id} is in a person's hands: --answer {id}=done:\"words\""))
+                }
+            },
+            Work::Run(_) | Work::Local(_) | Work::Soak(_) | Work::Notify { .. } => {
+                let by_class = self.confirm.is_some_and(|class| step.class <= class);
+                if by_class || self.steps.contains(id) {
+                    let gesture = Gesture { class: step.class, after: Millis::ZERO };
+                    return Ok(Some(Command::Start { step: id.clone(), gesture }));
+                }
+                let class = class_word(step.class);
+                let by_class = match step.class {
+                    Class::Check | Class::Change => format!("--confirm {class} or "),
+                    Class::Critical => String::new(),
+                };
+                Err(format!("{id} is of class {class}: {by_class}--confirm-step {id}"))
+            }
+        }
+    }
+
+    fn gate(&mut self, view: &View, id: &StepId, gate: &Gate) -> Result<Option<Command>, String> {
+        let (choice, reason) = match self.answers.get(id) {
+            Some(Answer::Go(reason)) => (Choice::Go, reason.clone()),
+            Some(Answer::NoGo(reason)) => (Choice::NoGo, Some(reason.clone())),
+            Some(Answer::Done(_)) | None => {
+                return Err(format!("{id} is a go/no-go: --answer {id}=go or {id}=no-go:\"why\""));
+            }
+        };
+        let evidence = view.board.evidence(&gate.healthy, view.at);
+        let healthy = evidence.iter().all(|seen| seen.health == Health::Healthy);
+        let since = *self.gates_seen.entry(id.clone()).or_insert(view.at);
+        if choice == Choice::Go && reason.is_none() && !healthy {
+            // Readings come in only after a start: they are waited for, a while.
+            let stale = gate.healthy.iter().filter_map(|probe| view.state.plan().probe(probe));
+            let patience = stale.map(|probe| probe.stale.plus(probe.every)).max();
+            let patience = patience.unwrap_or_default().plus(GATE_PATIENCE);
+            if view.at.since(since) <= patience {
+                return Ok(None);
+            }
+        }
+        let margin = view.state.plan().window.as_ref().map(|window| {
+            let times = forecast(view.state.plan(), &view.state.progress(), view.at);
+            signed(times.end, window.closes)
+        });
+        let (step, ticked) = (id.clone(), gate.checklist.len());
+        Ok(Some(Command::Decide { step, choice, ticked, evidence, margin, reason }))
+    }
+
+    /// A step wants a choice that no flag can make, except to roll back.
+    fn failed(&mut self, state: &State, undecided: &[&StepId]) -> Next {
+        if busy(state) {
+            return Next::Wait; // What runs ends first.
+        }
+        let words = |id: &&&StepId| format!("{id} {}", state.track(id).status.word());
+        let mut reasons: Vec<_> = undecided.iter().map(|id| words(&id)).collect();
+        let unreachable = undecided.iter().all(|id| never_reached(state, id));
+        let exit = if unreachable { Exit::Unreachable } else { Exit::StepFailed };
+        if self.on_failure == OnFailure::Rollback {
+            match self.refused_rollback.take() {
+                None => {
+                    let why = format!("--on-failure rollback: {}", reasons.join(", "));
+                    let (reason, break_glass) = (SafeText::new(&why), None);
+                    return Next::ask(None, Command::RollBack { reason, break_glass });
+                }
+                Some(why) => reasons.push(format!("not rolled back: {why}")),
+            }
+        }
+        if unreachable {
+            let hosts = state.links_down().iter();
+            reasons.extend(hosts.map(|(host, why)| format!("{host}: {why}")));
+        }
+        Next::End(exit, reasons)
+    }
+
+    fn backward(&mut self, state: &State) -> Next {
+        if let Some(rollback) = state.rollback() {
+            for item in &rollback.items {
+                let (step, part) = (&item.step, item.part);
+                let waits = state.track_of(step, part).status == Status::Waiting;
+                if waits && state.hold().is_none() {
+                    match self.answers.get(step) {
+                        Some(Answer::Done(words)) if !self.refused.contains_key(step) => {
+                            let (words, step) = (words.clone(), step.clone());
+                            let ticked = usize::MAX;
+                            let command =
+                                Command::SignOff { step: step.clone(), part, ticked, words };
+                            return Next::ask(Some(step), command);
+                        }
+                        _ => {
+                            let why = format!("{step} is undone by a person");
+                            return Next::End(Exit::RollbackUnfinished, vec![why]);
+                        }
+                    }
+                }
+            }
+        }
+        match state.hold() {
+            Some(_) if std::mem::take(&mut self.continues) => Next::ask(None, Command::Continue),
+            _ if busy(state) => Next::Wait,
+            Some(hold) => Next::End(Exit::RollbackUnfinished, vec![hold.why.to_string()]),
+            None => Next::Wait,
+        }
+    }
+}
+
+/// Whether something is under way that ends without a person.
+fn busy(state: &State) -> bool {
+    let moving = |status: Status| status.is_in_flight() && status != Status::Waiting;
+    let steps = state.plan().steps.keys();
+    let mut steps = steps.flat_map(|id| [state.track(id), state.undo_track(id)]);
+    steps.any(|track| moving(track.status)) || state.in_flight().next().is_some()
+}
+
+/// The gate that ended with NO-GO and is not over.
+fn no_go(state: &State) -> Option<String> {
+    let mut gates = state.plan().order.iter().filter(|id| !state.track(id).status.is_over());
+    let gate = gates.find(|id| state.gate(id).is_some_and(|it| it.choice == Choice::NoGo))?;
+    let reason = state.gate(gate)?.reason.clone().unwrap_or_default();
+    Some(format!("NO-GO at {gate}: {reason}"))
+}
+
+/// Whether a step failed because no host of it could be reached, and nothing was sent.
+fn never_reached(state: &State, id: &StepId) -> bool {
+    let Some(attempt) = state.track(id).last_action() else { return false };
+    let unreached = |place: &Place, end: &End| {
+        let linked = match place {
+            Place::Host(host) => !state.links_down().contains_key(host),
+            Place::Here => true,
+        };
+        !linked && matches!(end, End::NotStarted { .. })
+    };
+    let mut failed = attempt
+        .places
+        .iter()
+        .filter_map(|(place, end)| Some((place, &end.as_ref()?.end)))
+        .filter(|(_, end)| !matches!(end, End::Exited { unmet: None, .. }))
+        .peekable();
+    failed.peek().is_some() && failed.all(|(place, end)| unreached(place, end))
+}
+
+/// Stopped for a person, or already too late for one.
+fn stopped(view: &View) -> Exit {
+    let state = &*view.state;
+    let live = state.genesis().is_some_and(|genesis| genesis.kind == RunKind::Live);
+    let times = forecast(state.plan(), &state.progress(), view.at);
+    let closes = state.plan().window.as_ref().map(|window| window.closes);
+    let past = |limit: Option<Timestamp>| limit.is_some_and(|limit| view.at > limit);
+    if live && (past(closes) || past(times.backout.latest_safe)) {
+        Exit::TooLate
+    } else {
+        Exit::Stopped
+    }
+}

@@ -1,0 +1,267 @@
+//! `golive run`, `resume` and `rollback`: what is driven, where, and by whom.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::base::{SafeText, Timestamp};
+use crate::engine::{RunKind, RunStage};
+use crate::exec::ssh::{NeverAsk, Passphrase};
+use crate::journal::Lock;
+use crate::session::{Chunk, Found, Handle, Recovered, Start, Store, open, start};
+
+use super::args::{Fleet, ResumeArgs, RollbackArgs, RunArgs};
+use super::back;
+use super::exit::Exit;
+use super::ground::{self, Ground};
+use super::headless;
+use super::input;
+use super::message::Failure;
+use super::screen::Screen;
+use super::terminal;
+
+/// Pieces of output that a slow reader may be behind.
+const CHUNKS: usize = 4_096;
+
+/// Runs `work` on a runtime of its own.
+pub(super) fn on_runtime<F: Future<Output = Result<Exit, Failure>>>(
+    work: F,
+) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot start threads: {error}")))?;
+    let ended = runtime.block_on(work);
+    // A command on this machine that outlives its step must not keep us.
+    runtime.shutdown_background();
+    ended
+}
+
+/// A session that was started, with all that belongs to driving it.
+pub(super) struct Driven {
+    pub found: Found,
+    pub handle: Handle,
+    pub chunks: mpsc::Receiver<Chunk>,
+}
+
+/// Starts a session on its ground, new or taken up again.
+pub(super) fn begin(
+    ground: &Ground,
+    make: impl FnOnce(mpsc::Sender<Chunk>) -> Start,
+) -> Result<Driven, Failure> {
+    let (tap, chunks) = mpsc::channel(CHUNKS);
+    let asked = Start { pool: ground.pool.clone(), plan: Arc::clone(&ground.plan), ..make(tap) };
+    let (found, handle) = start(&asked)?;
+    Ok(Driven { found, handle, chunks })
+}
+
+/// Who is asked for passphrases: nobody, where nobody is there.
+pub(super) fn asker() -> Arc<dyn Passphrase> {
+    if terminal::is_there() { Arc::new(terminal::Asker::default()) } else { Arc::new(NeverAsk) }
+}
+
+/// Runs `golive run`.
+pub(super) fn run(screen: Screen, store: Store, args: &RunArgs) -> Result<Exit, Failure> {
+    let kind = match (args.kind, args.practice) {
+        (None | Some(RunKind::Drill), true) => RunKind::Drill,
+        (Some(RunKind::Live | RunKind::Rehearsal), true) => {
+            return Err(Failure::usage("the practice fleet is for drills")
+                .help("leave --kind out, or --practice"));
+        }
+        (None, false) => RunKind::Rehearsal,
+        (Some(kind), false) => kind,
+    };
+    if args.fleet.scenario.is_some() && !args.practice {
+        return Err(Failure::usage("--scenario is for the practice fleet").help("add --practice"));
+    }
+    let (mut inputs, plan) = input::load(screen, &args.file, &args.extra)?;
+    inputs.practice = args.practice;
+    let (plan, overridden) =
+        if args.practice { (plan, None) } else { ground::allow(plan, kind, &args.guard)? };
+    store.prepare()?;
+    let driver = ground::driver(args.guard.driver.as_deref());
+    on_runtime(async {
+        let ground = if args.practice {
+            Ground::practice(&plan, &args.fleet).await?
+        } else {
+            Ground::real(plan, asker())
+        };
+        let driven = begin(&ground, |tap| Start {
+            store,
+            inputs,
+            plan: Arc::clone(&ground.plan),
+            kind,
+            driver: driver.clone(),
+            overridden,
+            name: args.guard.session.clone(),
+            pool: ground.pool.clone(),
+            tap: Some(tap),
+            resume: None,
+        })?;
+        screen.say(&format!("session {}", driven.found.id));
+        let run = headless_run(screen, driven, driver, args.policy.json, 0);
+        let exit = headless::drive(run, &args.policy, false).await;
+        ground.leave().await;
+        exit
+    })
+}
+
+fn headless_run(
+    screen: Screen,
+    driven: Driven,
+    driver: SafeText,
+    json: bool,
+    after: u64,
+) -> headless::Run {
+    let Driven { found, handle, chunks } = driven;
+    headless::Run { screen, handle, found, driver, chunks, json, after }
+}
+
+/// A session to take up, which nobody drives and which is not closed.
+pub(super) fn take_up(store: &Store, name: &str) -> Result<Recovered, Failure> {
+    let found = store.find(name)?;
+    if let Some(holder) = Lock::holder(&found.dir)? {
+        return Err(crate::journal::LockError::Held(Box::new(holder)).into());
+    }
+    let recovered = open(&found)?;
+    if recovered.state.is_closed() {
+        let message = format!("session {} is closed: its record is complete", found.id);
+        return Err(Failure::usage(message).help(format!("golive export {} -o PATH", found.id)));
+    }
+    Ok(recovered)
+}
+
+/// The ground of a session that is taken up.
+pub(super) async fn ground_of(
+    screen: Screen,
+    recovered: &Recovered,
+    fleet: &Fleet,
+    ask: Arc<dyn Passphrase>,
+) -> Result<Ground, Failure> {
+    if recovered.inputs.practice {
+        screen.say("the practice fleet starts anew: what was done to it before is gone");
+        Ground::practice(&recovered.plan, fleet).await
+    } else {
+        Ok(Ground::real(Arc::clone(&recovered.plan), ask))
+    }
+}
+
+/// What a session is started with that is taken up.
+pub(super) fn resumed(
+    store: Store,
+    recovered: &Recovered,
+    ground: &Ground,
+    driver: SafeText,
+    tap: mpsc::Sender<Chunk>,
+) -> Start {
+    Start {
+        store,
+        inputs: recovered.inputs.clone(),
+        plan: Arc::clone(&ground.plan),
+        kind: recovered.genesis.kind,
+        driver,
+        overridden: recovered.genesis.overridden.clone(),
+        name: None,
+        pool: ground.pool.clone(),
+        tap: Some(tap),
+        resume: Some(recovered.clone()),
+    }
+}
+
+fn last_line(recovered: &Recovered) -> u64 {
+    recovered.entries.last().map_or(0, |entry| entry.seq)
+}
+
+/// Runs `golive resume --headless`.
+pub(super) fn resume(screen: Screen, store: Store, args: &ResumeArgs) -> Result<Exit, Failure> {
+    let recovered = take_up(&store, &args.session)?;
+    let driver = ground::driver(args.driver.as_deref());
+    on_runtime(async {
+        let ground = ground_of(screen, &recovered, &args.fleet, asker()).await?;
+        let after = last_line(&recovered);
+        let driven =
+            begin(&ground, |tap| resumed(store, &recovered, &ground, driver.clone(), tap))?;
+        let run = headless_run(screen, driven, driver, args.policy.json, after);
+        let exit = headless::drive(run, &args.policy, true).await;
+        ground.leave().await;
+        exit
+    })
+}
+
+/// Runs `golive rollback`.
+pub(super) fn rollback(screen: Screen, store: Store, args: &RollbackArgs) -> Result<Exit, Failure> {
+    if args.plan_only {
+        let recovered = open(&store.find(&args.session)?)?;
+        return back::print(screen, &recovered, args.json);
+    }
+    let recovered = take_up(&store, &args.session)?;
+    let reason = args.reason.as_deref().unwrap_or_default().trim().to_owned();
+    if reason.is_empty() {
+        return Err(Failure::usage("a rollback needs a reason").help("--reason \"why\""));
+    }
+    let live = recovered.genesis.kind == RunKind::Live;
+    if args.unattended && live {
+        let message = "--unattended is for rehearsals and drills: this is a live run";
+        return Err(Failure::usage(message).help("leave it out and type the two digits"));
+    }
+    may_roll_back(&recovered, args.break_glass.as_deref())?;
+    if !args.unattended {
+        confirm(screen, &recovered, live)?;
+    }
+    let driver = ground::driver(args.driver.as_deref());
+    on_runtime(async {
+        let fleet = Fleet { seed: 42, speed: 1, scenario: None };
+        let ground = ground_of(screen, &recovered, &fleet, asker()).await?;
+        let after = last_line(&recovered);
+        let driven =
+            begin(&ground, |tap| resumed(store, &recovered, &ground, driver.clone(), tap))?;
+        let run = headless_run(screen, driven, driver, args.json, after);
+        let exit = headless::roll_back(run, &reason, args.break_glass.as_deref()).await;
+        ground.leave().await;
+        exit
+    })
+}
+
+/// Says at once what the engine would refuse.
+fn may_roll_back(recovered: &Recovered, break_glass: Option<&str>) -> Result<(), Failure> {
+    let state = &recovered.state;
+    match state.stage() {
+        RunStage::Preparing => {
+            return Err(Failure::usage("no step has started: there is nothing to roll back"));
+        }
+        RunStage::RolledBack { .. } | RunStage::Abandoned => {
+            return Err(Failure::usage("the run is over: there is nothing to roll back"));
+        }
+        RunStage::Active | RunStage::RollingBack | RunStage::Completed => {}
+    }
+    let way_back = state.way_back();
+    if let (Some(point), None, None) = (&way_back.past, break_glass, state.rollback()) {
+        let message = format!("`{point}` is a point of no return and has run");
+        return Err(Failure::usage(message).help("--break-glass \"why going back is right\""));
+    }
+    if way_back.items.is_empty() {
+        return Err(Failure::usage("no step has started: there is nothing to roll back"));
+    }
+    Ok(())
+}
+
+/// Shows what would be done and asks for the two digits.
+fn confirm(screen: Screen, recovered: &Recovered, live: bool) -> Result<(), Failure> {
+    if !terminal::is_there() {
+        let failure = Failure::usage("a rollback asks for two digits, and there is no terminal");
+        return Err(failure.help(if live {
+            "run it on a terminal: a live run is rolled back by a person"
+        } else {
+            "add --unattended (rehearsals and drills only)"
+        }));
+    }
+    screen.complain(&back::tree(screen, recovered, Timestamp::default()));
+    let [first, second] = terminal::two_digits();
+    let code = format!("{first}{second}");
+    let question = format!("nothing has been sent. Type {first} {second} to roll back: ");
+    let typed = terminal::ask(&question)
+        .map_err(|error| Failure::usage(format!("cannot ask on the terminal: {error}")))?;
+    if typed.replace(' ', "") == code {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Stopped, "not the two digits: nothing was sent"))
+}

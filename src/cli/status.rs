@@ -1,0 +1,257 @@
+//! `golive status`: where a session stands, without touching it; a driver may be alive.
+
+use serde_json::{Value, json};
+
+use crate::base::{Millis, StepId, Timestamp};
+use crate::engine::{Attempt, Health, Place, RunStage, State, WayBack};
+use crate::journal::{Holder, Lock};
+use crate::plan::{Forecast, forecast, signed};
+use crate::session::{Clock, Recovered, Store, open};
+
+use super::args::{StatusArgs, StatusFormat};
+use super::exit::Exit;
+use super::message::Failure;
+use super::plan::{rag_word, span};
+use super::screen::{Ink, Screen};
+use super::sessions::kind_word;
+
+/// Where a session stands, at one moment.
+struct Status<'a> {
+    recovered: &'a Recovered,
+    state: &'a State,
+    holder: Option<Holder>,
+    now: Timestamp,
+    times: Forecast,
+    way_back: WayBack,
+}
+
+/// Runs the command.
+pub(super) fn run(screen: Screen, store: &Store, args: &StatusArgs) -> Result<Exit, Failure> {
+    let found = store.find(&args.session)?;
+    let recovered = open(&found)?;
+    let state = &recovered.state;
+    let over = !matches!(state.stage(), RunStage::Active | RunStage::RollingBack);
+    let last = recovered.last();
+    let now = if over { last } else { Clock::new(last).now() };
+    let status = Status {
+        recovered: &recovered,
+        state,
+        holder: Lock::holder(&found.dir).ok().flatten(),
+        now,
+        times: forecast(&recovered.plan, &state.progress(), now),
+        way_back: state.way_back(),
+    };
+    match if args.json { StatusFormat::Json } else { args.format } {
+        StatusFormat::Short => screen.text(&format!("{}\n", status.short()))?,
+        StatusFormat::Text => screen.text(&status.text(screen))?,
+        StatusFormat::Json => screen.data(&format!("{:#}\n", status.json()))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// The life of a session in a few words.
+pub(super) fn stage_words(state: &State) -> &'static str {
+    match (state.stage(), state.hold()) {
+        (RunStage::Preparing, _) => "not begun",
+        (RunStage::Active, None) => "running",
+        (RunStage::Active, Some(_)) => "HELD",
+        (RunStage::RollingBack, None) => "ROLLING BACK",
+        (RunStage::RollingBack, Some(_)) => "ROLLBACK HELD",
+        (RunStage::RolledBack { verified: true }, _) => "rolled back, old system verified",
+        (RunStage::RolledBack { verified: false }, _) => "rolled back, NOT VERIFIED",
+        (RunStage::Completed, _) => "completed",
+        (RunStage::Abandoned, _) => "given up",
+    }
+}
+
+impl Status<'_> {
+    fn under_way(&self) -> bool {
+        matches!(self.state.stage(), RunStage::Active | RunStage::RollingBack)
+    }
+
+    fn time(&self, at: Timestamp) -> String {
+        self.recovered.plan.zone.time(at)
+    }
+
+    /// What is left of the window at the forecast end, in milliseconds.
+    fn margin(&self) -> Option<i64> {
+        let window = self.recovered.plan.window.as_ref()?;
+        Some(signed(self.times.end, window.closes))
+    }
+
+    fn running(&self) -> Vec<(StepId, Millis, Vec<&Place>)> {
+        let open = |attempt: &Attempt| {
+            let places = attempt.places.iter().filter(|(_, end)| end.is_none());
+            places.count() > 0
+        };
+        let attempts = self.state.in_flight().filter(|attempt| open(attempt));
+        let one =
+            |attempt: &'_ Attempt| (attempt.key.step.clone(), self.now.since(attempt.started));
+        attempts
+            .map(|attempt| {
+                let (step, took) = one(attempt);
+                let places = attempt.places.iter().filter(|(_, end)| end.is_none());
+                (step, took, places.map(|(place, _)| place).collect())
+            })
+            .collect()
+    }
+
+    fn short(&self) -> String {
+        let (over, all) = self.state.count();
+        let kind = self.recovered.genesis.kind.word();
+        let mut parts = vec![format!("{kind} {}", stage_words(self.state))];
+        parts.push(format!("{over}/{all}"));
+        if self.under_way() {
+            parts.extend(self.state.current().map(ToString::to_string));
+            parts.extend(self.margin().map(|margin| format!("margin {}", span(margin))));
+            let latest = self.times.backout.latest_safe;
+            parts.extend(latest.map(|at| format!("latest safe {}", self.time(at))));
+        }
+        let alarms = self.state.open_alarms().len();
+        if alarms > 0 {
+            parts.push(format!("{alarms} alarms"));
+        }
+        parts.join(" · ")
+    }
+
+    fn text(&self, screen: Screen) -> String {
+        let Recovered { genesis, plan, found, .. } = self.recovered;
+        let mut lines = Vec::new();
+        let mut one = |label: &str, text: String| lines.push(format!("{label:<11}{text}"));
+        one("session", found.id.to_string());
+        one("runbook", format!("{} ({})", genesis.title, genesis.runbook));
+        let environment = genesis.environment.as_ref().map_or("not named", |it| it.as_str());
+        one("kind", format!("{} · environment {environment}", kind_word(genesis.kind)));
+        let ink = match self.state.stage() {
+            RunStage::Completed => Ink::Green,
+            RunStage::Active if self.state.hold().is_none() => Ink::Bold,
+            RunStage::Preparing | RunStage::Active => Ink::Yellow,
+            RunStage::RollingBack | RunStage::RolledBack { .. } | RunStage::Abandoned => Ink::Red,
+        };
+        let (over, all) = self.state.count();
+        let stage = screen.ink(ink, stage_words(self.state));
+        one("state", format!("{stage} · {over} of {all} steps"));
+        if let Some(hold) = self.state.hold() {
+            one("", format!("since {}: {}", self.time(hold.since), hold.why));
+        }
+        one("driver", self.driver());
+        for (step, took, places) in self.running() {
+            let places: Vec<_> = places.iter().map(ToString::to_string).collect();
+            one("running", format!("{step} for {took} on {}", places.join(", ")));
+        }
+        for step in self.state.undecided() {
+            let word = self.state.track(step).status.word();
+            one("undecided", screen.ink(Ink::Red, &format!("{step} {word}")));
+        }
+        if self.under_way() {
+            for step in self.state.ready() {
+                one("ready", format!("{} {}", step.id, step.title));
+            }
+        }
+        for alarm in self.state.open_alarms() {
+            let text = format!("since {}: {}", self.time(alarm.since), alarm.text);
+            one("alarm", screen.ink(Ink::Yellow, &text));
+        }
+        let health = plan.probes.iter().map(|probe| (probe, self.state.health(&probe.id)));
+        let (well, rest): (Vec<_>, Vec<_>) = health.partition(|(_, it)| *it == Health::Healthy);
+        if !plan.probes.is_empty() {
+            one("health", format!("{} of {} healthy", well.len(), plan.probes.len()));
+        }
+        for (probe, health) in rest {
+            one("", screen.ink(Ink::Yellow, &format!("{} {}", probe.title, health.word())));
+        }
+        if self.under_way() {
+            self.times_text(&mut one);
+        }
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    fn driver(&self) -> String {
+        match &self.holder {
+            Some(holder) => format!(
+                "{} on {} since {} (pid {})",
+                holder.driver,
+                holder.machine,
+                self.time(holder.since),
+                holder.pid
+            ),
+            None if self.state.is_closed() => format!("{}, closed", self.state.driver()),
+            None => format!("nobody; the last was {}", self.state.driver()),
+        }
+    }
+
+    fn times_text(&self, one: &mut dyn FnMut(&str, String)) {
+        let backout = &self.times.backout;
+        if let Some(end) = self.state.rollback_ends(self.now) {
+            one("back", format!("at {}", self.time(end)));
+            return;
+        }
+        let mut end = self.time(self.times.end);
+        if let (Some(margin), Some(rag)) = (self.margin(), self.times.rag) {
+            end = format!("{end} · margin {} · {}", span(margin), rag_word(rag));
+        }
+        one("forecast", format!("ends {end}"));
+        let count = self.way_back.items.len();
+        let mut back =
+            format!("{count} items, {}, back at {}", backout.takes, self.time(backout.ends));
+        if let Some(latest) = backout.latest_safe {
+            back = format!("{back} · latest safe rollback {}", self.time(latest));
+        }
+        if let Some(point) = &self.way_back.past {
+            back = format!("{back} · PAST THE POINT OF NO RETURN ({point})");
+        }
+        one("way back", back);
+    }
+
+    fn json(&self) -> Value {
+        let Recovered { genesis, plan, found, .. } = self.recovered;
+        let (over, all) = self.state.count();
+        let steps = plan.order.iter().map(|id| {
+            let (track, undo) = (self.state.track(id), self.state.undo_track(id));
+            json!({
+                "id": id,
+                "status": track.status.word(),
+                "undo": (undo.status != crate::engine::Status::Pending).then(|| undo.status.word()),
+                "attempts": track.attempts.len(),
+                "started": track.started.map(Timestamp::rfc3339),
+                "settled": track.settled.map(Timestamp::rfc3339),
+            })
+        });
+        let health = plan
+            .probes
+            .iter()
+            .map(|probe| json!({ "probe": probe.id, "health": self.state.health(&probe.id) }));
+        let alarms = self.state.open_alarms().into_iter().map(|alarm| {
+            json!({ "level": alarm.level, "since": alarm.since.rfc3339(), "text": alarm.text })
+        });
+        json!({
+            "schema": "golive.status/1",
+            "session": found.id, "path": found.dir,
+            "runbook": genesis.runbook, "title": genesis.title,
+            "kind": kind_word(genesis.kind), "environment": genesis.environment,
+            "state": stage_words(self.state).to_lowercase(),
+            "closed": self.state.is_closed(),
+            "hold": self.state.hold().map(|hold| json!({
+                "since": hold.since.rfc3339(), "why": hold.why, "by": hold.by.name(),
+            })),
+            "driver": self.state.driver(),
+            "driven_by": self.holder.as_ref().map(|it| json!({
+                "driver": it.driver, "machine": it.machine, "pid": it.pid,
+                "since": it.since.rfc3339(),
+            })),
+            "at": self.now.rfc3339(),
+            "steps_over": over, "steps_all": all,
+            "steps": steps.collect::<Vec<_>>(),
+            "ready": self.state.ready().map(|step| &step.id).collect::<Vec<_>>(),
+            "undecided": self.state.undecided().collect::<Vec<_>>(),
+            "health": health.collect::<Vec<_>>(),
+            "alarms": alarms.collect::<Vec<_>>(),
+            "forecast_end": self.under_way().then(|| self.times.end.rfc3339()),
+            "margin": self.margin().filter(|_| self.under_way()),
+            "backout_now": self.times.backout.takes,
+            "latest_safe": self.times.backout.latest_safe.map(Timestamp::rfc3339),
+            "past_point_of_no_return": self.way_back.past,
+        })
+    }
+}
