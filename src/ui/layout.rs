@@ -9,6 +9,7 @@ use super::canvas::{put, put_line};
 use super::keymap::{Action, Spot};
 use super::model::{Model, Run};
 use super::screen::{Dialog, Pane, Screen, View};
+use super::sheet::Sheet;
 use super::theme::{Role, Theme};
 use super::{bottom, header, health, pages, step, steps, text};
 
@@ -211,6 +212,28 @@ impl Screen {
         if strip > 0 {
             health::strip(buf, below, m, theme, wide);
         }
+    }
+
+    /// Health stays in sight below a dialog that leaves room for it; returns the dialog's area.
+    pub(super) fn beside_health(
+        &self,
+        buf: &mut Buffer,
+        area: Rect,
+        sheet: &Sheet,
+        size: Size,
+        m: &Model<'_>,
+        theme: Theme,
+    ) -> Rect {
+        let wide = size == Size::Full;
+        let rows = health::strip_height(m, wide);
+        let framed = wide || size == Size::Medium;
+        if !framed || sheet.low || rows == 0 || sheet.height().saturating_add(rows) > area.height {
+            return area;
+        }
+        let upper = Rect { height: area.height - rows, ..area };
+        let below = Rect { y: upper.bottom(), height: rows, ..area };
+        health::strip(buf, below, m, theme, wide);
+        upper
     }
 
     /// The way back on a narrow screen: the list over the whole width, the log below it.

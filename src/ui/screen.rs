@@ -290,7 +290,8 @@ impl Screen {
                 | Dialog::Leave),
             ) => {
                 if let Some((sheet, scroll)) = self.sheet(dialog, m, theme) {
-                    sheet.draw(buf, parts.body, m.kind(), theme, scroll);
+                    let area = self.beside_health(buf, parts.body, &sheet, size, m, theme);
+                    sheet.draw(buf, area, m.kind(), theme, scroll);
                 }
                 None
             }

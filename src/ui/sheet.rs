@@ -34,6 +34,11 @@ pub(super) const fn inner_width(area: Rect) -> usize {
 const FRAMED_FROM: u16 = 7;
 
 impl Sheet {
+    /// Rows that it takes with its frame, if it gets them.
+    pub(super) fn height(&self) -> u16 {
+        cell_count(self.body.len() + self.foot.len() + 3)
+    }
+
     /// Rows of the body that fit on this area.
     fn room(&self, area: Rect) -> usize {
         let height = usize::from(area.height);
@@ -66,8 +71,7 @@ impl Sheet {
         if area.height < FRAMED_FROM {
             return self.bare(buf, area, kind, theme, scroll);
         }
-        let wanted = cell_count(self.body.len() + self.foot.len() + 3);
-        let height = wanted.min(area.height);
+        let height = self.height().min(area.height);
         let margin = if area.width >= 100 && !self.low { 2 } else { 0 };
         let spare = area.height - height;
         let down = if self.low { spare } else { spare.min(1) };

@@ -58,6 +58,16 @@ fn drive_in_ascii() {
 }
 
 #[test]
+fn drive_in_a_rehearsal() {
+    let mut night = Night::migrating(RunKind::Rehearsal);
+    for (width, height) in [(120, 36), (80, 24)] {
+        let text = night.draw(width, height, PLAIN);
+        has_the_facts(&text, &night, RunKind::Rehearsal);
+        insta::assert_snapshot!(format!("drive-{width}-rehearsal"), text);
+    }
+}
+
+#[test]
 fn begin() {
     look("begin", |kind| {
         let mut night = Night::new(kind);
