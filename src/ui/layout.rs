@@ -216,7 +216,6 @@ impl Screen {
 
     /// Health stays in sight below a dialog that leaves room for it; returns the dialog's area.
     pub(super) fn beside_health(
-        &self,
         buf: &mut Buffer,
         area: Rect,
         sheet: &Sheet,

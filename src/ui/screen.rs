@@ -290,7 +290,7 @@ impl Screen {
                 | Dialog::Leave),
             ) => {
                 if let Some((sheet, scroll)) = self.sheet(dialog, m, theme) {
-                    let area = self.beside_health(buf, parts.body, &sheet, size, m, theme);
+                    let area = Self::beside_health(buf, parts.body, &sheet, size, m, theme);
                     sheet.draw(buf, area, m.kind(), theme, scroll);
                 }
                 None
