@@ -71,7 +71,8 @@ pub async fn drive(
     terminal.forget()?;
     let mut shown = Shown::new(handle.view());
     if let Some(answer) = answer {
-        shown.rtt = Millis::new(u64::try_from(answer.after.as_millis()).unwrap_or(u64::MAX));
+        let millis = u64::try_from(answer.after.as_millis()).unwrap_or(u64::MAX);
+        shown.rtt = Millis::new(millis.max(1));
         if !answer.narrow {
             theme.glyphs = ui::GlyphSet::Ascii;
         }

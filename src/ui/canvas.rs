@@ -208,8 +208,9 @@ pub(super) fn curve(values: &[Option<f64>], width: usize, theme: Theme) -> Strin
     let shown = values.get(from..).unwrap_or_default();
     let known = || shown.iter().flatten().copied().filter(|value| value.is_finite());
     let (low, high) = (known().fold(f64::MAX, f64::min), known().fold(f64::MIN, f64::max));
-    // Small changes look small: the scale spans at least a fifth of the value.
-    let low = low.min(high - high.abs() / 5.0);
+    // Small changes look small: the scale spans at least a fifth of the value around its middle.
+    let (middle, half) = (f64::midpoint(low, high), (high - low).max(high.abs() / 5.0) / 2.0);
+    let (low, high) = (middle - half, middle + half);
     let heights = theme.heights();
     let step = |value: f64| {
         let share = if high > low { (value - low) / (high - low) } else { 0.0 };

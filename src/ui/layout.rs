@@ -154,9 +154,20 @@ impl Screen {
         match self.pane() {
             Pane::List => steps::draw(buf, area, &self.list, m, theme, (true, across)),
             Pane::Step => {
-                if let Some((id, part)) = &about {
-                    let how = (true, across, self.step_scroll);
-                    step::draw(buf, area, (id, *part), m, theme, how);
+                let Some((id, part)) = &about else { return };
+                // The log takes what the step leaves.
+                let wanted = step::height((id, *part), m, theme, area.width);
+                let upper = Rect { height: wanted.min(area.height), ..area };
+                let lower = Rect { y: upper.bottom(), height: area.height - upper.height, ..area };
+                let (upper, lower) = if lower.height < 4 {
+                    (area, Rect { height: 0, ..area })
+                } else {
+                    (upper, lower)
+                };
+                let how = (true, across, self.step_scroll);
+                step::draw(buf, upper, (id, *part), m, theme, how);
+                if lower.height > 0 {
+                    self.log.draw(buf, lower, about.as_ref(), m, theme, (false, None));
                 }
             }
             Pane::Log => self.log.draw(buf, area, about.as_ref(), m, theme, (true, across)),

@@ -82,6 +82,14 @@ impl<'a, 'm> Rows<'a, 'm> {
     }
 }
 
+/// The last percentage in a text, up to 100.
+fn percent(text: &str) -> Option<usize> {
+    let before = text.rsplit_once('%')?.0.trim_end();
+    let digits = before.rsplit(|c: char| !c.is_ascii_digit() && c != '.').next()?;
+    let whole = digits.split('.').next()?;
+    whole.parse().ok().filter(|percent| *percent <= 100)
+}
+
 /// Host names in one text.
 pub(super) fn names(hosts: &[HostId]) -> String {
     hosts.iter().map(HostId::as_str).collect::<Vec<_>>().join(" ")
@@ -294,9 +302,28 @@ impl Rows<'_, '_> {
         self.say("Result", &text);
         for (place, end) in &last.places {
             let (mark, words, role) = self.place(end.as_ref(), last.started);
-            let text = format!("{mark} {place:<12} {words}");
+            let progress = match end {
+                Some(_) => None,
+                None => self.progress(&last.key, place),
+            };
+            let progress = progress.map(|percent| self.bar(percent)).unwrap_or_default();
+            let text = format!("{mark} {place:<12} {words}{progress}");
             self.say_as("", &text, role);
         }
+    }
+
+    /// How far a job says that it has come: the percentage in the last line that it printed.
+    fn progress(&self, key: &crate::engine::Key, place: &crate::engine::Place) -> Option<usize> {
+        let of = |job: &crate::engine::Job| job.key == *key && job.place == *place;
+        let lines = self.m.log.last(of, u64::MAX, 1);
+        lines.first().and_then(|(_, line)| percent(line.text.as_str()))
+    }
+
+    /// `  [####......] 41 %`
+    fn bar(&self, percent: usize) -> String {
+        let width = (self.width / 4).clamp(8, 24);
+        let full = percent * width / 100;
+        format!("  [{}{}] {percent} %", "#".repeat(full), ".".repeat(width - full))
     }
 
     fn place(
@@ -380,4 +407,19 @@ pub(super) fn height((id, part): (&StepId, Part), m: &Model<'_>, theme: Theme, w
     let mut rows = Rows::new(m, theme, usize::from(width.saturating_sub(4)));
     rows.everything(id, part);
     cell_count(rows.lines.len()).saturating_add(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent;
+
+    #[test]
+    fn progress_is_read_from_output() {
+        assert_eq!(percent("copied 3974/47697 rows 8 %"), Some(8));
+        assert_eq!(percent("87.5% done, 3 files"), Some(87));
+        assert_eq!(percent("100%"), Some(100));
+        assert_eq!(percent("cpu 250 %"), None);
+        assert_eq!(percent("no number %"), None);
+        assert_eq!(percent("nothing"), None);
+    }
 }

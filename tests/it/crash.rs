@@ -116,10 +116,16 @@ fn check(dir: &Path, what: &str) {
         let status = recovered.state.track(&step.parse().unwrap()).status;
         let (began, ended) = (format!("start {step}"), format!("end {step}"));
         if status == Status::Succeeded {
-            assert!(ledger.contains_key(&ended), "{what}: {step} is called done and did not finish");
+            assert!(
+                ledger.contains_key(&ended),
+                "{what}: {step} is called done and did not finish"
+            );
         }
         if status == Status::Pending {
-            assert!(!ledger.contains_key(&began), "{what}: {step} ran and the record does not know");
+            assert!(
+                !ledger.contains_key(&began),
+                "{what}: {step} ran and the record does not know"
+            );
         }
     }
 }
