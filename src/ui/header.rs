@@ -326,7 +326,7 @@ impl Model<'_> {
 pub(super) fn medium(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     let width = usize::from(area.width);
     let clock = format!("{} ", m.clock());
-    let left = width.saturating_sub(cells(&clock));
+    let left = width.saturating_sub(cells(&clock) + 1);
     let title = Field::new(m.plan().id.to_string(), 6, 2, Role::Text);
     let first = vec![m.env_field(), title, m.step_field(), m.run_field(true)];
     put_line(buf, area, 0, &fit(first, left, theme));
@@ -347,7 +347,7 @@ pub(super) fn pocket(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) 
     let width = usize::from(area.width);
     let site = format!("{} ", m.clock());
     let first = vec![m.env_field(), m.step_field(), m.run_field(true)];
-    put_line(buf, area, 0, &fit(first, width.saturating_sub(cells(&site)), theme));
+    put_line(buf, area, 0, &fit(first, width.saturating_sub(cells(&site) + 1), theme));
     super::canvas::put_right(buf, area, 0, &site, theme.style(Role::Text));
     put_line(buf, area, 1, &fit(m.pocket_facts(), width, theme));
     put(buf, area, 2, &theme.pattern(m.kind()).repeat(width), theme.style(Role::Title));
