@@ -240,8 +240,23 @@ pub(super) struct Fleet {
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct DemoArgs {
+    /// Which of the sample runbooks
+    #[arg(long, value_name = "STRATEGY", value_enum, default_value_t)]
+    pub strategy: DemoStrategy,
     #[command(flatten)]
     pub fleet: Fleet,
+}
+
+/// The strategies that the demo has a runbook for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum DemoStrategy {
+    /// Two full sets; traffic moves.
+    #[default]
+    BlueGreen,
+    /// A small share of traffic first.
+    Canary,
+    /// The old stops, the new starts.
+    Direct,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -12,7 +12,9 @@ use crate::exec::ssh::Passphrase;
 use crate::plan::Plan;
 use crate::session::{Inputs, Start};
 
-use super::args::{ColorWhen, Common, DemoArgs, DriveArgs, Fleet, Guard, RehearseArgs, ResumeArgs};
+use super::args::{
+    ColorWhen, Common, DemoArgs, DemoStrategy, DriveArgs, Fleet, Guard, RehearseArgs, ResumeArgs,
+};
 use super::exit::Exit;
 use super::ground::{self, Ground};
 use super::input;
@@ -21,9 +23,10 @@ use super::run::{Driven, begin, ground_of, on_runtime, resumed, take_up};
 use super::screen::{Ink, Screen};
 use super::terminal::{self, Asker};
 
-const DEMO: &str = include_str!("../../runbooks/blue-green.toml");
+const BLUE_GREEN: &str = include_str!("../../runbooks/blue-green.toml");
+const CANARY: &str = include_str!("../../runbooks/canary.toml");
+const DIRECT: &str = include_str!("../../runbooks/direct.toml");
 const DEMO_HOSTS: &str = include_str!("../../runbooks/inventory/practice.toml");
-const DEMO_NAME: &str = "blue-green.toml";
 const DEMO_HOSTS_NAME: &str = "inventory/practice.toml";
 
 /// A run to be driven from this terminal.
@@ -65,20 +68,41 @@ pub(super) fn rehearse(
 /// Runs `golive demo`.
 pub(super) fn demo(screen: Screen, common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
     needs_terminal("golive run RUNBOOK --practice --confirm change")?;
-    let inputs = demo_inputs();
+    let inputs = demo_inputs(args.strategy, &demo_window());
     let checked = inputs.check();
-    let plan = input::plan(screen, &inputs, &checked, DEMO_NAME)?;
+    let plan = input::plan(screen, &inputs, &checked, &inputs.main)?;
     let practice = Some(args.fleet.clone());
     let guard = Guard::default();
     open(screen, common, Wish { inputs, plan, kind: RunKind::Drill, practice, guard })
 }
 
-/// The demo's runbook and hosts, which are in the program itself.
-fn demo_inputs() -> Inputs {
-    let files = [(DEMO_NAME, DEMO), (DEMO_HOSTS_NAME, DEMO_HOSTS)];
+/// A change window around this minute, so that the demo shows what a window does.
+fn demo_window() -> String {
+    let now = jiff::ZonedDateTime::now();
+    let zone = now.time_zone().iana_name().unwrap_or("UTC");
+    let civil = |minutes: i64| {
+        let span = jiff::SignedDuration::from_mins(minutes);
+        let at = now.checked_add(span).unwrap_or_else(|_| now.clone());
+        at.strftime("%Y-%m-%dT%H:%M:00").to_string()
+    };
+    let (opens, closes) = (civil(-5), civil(45));
+    format!(
+        "\n[window]\nopens = {opens}\ncloses = {closes}\nzone = \"{zone}\"\nwarn = \"10m\"\nprotect = \"15m\"\n"
+    )
+}
+
+/// The demo's runbook and hosts, which are in the program itself, with `window` put in.
+fn demo_inputs(strategy: DemoStrategy, window: &str) -> Inputs {
+    let (name, text) = match strategy {
+        DemoStrategy::BlueGreen => ("blue-green.toml", BLUE_GREEN),
+        DemoStrategy::Canary => ("canary.toml", CANARY),
+        DemoStrategy::Direct => ("direct.toml", DIRECT),
+    };
+    let text = format!("{text}{window}");
+    let files = [(name, text.as_str()), (DEMO_HOSTS_NAME, DEMO_HOSTS)];
     Inputs {
         files: files.map(|(name, text)| (name.to_owned(), text.to_owned())).into(),
-        main: DEMO_NAME.to_owned(),
+        main: name.to_owned(),
         inventory: None,
         vars: BTreeMap::new(),
         practice: true,
@@ -235,15 +259,22 @@ async fn wait_for_what_runs(screen: Screen, handle: &crate::session::Handle) {
 
 #[cfg(test)]
 mod tests {
-    use super::demo_inputs;
+    use clap::ValueEnum as _;
+
+    use super::{DemoStrategy, demo_inputs, demo_window};
     use crate::runbook::Class;
 
     #[test]
     fn the_demo_is_in_the_program_and_well() {
-        let inputs = demo_inputs();
-        let checked = inputs.check();
-        assert_eq!(checked.problems, []);
-        let plan = inputs.plan(&checked).unwrap();
-        assert!(plan.steps.values().all(|step| step.class < Class::Critical));
+        for strategy in DemoStrategy::value_variants() {
+            let inputs = demo_inputs(*strategy, &demo_window());
+            let checked = inputs.check();
+            assert_eq!(checked.problems, [], "{strategy:?}");
+            let plan = inputs.plan(&checked).unwrap();
+            assert!(plan.window.is_some());
+            let critical = plan.steps.values().any(|step| step.class == Class::Critical);
+            // The first demo can be rolled back to its very end.
+            assert!(*strategy != DemoStrategy::BlueGreen || !critical);
+        }
     }
 }

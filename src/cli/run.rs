@@ -21,7 +21,7 @@ use super::screen::Screen;
 use super::terminal;
 
 /// Pieces of output that a slow reader may be behind.
-const CHUNKS: usize = 4_096;
+const CHUNKS: usize = 512;
 
 /// Runs `work` on a runtime of its own.
 pub(super) fn on_runtime<F: Future<Output = Result<Exit, Failure>>>(

@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 use crate::base::{Millis, SafeText, VarName};
 use crate::engine::{End, Job, Place, Run, Transcript};
 
-use super::edge::{Report, Sink, Sinks};
+use super::edge::{Link, Report, Sink, Sinks};
 use super::local;
 use super::shared::Shared;
-use super::ssh::{self, Pool, Proof, RunEnd, StopHandle, StopSignal, Survivor};
+use super::ssh::{self, ErrorKind, Pool, Proof, RunEnd, StopHandle, StopSignal, Survivor};
 
 /// Between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(10);
@@ -124,10 +124,19 @@ async fn once(task: &Task, ear: &Shared<Ear>) -> RunEnd {
     command.stdin = run.stdin.clone().map(String::into_bytes);
     command.become_prefix.clone_from(prefix);
     let output = Box::new(ear.clone());
-    match &job.place {
-        Place::Host(host) => pool.run(host, command, output, stopped.clone()).await,
-        Place::Here => local::run(command, output, stopped.clone()).await,
+    let host = match &job.place {
+        Place::Host(host) => host,
+        Place::Here => return local::run(command, output, stopped.clone()).await,
+    };
+    let end = pool.run(host, command, output, stopped.clone()).await;
+    if let RunEnd::NotStarted { why } = &end
+        && why.kind() != ErrorKind::Other
+    {
+        // Said before the end of the job, so that nobody sees the one without the other.
+        let link = Link::Down(SafeText::new(&why.to_string()));
+        task.reports.send(Report::Link { host: host.clone(), link }).ok();
     }
+    end
 }
 
 /// Runs the command until it exits with 0, the time is over, or it is stopped.

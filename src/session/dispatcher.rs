@@ -133,6 +133,9 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     // The plan of the state has the addresses that are really used; its digest is the inputs'.
     let state = super::recovery::fold(&start.plan, &entries);
     let mut session = Session::new(state, journal, lock, clock, edge, now);
+    if let Some(tap) = &start.tap {
+        super::output::show_again(&found.dir, &entries, tap);
+    }
     session.open(start, &found, entries)?;
     if let Some(cut) = cut {
         session.note_recovery(&cut)?;

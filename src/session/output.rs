@@ -1,19 +1,65 @@
 //! Output of jobs: to the transcript first, then to whoever watches.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::engine::{Job, Transcript as Summary};
+use crate::base::Timestamp;
+use crate::engine::{Event, Job, Transcript as Summary};
 use crate::exec::{Sink, Sinks};
-use crate::journal::{Stream, Transcript};
+use crate::journal::{Entry, Lines, Stream, Transcript};
 
 use super::clock::Clock;
 use super::handle::Chunk;
+
+/// Of each job, so much of its transcript is shown again after a resume.
+const TAIL_BYTES: u64 = 64 * 1024;
+/// Of so many jobs, the latest.
+const TAIL_JOBS: usize = 24;
+
+/// Hands the ends of the latest transcripts to `tap`, oldest job first, so that a screen that
+/// takes a session up again does not begin empty. What cannot be read is left out.
+pub(super) fn show_again(dir: &Path, entries: &[Entry], tap: &mpsc::Sender<Chunk>) {
+    let mut jobs = Vec::new();
+    for fact in entries.iter().rev().flat_map(|entry| entry.facts.iter().rev()) {
+        let Event::JobEnded { job, .. } = &fact.event else { continue };
+        if jobs.len() < TAIL_JOBS && !jobs.contains(job) {
+            jobs.push(job.clone());
+        }
+    }
+    for job in jobs.into_iter().rev() {
+        let Ok(lines) = Lines::near_end(&Transcript::path_of(dir, &job), TAIL_BYTES) else {
+            continue;
+        };
+        let mut chunk: Option<(Stream, Timestamp, Vec<u8>)> = None;
+        for line in lines.map_while(Result::ok) {
+            match &mut chunk {
+                // Lines that came together go on together.
+                Some((stream, at, bytes)) if (*stream, *at) == (line.stream, line.at) => {
+                    bytes.extend_from_slice(&line.bytes);
+                    bytes.push(b'\n');
+                }
+                Some(_) | None => {
+                    let bytes = [&line.bytes[..], b"\n"].concat();
+                    let before = chunk.replace((line.stream, line.at, bytes));
+                    send(tap, &job, before);
+                }
+            }
+        }
+        send(tap, &job, chunk);
+    }
+}
+
+/// Hands on what there is room for; a screen can do without the rest.
+fn send(tap: &mpsc::Sender<Chunk>, job: &Job, chunk: Option<(Stream, Timestamp, Vec<u8>)>) {
+    if let Some((stream, at, bytes)) = chunk {
+        tap.try_send(Chunk { job: job.clone(), stream, bytes: bytes.into(), at }).ok();
+    }
+}
 
 /// Opens a transcript for every job.
 pub(super) struct Outputs {

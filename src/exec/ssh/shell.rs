@@ -356,7 +356,9 @@ mod tests {
             command.process_group(0);
         }
         let mut child = command.spawn().unwrap();
-        child.stdin.take()?.write_all(input.as_bytes()).unwrap();
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(input.as_bytes()).unwrap();
+        }
         Some((child.id(), child.wait_with_output().unwrap()))
     }
 
