@@ -66,7 +66,8 @@ pub(super) struct Common {
     /// Say only what has to be read
     #[arg(short, long, global = true, help_heading = "Common options")]
     pub quiet: bool,
-    /// Say more; twice: the program's own log
+    /// Show the program's own log, twice: with details; the console writes it to golive.log in
+    /// the state directory
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Common options")]
     pub verbose: u8,
 }
@@ -88,7 +89,7 @@ pub(super) enum Command {
     #[command(before_help = "\
 Examples:
   golive demo
-  golive demo --speed 5
+  golive demo --strategy direct
 ")]
     Demo(DemoArgs),
     /// Writes a commented starter: runbook and inventory

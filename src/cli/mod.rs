@@ -22,6 +22,7 @@ mod ground;
 mod headless;
 mod init;
 mod input;
+mod log;
 mod message;
 mod overview;
 mod plan;
@@ -59,7 +60,7 @@ pub fn main<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
         }
     };
     let screen = Screen::new(&cli.common);
-    match execute(screen, &cli) {
+    match log::start(&cli).and_then(|()| execute(screen, &cli)) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             for line in failure.lines() {

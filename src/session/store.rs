@@ -94,7 +94,8 @@ impl Store {
             .mode(0o700)
             .create(&dir)
             .map_err(|source| io("create", source))?;
-        let probe = dir.join(".writable");
+        // Two processes may try at the same moment.
+        let probe = dir.join(format!(".writable-{}", std::process::id()));
         fs::write(&probe, b"").map_err(|source| io("write in", source))?;
         fs::remove_file(&probe).map_err(|source| io("write in", source))
     }
@@ -118,7 +119,8 @@ impl Store {
             path.is_dir().then_some(Found { id, dir: path })
         };
         let mut all: Vec<_> = entries.filter_map(found).collect();
-        all.sort_by(|a, b| a.id.cmp(&b.id));
+        // By time, not by name: a name may be anybody's own, and two sessions may share a second.
+        all.sort_by_cached_key(|found| (found.opened(), found.id.clone()));
         Ok(all)
     }
 
@@ -153,6 +155,13 @@ impl Store {
 }
 
 impl Found {
+    /// When the session was opened, by the wall clock; by the file's own time if its first line
+    /// cannot be read.
+    fn opened(&self) -> Timestamp {
+        let first = crate::journal::read(&self.dir).ok().and_then(|mut lines| lines.next()?.ok());
+        first.map_or_else(|| changed(&self.dir), |entry| entry.wall)
+    }
+
     /// What a list says of the session.
     pub fn summary(&self) -> Summary {
         let mut summary = Summary {
@@ -193,6 +202,14 @@ impl Found {
     pub fn pinned(&self) -> PathBuf {
         self.dir.join("pinned")
     }
+}
+
+/// When a directory was last changed.
+fn changed(path: &Path) -> Timestamp {
+    let time = fs::metadata(path).and_then(|it| it.modified()).ok();
+    let since = time.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let millis = since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+    Timestamp::from_unix_millis(millis)
 }
 
 /// What an event says about the session as a whole, if it says anything.

@@ -220,7 +220,7 @@ fn one_host(host: &str) -> TempDir {
     folder(&[("one.toml", &text)])
 }
 
-const ONE_HOST: &str = r#"
+pub(crate) const ONE_HOST: &str = r#"
 golive = 1
 [runbook]
 id = "one"
@@ -345,6 +345,10 @@ fn a_session_is_found_by_what_is_unique() {
     let called = golive_in(state.path(), &["verify", "nope"]);
     assert_eq!(called.code, 2);
     assert!(called.err.contains("`golive sessions` lists them"), "{}", called.err);
+    let named: Vec<&str> = DRILL.into_iter().chain(["--session", "a-name-of-its-own"]).collect();
+    assert_eq!(golive_in(state.path(), &named).code, 6);
+    assert_eq!(status(state.path())["session"], "a-name-of-its-own", "the last by time");
+    std::fs::remove_dir_all(state.path().join("sessions/a-name-of-its-own")).unwrap();
     let list = golive_in(state.path(), &["sessions", "--json"]);
     let list: Value = serde_json::from_str(&list.out).unwrap();
     assert_eq!(list["sessions"].as_array().unwrap().len(), 2);

@@ -6,6 +6,8 @@ mod cli;
 #[cfg(test)]
 mod cli_run;
 #[cfg(test)]
+mod cli_terminal;
+#[cfg(test)]
 mod console;
 #[cfg(test)]
 mod console_night;
