@@ -58,7 +58,7 @@ title = "All"
         sshd.identity().display()
     );
     for step in STEPS {
-        text += &format!(
+        text.extend([format!(
             r#"
 [[phase.step]]
 id = "{step}"
@@ -69,7 +69,7 @@ estimate = "1s"
 timeout = "30s"
 undo = {{ run = "true", estimate = "1s" }}
 "#
-        );
+        )]);
     }
     text
 }
