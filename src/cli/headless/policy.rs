@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::{Millis, SafeText, StepId, Timestamp};
+use crate::base::{HostId, Millis, SafeText, StepId, Timestamp};
 use crate::cli::args::{OnFailure, Policy};
 use crate::cli::exit::Exit;
 use crate::cli::plan::class_word;
@@ -11,7 +11,7 @@ use crate::engine::{
 };
 use crate::plan::{StepPlan, Work, forecast, signed};
 use crate::runbook::{Class, Gate};
-use crate::session::View;
+use crate::session::{LinkView, View};
 
 use super::answers::Answer;
 
@@ -158,7 +158,7 @@ impl Rules {
         }
         let undecided: Vec<_> = state.undecided().collect();
         if !undecided.is_empty() {
-            return self.failed(state, &undecided);
+            return self.failed(view, &undecided);
         }
         if let Some(hold) = state.hold() {
             if std::mem::take(&mut self.continues) {
@@ -250,13 +250,15 @@ impl Rules {
     }
 
     /// A step wants a choice that no flag can make, except to roll back.
-    fn failed(&mut self, state: &State, undecided: &[&StepId]) -> Next {
+    fn failed(&mut self, view: &View, undecided: &[&StepId]) -> Next {
+        let state = &*view.state;
         if busy(state) {
             return Next::Wait; // What runs ends first.
         }
         let words = |id: &&&StepId| format!("{id} {}", state.track(id).status.word());
         let mut reasons: Vec<_> = undecided.iter().map(|id| words(&id)).collect();
-        let unreachable = undecided.iter().all(|id| never_reached(state, id));
+        let unreached: Vec<_> = undecided.iter().map(|id| never_reached(view, id)).collect();
+        let unreachable = unreached.iter().all(|why| !why.is_empty());
         let exit = if unreachable { Exit::Unreachable } else { Exit::StepFailed };
         if self.on_failure == OnFailure::Rollback {
             match self.refused_rollback.take() {
@@ -269,8 +271,7 @@ impl Rules {
             }
         }
         if unreachable {
-            let hosts = state.links_down().iter();
-            reasons.extend(hosts.map(|(host, why)| format!("{host}: {why}")));
+            reasons.extend(unreached.into_iter().flatten());
         }
         Next::End(exit, reasons)
     }
@@ -322,23 +323,25 @@ fn no_go(state: &State) -> Option<String> {
     Some(format!("NO-GO at {gate}: {reason}"))
 }
 
-/// Whether a step failed because no host of it could be reached, and nothing was sent.
-fn never_reached(state: &State, id: &StepId) -> bool {
-    let Some(attempt) = state.track(id).last_action() else { return false };
-    let unreached = |place: &Place, end: &End| {
-        let linked = match place {
-            Place::Host(host) => !state.links_down().contains_key(host),
-            Place::Here => true,
-        };
-        !linked && matches!(end, End::NotStarted { .. })
-    };
-    let mut failed = attempt
-        .places
-        .iter()
-        .filter_map(|(place, end)| Some((place, &end.as_ref()?.end)))
-        .filter(|(_, end)| !matches!(end, End::Exited { unmet: None, .. }))
-        .peekable();
-    failed.peek().is_some() && failed.all(|(place, end)| unreached(place, end))
+/// Why a step did not start anywhere where it failed: no host of those could be reached. Nothing
+/// if it failed, even in part, for another reason.
+///
+/// The end of a job and the state of its link are told apart, in any order: a link that is not
+/// known to be up is down.
+fn never_reached(view: &View, id: &StepId) -> Vec<String> {
+    let Some(attempt) = view.state.track(id).last_action() else { return Vec::new() };
+    let is_up = |host: &HostId| view.links.get(host).is_some_and(|link| *link == LinkView::Up);
+    let mut reasons = Vec::new();
+    for (place, end) in &attempt.places {
+        match (place, end.as_ref().map(|end| &end.end)) {
+            (_, Some(End::Exited { unmet: None, .. })) => {}
+            (Place::Host(host), Some(End::NotStarted { why })) if !is_up(host) => {
+                reasons.push(why.to_string());
+            }
+            (Place::Host(_) | Place::Here, _) => return Vec::new(),
+        }
+    }
+    reasons
 }
 
 /// Stopped for a person, or already too late for one.
