@@ -62,14 +62,38 @@ pub(super) struct Settings {
     pub(super) public_key: bool,
 }
 
+/// How `ssh -v` begins to name a file that it reads.
+pub(super) const READING: &str = "debug1: Reading configuration data ";
+
+/// What was found out about a host.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// What `ssh -v -G` printed, on both its outputs.
+    Printed(String),
+    /// Known without asking.
+    Known(Box<Settings>),
+}
+
+impl Answer {
+    /// The settings that it says.
+    pub(super) fn read(self, query: &Query) -> Result<Settings, SshError> {
+        let refuse = |why: String| SshError::Config { host: query.host.clone(), why };
+        match self {
+            Self::Printed(text) => parse(&text, query, &Surroundings::here()).map_err(refuse),
+            Self::Known(settings) => Ok(*settings),
+        }
+    }
+}
+
 /// Asks for the settings of `query`.
-pub(super) async fn settings(source: &ConfigSource, query: &Query) -> Result<Settings, SshError> {
+pub(super) async fn ask(source: &ConfigSource, query: &Query) -> Result<Answer, SshError> {
     if query.address.is_empty() || query.address.starts_with('-') {
         let why = format!("`{}` is not an address: correct `address`", words(&query.address));
         return Err(SshError::Config { host: query.host.clone(), why });
     }
+    let known = |settings: Settings| Answer::Known(Box::new(settings));
     let file = match source {
-        ConfigSource::None => return bare(query, false),
+        ConfigSource::None => return bare(query, false).map(known),
         ConfigSource::System => None,
         ConfigSource::File(path) => Some(path),
     };
@@ -77,7 +101,7 @@ pub(super) async fn settings(source: &ConfigSource, query: &Query) -> Result<Set
     if let Some(path) = file {
         ssh.arg("-F").arg(path);
     }
-    ssh.arg("-G");
+    ssh.args(["-v", "-G"]);
     if let Some(port) = query.port {
         ssh.arg("-p").arg(port.to_string());
     }
@@ -89,7 +113,7 @@ pub(super) async fn settings(source: &ConfigSource, query: &Query) -> Result<Set
     let output = match timeout(SSH_G_MAX, ssh.output()).await {
         Ok(Ok(output)) => output,
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-            return without_ssh(query, file.map(PathBuf::as_path));
+            return without_ssh(query, file.map(PathBuf::as_path)).map(known);
         }
         Ok(Err(error)) => return Err(refuse(format!("cannot run `ssh -G`: {error}"))),
         Err(_) => {
@@ -100,11 +124,18 @@ pub(super) async fn settings(source: &ConfigSource, query: &Query) -> Result<Set
             )));
         }
     };
+    let told = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        let why = words(&String::from_utf8_lossy(&output.stderr));
+        let talk = |line: &&str| !line.starts_with("debug1: ") && !line.starts_with("OpenSSH_");
+        let told: Vec<&str> = told.lines().filter(talk).collect();
+        let why = words(&told.join("\n"));
         return Err(refuse(format!("`ssh -G` refuses the SSH configuration: {why}")));
     }
-    parse(&String::from_utf8_lossy(&output.stdout), query, &Surroundings::here()).map_err(refuse)
+    // Its talk has no line that begins like an option's.
+    let files = told.lines().filter(|line| line.starts_with(READING));
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    files.for_each(|line| text.extend(["\n", line]));
+    Ok(Answer::Printed(text))
 }
 
 /// Without the `ssh` program a configuration file could only be misread.

@@ -19,6 +19,7 @@ mod connect;
 mod error;
 mod host;
 mod known_hosts;
+mod lookup;
 mod pool;
 mod run;
 mod shell;

@@ -16,6 +16,7 @@ use super::config::{self, Proxy, Query, expand_home, parse_hop};
 use super::connect::{self, Connection, OnEnd, Peer, Plan};
 use super::error::{Budget, ErrorKind, SshError, words};
 use super::host::{HostSpec, Options, SESSIONS_MAX, SecretKey};
+use super::lookup::Lookups;
 use super::run::{Command, Flight, Output, RunEnd, StopSignal};
 use super::shell::{Group, Survivor};
 use super::stop::{self, Proof};
@@ -69,6 +70,7 @@ pub struct Pool(Arc<Inner>);
 struct Inner {
     options: Options,
     ring: KeyRing,
+    lookups: Lookups,
     hosts: BTreeMap<HostId, Arc<Slot>>,
     /// Jump hosts that are no hosts of the inventory, by the way to them.
     hops: Mutex<BTreeMap<String, Arc<Slot>>>,
@@ -186,6 +188,7 @@ impl Pool {
         let extra = options.extra_keys.iter().map(SecretKey::key).collect();
         Self(Arc::new(Inner {
             ring: KeyRing::new(extra, Arc::clone(&options.prompt)),
+            lookups: Lookups::default(),
             hosts: hosts.into_iter().map(slot).collect(),
             hops: Mutex::default(),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES)),
@@ -461,7 +464,7 @@ impl Pool {
         Box::pin(async move {
             let node = &slot.node;
             let options = &self.0.options;
-            let mut settings = config::settings(&options.config, &node.query).await?;
+            let mut settings = self.0.lookups.settings(&options.config, &node.query).await?;
             if let Some(identity) = &node.identity {
                 settings.identities.insert(0, identity_file(node, identity)?);
             }

@@ -4,7 +4,8 @@
 //! variables follow on standard input, so that `ps` on the host shows neither; what is left of
 //! standard input is the step's own. `read` takes exactly one line and not a byte more: POSIX
 //! wants it so, and dash, bash, busybox, mksh, ksh93, zsh, yash and posh do it. All of these,
-//! tcsh and fish were tried as login shells.
+//! tcsh and fish were tried as login shells. A shell asks the system for each byte of that line
+//! by itself, so whatever is the same for every step is in the request and not on the line.
 //!
 //! Before the step begins, the shell says so on standard error, with the number of its process
 //! group and the birth of its leader. That line tells a step that began from a forced command
@@ -13,7 +14,18 @@
 use std::fmt::Write as _;
 
 /// What is executed on a host; the rest comes over standard input.
-pub(super) const BOOTSTRAP: &str = "exec sh -c 'IFS= read -r gl_l;eval \"$gl_l\"'";
+///
+/// It finds its process group (`gl_p`) and the birth of this shell (`gl_s`). sshd makes each
+/// session its own process group; where a server does not, `setsid` does, and the same text
+/// (`gl_x`) is run once more (`gl_y`). Group 0: not ours alone, never signalled as a whole.
+pub(super) const BOOTSTRAP: &str = "exec sh -c 'eval \"$1\"' sh 'gl_x=$1;gl_y=${2-};\
+    gl_t=;[ -r /proc/$$/stat ]&&IFS= read -r gl_t </proc/$$/stat;\
+    set -- $gl_t;gl_p=${5-};gl_s=${22-};\
+    [ \"$gl_p\" ]||{ set -- $(ps -o pgid= -p $$ 2>/dev/null);gl_p=${1-};};\
+    [ \"$gl_p\" = $$ ]||{ \
+    [ \"$gl_y\" ]||{ command -v setsid >/dev/null 2>&1&&exec setsid sh -c \"$gl_x\" sh \"$gl_x\" 1;};\
+    gl_p=0;};\
+    set --;IFS= read -r gl_l;eval \"$gl_l\"'";
 
 /// Shell text that takes one line of standard input and runs it.
 pub(in crate::exec) const TAKE_LINE: &str = "IFS= read -r gl_l;eval \"$gl_l\"";
@@ -24,9 +36,6 @@ const MARK: &str = "golive-start";
 /// Bytes of standard error that are held back in search of the start mark. Login scripts that
 /// print more than this are not read past.
 const MARK_WITHIN: usize = 64 * 1024;
-
-/// Finds the process group (`gl_p`) and the birth of this shell (`gl_s`).
-const PROBE: &str = "gl_t=;[ -r /proc/$$/stat ]&&IFS= read -r gl_t </proc/$$/stat;set -- $gl_t;gl_p=${5-};gl_s=${22-};[ \"$gl_p\" ]||{ set -- $(ps -o pgid= -p $$ 2>/dev/null);gl_p=${1-};}";
 
 /// A process group on a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,8 +77,8 @@ fn is_name(name: &str) -> bool {
     name.starts_with(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit())
 }
 
-/// What goes to standard input before the step's own: two lines, or three when the step runs
-/// as another user (`become_`: words that make a command do so, `sudo -n`).
+/// What goes to standard input before the step's own: one line, or two when the step runs as
+/// another user (`become_`: words that make a command do so, `sudo -n`).
 ///
 /// # Errors
 /// Says what cannot be sent.
@@ -80,12 +89,7 @@ pub(super) fn preamble(
     become_: Option<&str>,
 ) -> Result<String, String> {
     let step = step_line(line, env)?;
-    // sshd makes each session its own process group. Where a server does not, setsid does.
-    // Group 0: not ours alone, never signalled as a whole.
-    let mut text = format!(
-        "{PROBE};[ \"$gl_p\" = $$ ]||{{ command -v setsid >/dev/null 2>&1&&exec setsid sh -c '{TAKE_LINE}';}};{TAKE_LINE}\n\
-         [ \"${{gl_p-}}\" = $$ ]||{{ {PROBE};}};[ \"$gl_p\" = $$ ]||gl_p=0;echo \"{MARK} {nonce} $gl_p $gl_s\" >&2;set --;"
-    );
+    let mut text = format!("echo \"{MARK} {nonce} $gl_p $gl_s\" >&2;");
     if let Some(words) = become_ {
         if words.contains(['\0', '\n']) {
             return Err("the words for becoming another user are not one line".to_owned());
@@ -120,7 +124,7 @@ pub(in crate::exec) fn step_line(line: &str, env: &[(String, String)]) -> Result
         }
         write!(text, "{name}={};export {name};", quoted(value)).ok();
     }
-    text.push_str("eval \"unset gl_l gl_t gl_p gl_s gl_n gl_c;$gl_c\"\n");
+    text.push_str("eval \"unset gl_l gl_t gl_p gl_s gl_n gl_c gl_x gl_y;$gl_c\"\n");
     Ok(text)
 }
 
@@ -266,21 +270,25 @@ mod tests {
 
     #[test]
     fn the_bootstrap_holds_nothing_that_a_login_shell_could_take_for_its_own() {
-        let inner = BOOTSTRAP.strip_prefix("exec sh -c '").unwrap().strip_suffix('\'').unwrap();
-        assert!(!inner.contains(['\'', '\\', '!', '\n', '%', '#', '`']), "{inner}");
+        let words: Vec<&str> = BOOTSTRAP.split('\'').collect();
+        let [exec, first, name, second, end] = words[..] else { panic!("{words:?}") };
+        assert_eq!((exec, name, end), ("exec sh -c ", " sh ", ""));
+        for word in [first, second] {
+            assert!(!word.contains(['\\', '!', '\n', '%', '#', '`']), "{word}");
+        }
     }
 
     #[test]
-    fn a_preamble_is_two_lines_whatever_the_step_holds() {
+    fn a_preamble_is_one_line_whatever_the_step_holds() {
         let env = [("A".to_owned(), "x\ny'z".to_owned())];
         let text = preamble("n", "echo 1\necho \"it's\"\n", &env, None).unwrap();
-        assert_eq!(text.matches('\n').count(), 2);
+        assert_eq!(text.matches('\n').count(), 1);
         assert!(text.ends_with('\n'));
     }
 
     #[test]
     fn the_bootstrap_takes_a_line() {
-        assert_eq!(BOOTSTRAP, format!("exec sh -c '{TAKE_LINE}'"));
+        assert!(BOOTSTRAP.ends_with(&format!(";{TAKE_LINE}'")));
     }
 
     #[test]
