@@ -94,25 +94,31 @@ fn open() -> io::Result<File> {
 
 /// Two digits that nobody types by habit.
 pub(super) fn two_digits() -> [u8; 2] {
-    let mut digits = [4, 7]; // Without luck the digits are still not a habit.
     let mut luck = [0; 16];
     let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut luck));
-    if read.is_ok() {
-        // Bytes of 250 and more would make some digits likelier than others.
-        let fair = luck.into_iter().filter(|byte| *byte < 250);
-        for (digit, byte) in digits.iter_mut().zip(fair) {
-            *digit = byte % 10;
-        }
-    }
-    digits
+    // 9 first digits times 9 second ones; a byte of 243 or more would make some of them likelier.
+    let fair = luck.into_iter().find(|byte| read.is_ok() && *byte < 243);
+    fair.map_or([4, 7], |byte| pair(byte % 81)) // Without luck the digits are still no habit.
+}
+
+/// The `nth` of the 81 pairs of digits that are not equal and do not begin with 0.
+const fn pair(nth: u8) -> [u8; 2] {
+    let first = 1 + nth / 9;
+    let second = nth % 9;
+    [first, if second < first { second } else { second + 1 }]
 }
 
 #[cfg(test)]
 mod tests {
-    use super::two_digits;
+    use super::{pair, two_digits};
 
     #[test]
-    fn digits_are_digits() {
-        assert!((0..100).all(|_| two_digits().iter().all(|digit| *digit < 10)));
+    fn the_digits_are_never_equal_and_never_begin_with_zero() {
+        let all: std::collections::BTreeSet<_> = (0..81).map(pair).collect();
+        assert_eq!(all.len(), 81);
+        let good =
+            |[first, second]: [u8; 2]| (1..10).contains(&first) && second < 10 && first != second;
+        assert!(all.into_iter().all(good));
+        assert!((0..1000).all(|_| good(two_digits())));
     }
 }

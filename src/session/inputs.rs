@@ -175,10 +175,16 @@ impl Inputs {
             hasher.update(text.as_bytes());
         };
         field("golive-plan/1");
-        field(&self.main);
-        field(self.inventory.as_deref().unwrap_or(""));
+        // Where the files lie on this machine is not part of what they say.
         for (name, text) in &self.files {
-            field(name);
+            let is_inventory = self.inventory.as_ref() == Some(name);
+            field(if *name == self.main {
+                "the runbook"
+            } else if is_inventory {
+                "the inventory"
+            } else {
+                name
+            });
             field(text);
         }
         for (name, value) in &self.vars {

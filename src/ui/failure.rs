@@ -93,7 +93,7 @@ impl Failure {
         if m.state.stage() == RunStage::Active {
             let items = text::count(m.way_back.items.len(), "step", "steps");
             let what = format!("opens the guarded panel: {items}");
-            let takes = short_span(m.way_back.takes());
+            let takes = short_span(m.forecast.backout.takes.max(m.way_back.takes()));
             list.push(offer(Action::Guard, "ROLL BACK everything", &what, takes));
         }
         list

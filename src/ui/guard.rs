@@ -56,6 +56,12 @@ pub(super) struct Guard {
     pub(super) confirmed: bool,
 }
 
+/// How long rolling back now takes, verifications at their longest: the figure that the latest
+/// safe minute is worked out from.
+fn way_back_takes(m: &Model<'_>) -> Millis {
+    m.forecast.backout.takes.max(m.way_back.takes())
+}
+
 impl Guard {
     pub(super) fn new(digits: [u8; 2], m: &Model<'_>) -> Self {
         Self {
@@ -125,7 +131,7 @@ impl Guard {
             rows.say_as("Not up", &said, Role::Caution);
         }
         let n = text::count(m.way_back.items.len(), "step", "steps");
-        let remark = format!("{n} {}", short_span(m.way_back.takes()));
+        let remark = format!("{n} {}", short_span(way_back_takes(m)));
         let title = if self.stage == Stage::Sent {
             "ROLLBACK asked for, waiting for the journal".to_owned()
         } else {
@@ -140,7 +146,7 @@ impl Guard {
             let said = format!("{past} has run: this is PAST THE POINT OF NO RETURN");
             rows.say_as("WARNING", &said, Role::Warning);
         }
-        let takes = m.forecast.backout.takes.max(m.way_back.takes());
+        let takes = way_back_takes(m);
         let ends = m.now.after(takes);
         let window = m.plan().window.as_ref().map(|window| {
             let spare = delta(signed(ends, window.closes));
@@ -262,7 +268,7 @@ impl Guard {
 
     fn countdown_facts(&self, m: &Model<'_>) -> Vec<String> {
         let steps = text::count(m.way_back.items.len(), "step", "steps");
-        let takes = m.way_back.takes();
+        let takes = way_back_takes(m);
         let ends = m.minute(m.now.after(takes));
         let first = m.way_back.items.first();
         let first_title = first.map_or(String::new(), |item| format!("first: {}", item.title));
@@ -279,7 +285,7 @@ impl Guard {
     /// The guard as one line, for screens that are too small for a panel.
     pub(super) fn one_line(&self, m: &Model<'_>) -> String {
         let items = m.way_back.items.len();
-        let takes = short_span(m.way_back.takes());
+        let takes = short_span(way_back_takes(m));
         match (self.stage, self.seconds(m.now)) {
             (_, Some(seconds)) => format!("RB STARTS {seconds}  any key stops"),
             (Stage::Sent, None) => "RB asked for".to_owned(),
