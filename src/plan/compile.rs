@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::base::{Digest, Hasher, HostId, Millis, SafeText, StepId, VarName, Zone};
+use crate::base::{Digest, HostId, Millis, SafeText, StepId, VarName, Zone};
 use crate::runbook::{
-    Action, Check, Host, Inventory, Manual, Phase, Probe, Quoting, Runbook, Source, SourceFile,
-    Stage, Step, Undo, UndoSource, UndoStage, Verify, suggestion,
+    Action, Check, Host, Inventory, Manual, Phase, Probe, Quoting, Runbook, Source, Stage, Step,
+    Undo, UndoSource, UndoStage, Verify, suggestion,
 };
 
 use super::model::{CheckPlan, PhasePlan, Plan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work};
@@ -65,30 +65,6 @@ pub enum PlanError {
         /// Why.
         reason: String,
     },
-}
-
-/// The digest of everything a plan is made from. The same texts and values give the same digest;
-/// any change of any of them gives another.
-pub fn digest_of(
-    sources: &BTreeMap<String, SourceFile>,
-    vars: &BTreeMap<VarName, String>,
-) -> Digest {
-    let mut hasher = Hasher::default();
-    let mut feed = |text: &str| {
-        hasher.update(&(text.len() as u64).to_be_bytes());
-        hasher.update(text.as_bytes());
-    };
-    feed("golive plan 1");
-    feed(&sources.len().to_string());
-    for (name, source) in sources {
-        feed(name);
-        feed(&source.text);
-    }
-    for (name, value) in vars {
-        feed(name.as_str());
-        feed(value);
-    }
-    hasher.digest()
 }
 
 /// Makes the plan. Errors are all told at once.

@@ -14,16 +14,16 @@
 
 mod compile;
 mod forecast;
+mod lint;
 mod model;
-mod prepare;
 mod text;
 
-pub use compile::{Inputs, PlanError, compile, digest_of};
+pub use compile::{Inputs, PlanError, compile};
 pub use forecast::{
     Actual, Backout, Forecast, Interval, Progress, Rag, StepTimes, forecast, initial, signed,
 };
+pub use lint::lint;
 pub use model::{CheckPlan, PhasePlan, Plan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work};
-pub use prepare::{Prepared, lint, prepare};
 pub use text::{NotCaptured, Text, holds};
 
 pub use crate::runbook::Quoting;

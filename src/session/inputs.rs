@@ -138,6 +138,7 @@ impl Inputs {
             vars: options.vars.clone(),
             practice: false,
         };
+        let checked = inputs.with_doubts(checked);
         Ok((inputs, checked))
     }
 
@@ -145,10 +146,21 @@ impl Inputs {
     pub fn check(&self) -> Checked {
         let text = self.files.get(&self.main).map_or("", String::as_str);
         let options = Options { inventory: self.inventory.clone(), vars: self.vars.clone() };
-        runbook::check_with(&SourceFile::new(&self.main, text), &options, &mut |written| {
-            let text = self.files.get(written).ok_or("it is not among the pinned files")?;
-            Ok(SourceFile::new(written, text))
-        })
+        let checked =
+            runbook::check_with(&SourceFile::new(&self.main, text), &options, &mut |written| {
+                let text = self.files.get(written).ok_or("it is not among the pinned files")?;
+                Ok(SourceFile::new(written, text))
+            });
+        self.with_doubts(checked)
+    }
+
+    /// The problems with those that only the plan's times show.
+    fn with_doubts(&self, mut checked: Checked) -> Checked {
+        if let Ok(plan) = self.plan(&checked) {
+            checked.problems.extend(plan::lint(&plan, &checked.places));
+            runbook::sort_problems(&mut checked.problems, &self.main);
+        }
+        checked
     }
 
     /// The plan of these inputs.

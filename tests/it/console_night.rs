@@ -8,8 +8,8 @@ use golive::engine::{
     Actor, Board, Command, End, Fact, Genesis, Gesture, Job, Key, Part, Place, Reading, RunKind,
     State, Status, Transcript, WayBack, advance,
 };
-use golive::plan::{Forecast, forecast, prepare};
-use golive::runbook::{Class, Options, SourceFile};
+use golive::plan::{Forecast, forecast};
+use golive::runbook::{Class, SourceFile};
 use golive::ui::{
     AuditTail, Codes, Depth, GlyphSet, Intent, LogStore, Model, Screen, Stream, Theme,
 };
@@ -53,10 +53,10 @@ pub(crate) fn codes() -> Codes {
 impl Night {
     pub(crate) fn new(kind: RunKind) -> Self {
         let main = SourceFile { name: "billing.toml".to_owned(), text: BILLING.to_owned() };
-        let prepared = prepare(&main, &Options::default(), &mut |name| Err(name.to_owned()));
-        let problems: Vec<_> = prepared.checked.errors().map(|p| p.message.clone()).collect();
+        let (checked, plan) = crate::plan::prepared(&main, &mut |name| Err(name.to_owned()));
+        let problems: Vec<_> = checked.errors().map(|p| p.message.clone()).collect();
         assert!(problems.is_empty(), "{problems:?}");
-        let plan = Arc::new(prepared.plan.unwrap());
+        let plan = Arc::new(plan.unwrap());
         let now: Timestamp = "2026-09-21T16:00:00Z".parse().unwrap();
         let state = State::new(Arc::clone(&plan));
         let times = forecast(&plan, &state.progress(), now);

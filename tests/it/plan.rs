@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use golive::base::{Digest, HostId, Millis, StepId, Timestamp, VarName};
 use golive::plan::{
-    Actual, Forecast, Inputs, Plan, PlanError, Progress, Rag, UndoPlan, Work, compile, digest_of,
-    forecast, initial, prepare,
+    Actual, Forecast, Inputs, Plan, PlanError, Progress, Rag, UndoPlan, Work, compile, forecast,
+    initial, lint,
 };
-use golive::runbook::{Class, Options, SourceFile, UndoStage};
+use golive::runbook::{Checked, Class, Options, SourceFile, UndoStage, check_with, sort_problems};
 use proptest::prelude::*;
 
 use crate::runbook::shop;
@@ -23,9 +23,22 @@ fn vars(pairs: &[(&str, &str)]) -> BTreeMap<VarName, String> {
 pub(crate) fn plan_with(pairs: &[(&str, &str)]) -> Result<Plan, Vec<PlanError>> {
     let checked = shop();
     let vars = vars(pairs);
-    let digest = digest_of(&checked.sources, &vars);
     let inputs = Inputs { vars, scripts: checked.scripts };
-    compile(&checked.runbook.unwrap(), &checked.inventory, &inputs, digest)
+    compile(&checked.runbook.unwrap(), &checked.inventory, &inputs, Digest::of(b"shop"))
+}
+
+/// A runbook alone, checked with all doubts, and its plan if there is one.
+pub(crate) fn prepared(
+    main: &SourceFile,
+    read: &mut dyn FnMut(&str) -> Result<SourceFile, String>,
+) -> (Checked, Option<Plan>) {
+    let mut checked = check_with(main, &Options::default(), read);
+    let Some(runbook) = &checked.runbook else { return (checked, None) };
+    let inputs = Inputs { scripts: checked.scripts.clone(), ..Inputs::default() };
+    let plan = compile(runbook, &checked.inventory, &inputs, Digest::of(b"alone")).unwrap();
+    checked.problems.extend(lint(&plan, &checked.places));
+    sort_problems(&mut checked.problems, &main.name);
+    (checked, Some(plan))
 }
 
 #[test]
@@ -54,14 +67,6 @@ fn a_runbook_becomes_a_plan() {
     assert_eq!(hosts, ["bastion", "db1", "lb", "web1", "web2"]);
     let watch = plan.step(&id("watch")).unwrap();
     assert_eq!((watch.takes(), watch.estimated), (Millis::from_secs(1800), true));
-}
-
-#[test]
-fn the_digest_names_every_input() {
-    let one = plan_with(&[]).unwrap().digest;
-    assert_eq!(one, plan_with(&[]).unwrap().digest);
-    assert_ne!(one, plan_with(&[("release", "2.14.1")]).unwrap().digest);
-    assert_ne!(one, Digest::of(b""));
 }
 
 #[test]
@@ -144,10 +149,10 @@ fn small(window: &str, rollback: &str, steps: &[(&str, &str, u32, u32)]) -> Plan
     }
     text += rollback;
     let main = SourceFile::new("x.toml", &text);
-    let prepared = prepare(&main, &Options::default(), &mut |_| Err("none".to_owned()));
-    let errors: Vec<_> = prepared.checked.errors().collect();
+    let (checked, plan) = prepared(&main, &mut |_| Err("none".to_owned()));
+    let errors: Vec<_> = checked.errors().collect();
     assert!(errors.is_empty(), "{errors:?}");
-    prepared.plan.unwrap()
+    plan.unwrap()
 }
 
 const WINDOW: &str =

@@ -328,6 +328,36 @@ async fn changed_pinned_files_are_not_resumed() {
 }
 
 #[test]
+fn the_plans_digest_names_every_input_and_no_folder() {
+    let read = |folder: &str, text: &str, vars: &[(&str, &str)]| {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(folder).join("night.toml");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, text).unwrap();
+        let vars = vars.iter().map(|(k, v)| (k.parse().unwrap(), (*v).to_owned())).collect();
+        let options = runbook::Options { vars, ..runbook::Options::default() };
+        Inputs::read(&file, &options).unwrap().0.digest()
+    };
+    let text = format!("{THREE}\n[vars]\nrelease = \"1\"\n");
+    let one = read("a", &text, &[]);
+    assert_eq!(one, read("b/c", &text, &[]), "where it lies does not count");
+    assert_ne!(one, read("a", &text.replace("Three", "Tree"), &[]));
+    assert_ne!(one, read("a", &text, &[("release", "2")]));
+}
+
+#[test]
+fn a_plan_that_does_not_fit_its_window_is_doubted() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("night.toml");
+    let window =
+        "\n[window]\nopens = 2026-11-29T01:00:00\ncloses = 2026-11-29T01:00:02\nzone = \"UTC\"\n";
+    std::fs::write(&file, format!("{THREE}{window}")).unwrap();
+    let (_, checked) = Inputs::read(&file, &runbook::Options::default()).unwrap();
+    let codes: Vec<_> = checked.problems.iter().map(|problem| problem.code.to_string()).collect();
+    assert!(codes.contains(&"G103".to_owned()) && codes.contains(&"G105".to_owned()), "{codes:?}");
+}
+
+#[test]
 fn folding_nothing_gives_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("night.toml");

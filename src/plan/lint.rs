@@ -1,48 +1,10 @@
-//! From the text of a runbook to its plan in one call, with the doubts that only a plan shows.
+//! The doubts that only a plan shows: its times against the window.
 
 use crate::base::Millis;
-use crate::runbook::{
-    Checked, Code, Options, Places, Problem, SourceFile, check_with, sort_problems,
-};
+use crate::runbook::{Code, Places, Problem};
 
-use super::compile::{Inputs, PlanError, compile, digest_of};
 use super::forecast::{initial, undo_takes, verification};
 use super::model::Plan;
-
-/// A checked runbook with its plan.
-#[derive(Clone, Debug, Default)]
-pub struct Prepared {
-    /// The runbook and every problem, those of the plan's times included.
-    pub checked: Checked,
-    /// The plan, if there is no error.
-    pub plan: Option<Plan>,
-    /// Why there is no plan although the runbook has no error: wrong values from outside.
-    pub errors: Vec<PlanError>,
-}
-
-/// Checks a runbook and makes its plan. `read` gives the text of a file that the runbook names,
-/// by its path as written, or says why it cannot.
-pub fn prepare(
-    main: &SourceFile,
-    options: &Options,
-    read: &mut dyn FnMut(&str) -> Result<SourceFile, String>,
-) -> Prepared {
-    let mut checked = check_with(main, options, read);
-    let Some(runbook) = &checked.runbook else {
-        return Prepared { checked, ..Prepared::default() };
-    };
-    let digest = digest_of(&checked.sources, &options.vars);
-    let inputs = Inputs { vars: options.vars.clone(), scripts: checked.scripts.clone() };
-    match compile(runbook, &checked.inventory, &inputs, digest) {
-        Ok(plan) => {
-            let doubts = lint(&plan, &checked.places);
-            checked.problems.extend(doubts);
-            sort_problems(&mut checked.problems, &main.name);
-            Prepared { checked, plan: Some(plan), errors: Vec::new() }
-        }
-        Err(errors) => Prepared { checked, plan: None, errors },
-    }
-}
 
 /// Warnings that need the plan's times: a plan or a rollback that does not fit the window.
 pub fn lint(plan: &Plan, places: &Places) -> Vec<Problem> {
