@@ -4,11 +4,16 @@
 //! bytes are of which stream, and when they came: lines of one width, `offset length stream
 //! time`, chunks of one stream within a quarter of a second on one line. The journal vouches for
 //! the first file only; the second is a help for readers.
+//!
+//! A job that prints nothing has neither file: most steps of a fan-out are silent, and two files
+//! for each of them are dearer than all else that is written about it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
 
 use crate::base::{Hasher, Millis, Timestamp};
 use crate::engine::{Job, Transcript as Summary};
@@ -76,8 +81,8 @@ impl Span {
 pub struct Transcript {
     dir: PathBuf,
     path: PathBuf,
-    log: File,
-    index: File,
+    /// Made by the first byte.
+    files: Option<Files>,
     span: Option<Span>,
     spans: u64,
     hasher: Hasher,
@@ -87,31 +92,55 @@ pub struct Transcript {
     open: [bool; 2],
 }
 
-impl Transcript {
-    /// Where the transcript of `job` is, or will be, in the session's directory.
-    pub fn path_of(dir: &Path, job: &Job) -> PathBuf {
-        dir.join(OUTPUT_DIR).join(format!("{job}.log"))
-    }
+#[derive(Debug)]
+struct Files {
+    log: File,
+    index: File,
+}
 
-    /// Creates the transcript of `job` in the session's directory `dir`. One that is there
-    /// already is never written over: this is an error of kind `AlreadyExists`.
-    pub fn create(dir: &Path, job: &Job) -> io::Result<Self> {
-        let path = Self::path_of(dir, job);
-        let dir = dir.join(OUTPUT_DIR);
-        make_dir(&dir).map_err(io::Error::other)?;
+impl Files {
+    fn create(path: &Path) -> io::Result<Self> {
         let create = |path: &Path, append: bool| {
             let mut options = OpenOptions::new();
             options.write(true).append(append).create_new(true).mode(0o600).open(path).map_err(
                 |error| io::Error::new(error.kind(), format!("{}: {error}", path.display())),
             )
         };
-        let log = create(&path, true)?;
-        let index = create(&path.with_extension("idx"), false)?;
+        let log = create(path, true)?;
+        Ok(Self { log, index: create(&path.with_extension("idx"), false)? })
+    }
+}
+
+impl Transcript {
+    /// Where the transcript of `job` is, or will be, in the session's directory.
+    pub fn path_of(dir: &Path, job: &Job) -> PathBuf {
+        dir.join(OUTPUT_DIR).join(format!("{job}.log"))
+    }
+
+    /// Makes ready for the transcript of `job` in the session's directory `dir`: it can be
+    /// written there, and there is none. One that is there already is never written over: this
+    /// is an error of kind `AlreadyExists`.
+    pub fn create(dir: &Path, job: &Job) -> io::Result<Self> {
+        let path = Self::path_of(dir, job);
+        let dir = dir.join(OUTPUT_DIR);
+        make_dir(&dir).map_err(io::Error::other)?;
+        let named = |path: &Path, kind: io::ErrorKind, why: &dyn std::fmt::Display| {
+            io::Error::new(kind, format!("{}: {why}", path.display()))
+        };
+        if let Err(error) = access(&dir, Access::WRITE_OK | Access::EXEC_OK) {
+            return Err(named(&dir, error.kind(), &error));
+        }
+        match path.symlink_metadata() {
+            Ok(_) => {
+                return Err(named(&path, io::ErrorKind::AlreadyExists, &"it is there already"));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(named(&path, error.kind(), &error)),
+        }
         Ok(Self {
             dir,
             path,
-            log,
-            index,
+            files: None,
             span: None,
             spans: 0,
             hasher: Hasher::default(),
@@ -124,7 +153,11 @@ impl Transcript {
     /// Takes in the next bytes of a stream, which came at `at`.
     pub fn write(&mut self, stream: Stream, bytes: &[u8], at: Timestamp) -> io::Result<()> {
         let Some(last) = bytes.last() else { return Ok(()) };
-        self.log.write_all(bytes)?;
+        let files = match &mut self.files {
+            Some(files) => files,
+            None => self.files.insert(Files::create(&self.path)?),
+        };
+        files.log.write_all(bytes)?;
         self.hasher.update(bytes);
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let offset = self.bytes;
@@ -147,17 +180,17 @@ impl Transcript {
         Summary { bytes: self.bytes, lines, digest: self.hasher.digest() }
     }
 
-    /// The file.
+    /// The file; it is there once something was printed.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Waits until the disk has everything, and says what it is. The session journals that.
     ///
-    /// The index is a reading aid and an empty transcript holds nothing: neither is waited for.
+    /// The index is a reading aid: it is not waited for.
     pub fn finish(self) -> io::Result<Summary> {
-        if self.bytes > 0 {
-            self.log.sync_data()?;
+        if let Some(files) = &self.files {
+            files.log.sync_data()?;
             sync_dir(&self.dir).map_err(io::Error::other)?;
         }
         Ok(self.summary())
@@ -176,6 +209,8 @@ impl Transcript {
         };
         self.span = Some(span);
         let width = u64::try_from(Span::WIDTH).unwrap_or(u64::MAX);
-        self.index.write_all_at(span.text().as_bytes(), (self.spans - 1) * width)
+        let at = (self.spans - 1) * width;
+        let index = self.files.as_ref().map(|files| &files.index);
+        index.map_or(Ok(()), |index| index.write_all_at(span.text().as_bytes(), at))
     }
 }

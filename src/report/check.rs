@@ -63,11 +63,11 @@ if [ "$number" -eq @LINES@ ]; then
 fi
 printf '%s lines; the last seal is %s\n' "$number" "$head"
 
-# What the steps printed is in output/, one file for each attempt and place. The
-# record has the digest of each, from the moment when it ended.
+# What the steps printed is in output/, one file for each attempt and place that printed
+# anything. The record has the digest of each, from the moment when it ended.
 
 if [ -d output ]; then
-  outputs=$(jq -r '.facts[] | select(.ev == "job-ended" and .transcript != null)
+  outputs=$(jq -r '.facts[] | select(.ev == "job-ended" and .transcript != null and .transcript.bytes > 0)
     | .job.key as $key | .transcript.digest + "  output/" + $key.step
       + (if $key.part == "action" then "" else "." + $key.part end)
       + "." + ($key.attempt | tostring)

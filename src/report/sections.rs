@@ -375,7 +375,10 @@ pub(super) fn evidence(story: &Story<'_>, verdict: Option<&Verdict>, to: &mut Do
     let rows = story.facts().filter_map(|(at, fact)| {
         let Event::JobEnded { job, end, transcript } = &fact.event else { return None };
         Some(vec![
-            md(&format!("output/{job}.log")),
+            md(&match transcript {
+                Some(transcript) if transcript.bytes == 0 => format!("{job} printed nothing"),
+                Some(_) | None => format!("output/{job}.log"),
+            }),
             Zone::UTC.time(at),
             md(&end_words(end)),
             transcript.map_or_else(dash, |transcript| transcript.bytes.to_string()),
