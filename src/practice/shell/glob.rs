@@ -75,7 +75,7 @@ fn set(pattern: &[char], at: usize, c: char) -> Set {
     }
 }
 
-/// `text` so that [`matches`] takes all of it as it is.
+/// `text` so that [`matches()`] takes all of it as it is.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
