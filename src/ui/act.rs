@@ -19,6 +19,9 @@ use super::text;
 impl Screen {
     /// Does what a key stands for.
     pub(super) fn act(&mut self, action: Action, press: Press, m: &Model<'_>) -> Vec<Intent> {
+        if !action.may_repeat() {
+            self.said = None; // What was said before is answered by this key.
+        }
         match action {
             Action::Hold => return self.hold(m),
             Action::Guard => return self.open_guard(m),

@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use crate::base::{Millis, SafeText, StepId, Timestamp};
-use crate::engine::{Command, Gesture, Part, RunKind, Which};
+use crate::engine::{Command, Gesture, Part, RunKind, Status, Which};
 use crate::plan::{StepPlan, UndoPlan, Work, signed};
 use crate::runbook::Class;
 
@@ -206,6 +206,21 @@ impl Confirm {
         vec![first, Line::styled(format!("{more}Enter does nothing, Esc goes back"), dim)]
     }
 
+    /// What `y` does, in the words of the key bar.
+    pub(super) fn yes(&self, m: &Model<'_>) -> &'static str {
+        match &self.ask {
+            Ask::Begin => "begin",
+            Ask::Stop(_) => "stop it",
+            Ask::Retry { .. } => "run again",
+            Ask::Start(step) => match m.plan().step(step).map(|step| &step.work) {
+                Some(Work::Manual(_) | Work::Gate(_)) => "open it",
+                Some(Work::Soak(_)) => "watch",
+                Some(Work::Notify { .. }) => "send",
+                Some(Work::Run(_) | Work::Local(_)) | None => "run",
+            },
+        }
+    }
+
     fn verb(m: &Model<'_>, step: &StepId) -> String {
         let Some(step) = m.plan().step(step) else { return "run".to_owned() };
         match &step.work {
@@ -266,7 +281,11 @@ impl Confirm {
         let Some(step) = m.plan().step(id) else { return (id.to_string(), String::new(), 0) };
         let title = format!("RUN {id}  {}", step.title);
         let where_to = match &step.work {
-            Work::Run(_) => format!(" on {} {}", step.hosts.len(), m.kind().word()),
+            Work::Run(_) => {
+                let hosts = step.hosts.len();
+                let word = if hosts == 1 { "host" } else { "hosts" };
+                format!(" on {hosts} {} {word}", m.kind().word())
+            }
             Work::Local(_)
             | Work::Manual(_)
             | Work::Gate(_)
@@ -339,8 +358,14 @@ impl Confirm {
     fn stop(rows: &mut Rows<'_, '_>, id: &StepId) -> (String, String, usize) {
         let m = rows.m;
         let title = format!("STOP {id}?");
-        let said = "A signal goes to the command on each host below: first TERM, then KILL. \
-            What it has done so far stays done.";
+        let soaks = matches!(m.state.track(id).status, Status::Soaking { .. });
+        let said = if soaks {
+            "The command has ended: nothing is sent. The watch ends here, and the step does not \
+            count as succeeded."
+        } else {
+            "A signal goes to the command on each host below: first TERM, then KILL. \
+            What it has done so far stays done."
+        };
         rows.row(said, Role::Text);
         rows.blank();
         for part in [Part::Action, Part::Undo] {

@@ -346,19 +346,36 @@ impl Screen {
         }
     }
 
+    /// The actions of the step list: what is next comes first, what cannot be is left out.
+    fn list_bar(&self, m: &Model<'_>) -> Vec<(Action, &'static str)> {
+        let over = m.is_over();
+        let mut bar = Vec::new();
+        if over {
+            bar.push((Action::Leave, "close"));
+        }
+        bar.push((Action::Open, ""));
+        if self.view != View::Drive || self.zoom {
+            bar.push((Action::Back, ""));
+        }
+        if m.state.in_flight().next().is_some() {
+            bar.push((Action::StopStep, ""));
+        }
+        bar.extend([(Action::Note, ""), (Action::Find, ""), (Action::View, "views")]);
+        if !over {
+            let auto = if m.state.auto_advance() { "auto off" } else { "auto on" };
+            bar.push((Action::AutoAdvance, auto));
+        }
+        bar.push((Action::Zoom, ""));
+        if !over {
+            bar.push((Action::Leave, ""));
+        }
+        bar
+    }
+
     /// The actions of the key bar, the most useful first.
     pub(super) fn bar(&self, m: &Model<'_>) -> Vec<(Action, &'static str)> {
         match self.spot() {
-            Spot::List => vec![
-                (Action::Open, ""),
-                (Action::StopStep, ""),
-                (Action::Note, ""),
-                (Action::Find, ""),
-                (Action::View, "views"),
-                (Action::AutoAdvance, if m.state.auto_advance() { "auto off" } else { "auto on" }),
-                (Action::Zoom, ""),
-                (Action::Leave, ""),
-            ],
+            Spot::List => self.list_bar(m),
             Spot::Log => vec![
                 (Action::Find, ""),
                 (Action::FindNext, "next hit"),
@@ -373,9 +390,13 @@ impl Screen {
             Spot::Confirm => {
                 let digits =
                     matches!(self.dialogs.last(), Some(Dialog::Confirm(c)) if c.code.is_some());
-                let first = if digits { (Action::Back, "") } else { (Action::Yes, "") };
+                let yes = match self.dialogs.last() {
+                    Some(Dialog::Confirm(dialog)) => dialog.yes(m),
+                    _other => "",
+                };
+                let yes = (!digits).then_some((Action::Yes, yes));
                 let rest = [(Action::Back, ""), (Action::Full, ""), (Action::Note, "")];
-                std::iter::once(first).chain(rest.into_iter().skip(usize::from(digits))).collect()
+                yes.into_iter().chain(rest).collect()
             }
             Spot::Failure => vec![
                 (Action::Yes, "do it"),

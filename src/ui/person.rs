@@ -51,9 +51,14 @@ impl Checklist {
         self.ticked.iter().filter(|ticked| **ticked).count()
     }
 
+    /// How many are not.
+    fn left(&self) -> usize {
+        self.ticked.len() - self.count()
+    }
+
     /// Whether all are.
     pub(super) fn is_done(&self) -> bool {
-        self.count() == self.ticked.len()
+        self.left() == 0
     }
 
     fn rows(&self, items: &[SafeText], rows: &mut Rows<'_, '_>) {
@@ -261,10 +266,14 @@ impl GateDialog {
             Some(choice) => format!("[ {} ]  y decides", text::choice(choice)),
         };
         let against = self.against(m);
-        let said = if against.is_empty() {
-            "Every criterion holds.".to_owned()
-        } else {
+        let left = self.list.left();
+        let said = if !against.is_empty() {
             format!("GO needs a written reason: {}.", against.join(", "))
+        } else if left > 0 {
+            let items = text::count(left, "item of the checklist is", "items of the checklist are");
+            format!("Health, time and the way back are in order; {items} open.")
+        } else {
+            "Every criterion holds.".to_owned()
         };
         let role = if against.is_empty() { Role::Text } else { Role::Caution };
         vec![
@@ -311,7 +320,7 @@ impl ManualDialog {
                 rows.undo(step);
             }
             let since = track.started.map(|at| m.now.since(at));
-            let since = since.map(|s: Millis| format!(", open since {}", s.clock()));
+            let since = since.map(|s: Millis| format!(", open for {}", s.clock()));
             let takes = short_span(super::step::estimate(step, self.part));
             rows.say("Plan", &format!("about {takes}{}", since.unwrap_or_default()));
             rows.say("Note", step.notes.as_deref().unwrap_or_default());
