@@ -69,6 +69,11 @@ impl Status<'_> {
         matches!(self.state.stage(), RunStage::Active | RunStage::RollingBack)
     }
 
+    /// Under way and not held by its record, but no process drives it.
+    fn is_left_alone(&self) -> bool {
+        self.under_way() && self.state.hold().is_none() && self.holder.is_none()
+    }
+
     fn time(&self, at: Timestamp) -> String {
         self.recovered.plan.zone.time(at)
     }
@@ -100,6 +105,9 @@ impl Status<'_> {
         let (over, all) = self.state.count();
         let kind = self.recovered.genesis.kind.word();
         let mut parts = vec![format!("{kind} {}", stage_words(self.state))];
+        if self.is_left_alone() {
+            parts.push("NOT DRIVEN".to_owned());
+        }
         parts.push(format!("{over}/{all}"));
         if self.under_way() {
             parts.extend(self.state.current().map(ToString::to_string));
@@ -135,9 +143,21 @@ impl Status<'_> {
             one("", format!("since {}: {}", self.time(hold.since), hold.why));
         }
         one("driver", self.driver());
+        if self.is_left_alone() {
+            let said = "nobody drives it: nothing new starts. `golive resume` takes it up";
+            one("", screen.ink(Ink::Yellow, said));
+        }
         for (step, took, places) in self.running() {
             let places: Vec<_> = places.iter().map(ToString::to_string).collect();
-            one("running", format!("{step} for {took} on {}", places.join(", ")));
+            let places = places.join(", ");
+            if self.holder.is_some() {
+                one("running", format!("{step} for {took} on {places}"));
+            } else {
+                let said = format!(
+                    "{step} on {places}: was running when golive ended; nobody knows its end"
+                );
+                one("unknown", screen.ink(Ink::Red, &said));
+            }
         }
         for step in self.state.undecided() {
             let word = self.state.track(step).status.word();

@@ -39,7 +39,7 @@ pub struct WayBackItem {
 }
 
 impl WayBack {
-    /// How long all items take together.
+    /// How long all items should take together, without the time that verifications may take.
     pub fn takes(&self) -> Millis {
         self.items.iter().fold(Millis::ZERO, |sum, item| sum.plus(item.estimate))
     }

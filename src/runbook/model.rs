@@ -552,6 +552,19 @@ pub enum Comparison {
     NotEqual,
 }
 
+impl std::fmt::Display for Comparison {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Less => "<",
+            Self::AtMost => "<=",
+            Self::Greater => ">",
+            Self::AtLeast => ">=",
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+        })
+    }
+}
+
 impl Threshold {
     /// Whether the comparison holds for `value`.
     #[expect(clippy::float_cmp, reason = "the author asked for exact equality by writing `==`")]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::base::Timestamp;
-use crate::engine::{Event, Job, Transcript as Summary};
+use crate::engine::{Event, Job, Place, Transcript as Summary};
 use crate::exec::{Sink, Sinks};
 use crate::journal::{Entry, Lines, Stream, Transcript};
 
@@ -26,10 +26,10 @@ const TAIL_JOBS: usize = 24;
 pub(super) fn show_again(dir: &Path, entries: &[Entry], tap: &mpsc::Sender<Chunk>) {
     let mut jobs = Vec::new();
     for fact in entries.iter().rev().flat_map(|entry| entry.facts.iter().rev()) {
-        let Event::JobEnded { job, .. } = &fact.event else { continue };
-        if jobs.len() < TAIL_JOBS && !jobs.contains(job) {
-            jobs.push(job.clone());
-        }
+        // Those that never ended too: what they printed is what there is to judge them by.
+        let Event::AttemptStarted { key, places, .. } = &fact.event else { continue };
+        let job = |place: &Place| Job { key: key.clone(), place: place.clone() };
+        jobs.extend(places.iter().rev().map(job).take(TAIL_JOBS.saturating_sub(jobs.len())));
     }
     for job in jobs.into_iter().rev() {
         let Ok(lines) = Lines::near_end(&Transcript::path_of(dir, &job), TAIL_BYTES) else {

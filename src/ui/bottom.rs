@@ -100,7 +100,9 @@ fn doing(m: &Model<'_>, step: &StepId, part: Part) -> String {
         | None => String::new(),
     };
     let track = m.state.track_of(step, part);
+    let stops = track.status.is_in_flight() && track.last().is_some_and(|a| a.stopping.is_some());
     let what = match track.status {
+        Status::Running if stops => "was asked to stop: TERM first, KILL after it,",
         Status::Soaking { .. } => "watches its probes",
         Status::Verifying => "is being verified",
         Status::Waiting => "is in a person's hands",
@@ -262,7 +264,7 @@ pub(super) fn key_bar(
     area: Rect,
     spot: Spot,
     actions: &[(Action, &str)],
-    (theme, back): (Theme, bool),
+    (theme, hidden): (Theme, &[Action]),
 ) {
     let key = |action: Action, label: &str| {
         let binding = binding(spot, action)?;
@@ -292,7 +294,7 @@ pub(super) fn key_bar(
     let short = |action: &Action| {
         if *action == Action::Guard && width < 60 { "ROLLBACK" } else { "" }
     };
-    let pinned = pinned.iter().filter(|action| **action != Action::Guard || !back);
+    let pinned = pinned.iter().filter(|action| !hidden.contains(action));
     let mut always: Vec<_> = pinned.filter_map(|action| key(*action, short(action))).collect();
     let mut left = width.saturating_sub(1 + always.iter().map(size).sum::<usize>());
     let mut shown = Vec::new();

@@ -259,8 +259,8 @@ impl Confirm {
         let hosts: Vec<_> = plan.hosts.keys().cloned().collect();
         let names = super::step::names(&hosts);
         rows.say("Hosts", &format!("{}: {names}", text::hosts(hosts.len())));
-        for (host, why) in m.state.links_down() {
-            rows.say_as("", &format!("NOT REACHABLE: {host}: {why}"), Role::Caution);
+        for why in m.state.links_down().values() {
+            rows.say_as("", &format!("NOT REACHABLE: {why}"), Role::Caution);
         }
         let end = m.now.after(Millis::new(m.forecast.end.since(m.forecast.at).as_millis()));
         rows.say("Ends", &format!("about {} {}", m.zone().day(end), m.minute(end)));
@@ -281,11 +281,7 @@ impl Confirm {
         let Some(step) = m.plan().step(id) else { return (id.to_string(), String::new(), 0) };
         let title = format!("RUN {id}  {}", step.title);
         let where_to = match &step.work {
-            Work::Run(_) => {
-                let hosts = step.hosts.len();
-                let word = if hosts == 1 { "host" } else { "hosts" };
-                format!(" on {hosts} {} {word}", m.kind().word())
-            }
+            Work::Run(_) => format!(" on {} {}", step.hosts.len(), m.kind().word()),
             Work::Local(_)
             | Work::Manual(_)
             | Work::Gate(_)

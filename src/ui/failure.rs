@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use crate::base::{StepId, Timestamp, cells, pad};
-use crate::engine::{Command, End, Gesture, Part, Place, RunStage, Status, Track, Which};
+use crate::engine::{AlarmId, Command, End, Gesture, Part, Place, RunStage, Status, Track, Which};
 use crate::plan::{StepPlan, UndoPlan, Work};
 use crate::runbook::Class;
 
@@ -93,7 +93,7 @@ impl Failure {
         if m.state.stage() == RunStage::Active {
             let items = text::count(m.way_back.items.len(), "step", "steps");
             let what = format!("opens the guarded panel: {items}");
-            let takes = short_span(m.forecast.backout.takes.max(m.way_back.takes()));
+            let takes = short_span(m.back_takes());
             list.push(offer(Action::Guard, "ROLL BACK everything", &what, takes));
         }
         list
@@ -186,10 +186,11 @@ impl Failure {
             rows.say_as("Unknown", text::UNKNOWN_1, Role::Warning);
             rows.say_as("", text::UNKNOWN_2, Role::Title);
         }
+        self.why(rows);
         let started = track.last_action().map(|attempt| attempt.started);
         for (place, end) in track.latest_ends() {
             let Some(end) = end else { continue };
-            let spent = started.map(|start| format!(" after {}", end.at.since(start)));
+            let spent = started.map(|start| format!(", {} after its start", end.at.since(start)));
             let role = if matches!(end.end, End::Exited { unmet: None, .. }) {
                 Role::Text
             } else {
@@ -218,12 +219,24 @@ impl Failure {
             }
         }
         self.output(rows);
-        let mut alarms = m.state.open_alarms();
-        alarms.retain(|alarm| alarm.id == crate::engine::AlarmId::Step(self.step.clone()));
         let attempts =
             track.attempts.iter().filter(|attempt| attempt.key.part == self.part).count();
         rows.say("Attempts", &attempts.to_string());
-        rows.way_back();
+        if !m.is_back() {
+            rows.way_back();
+        }
+    }
+
+    /// Why it failed, where no place says so by its own end: a verification, a soak.
+    fn why(&self, rows: &mut Rows<'_, '_>) {
+        if !self.track(rows.m).failed_places().is_empty() || self.is_unknown(rows.m) {
+            return;
+        }
+        let of_step = AlarmId::Step(self.step.clone());
+        let alarm = rows.m.state.open_alarms().into_iter().find(|alarm| alarm.id == of_step);
+        if let Some(alarm) = alarm {
+            rows.say_as("Why", alarm.text.as_str(), Role::Title);
+        }
     }
 
     /// What the verification said, where that was what failed.

@@ -56,12 +56,6 @@ pub(super) struct Guard {
     pub(super) confirmed: bool,
 }
 
-/// How long rolling back now takes, verifications at their longest: the figure that the latest
-/// safe minute is worked out from.
-fn way_back_takes(m: &Model<'_>) -> Millis {
-    m.forecast.backout.takes.max(m.way_back.takes())
-}
-
 impl Guard {
     pub(super) fn new(digits: [u8; 2], m: &Model<'_>) -> Self {
         Self {
@@ -131,7 +125,7 @@ impl Guard {
             rows.say_as("Not up", &said, Role::Caution);
         }
         let n = text::count(m.way_back.items.len(), "step", "steps");
-        let remark = format!("{n} {}", short_span(way_back_takes(m)));
+        let remark = format!("{n} {}", short_span(m.back_takes()));
         let title = if self.stage == Stage::Sent {
             "ROLLBACK asked for, waiting for the journal".to_owned()
         } else {
@@ -146,7 +140,7 @@ impl Guard {
             let said = format!("{past} has run: this is PAST THE POINT OF NO RETURN");
             rows.say_as("WARNING", &said, Role::Warning);
         }
-        let takes = way_back_takes(m);
+        let (should, takes) = (m.way_back.takes(), m.back_takes());
         let ends = m.now.after(takes);
         let window = m.plan().window.as_ref().map(|window| {
             let spare = delta(signed(ends, window.closes));
@@ -157,7 +151,11 @@ impl Guard {
         let late = m.plan().window.as_ref().is_some_and(|window| ends > window.closes);
         let said = format!(
             "about {}, ends about {}{}",
-            short_span(takes),
+            if should < takes {
+                format!("{} with every verification at its longest", short_span(takes))
+            } else {
+                short_span(takes)
+            },
             m.minute(ends),
             window.unwrap_or_default()
         );
@@ -268,7 +266,7 @@ impl Guard {
 
     fn countdown_facts(&self, m: &Model<'_>) -> Vec<String> {
         let steps = text::count(m.way_back.items.len(), "step", "steps");
-        let takes = way_back_takes(m);
+        let takes = m.back_takes();
         let ends = m.minute(m.now.after(takes));
         let first = m.way_back.items.first();
         let first_title = first.map_or(String::new(), |item| format!("first: {}", item.title));
@@ -285,7 +283,7 @@ impl Guard {
     /// The guard as one line, for screens that are too small for a panel.
     pub(super) fn one_line(&self, m: &Model<'_>) -> String {
         let items = m.way_back.items.len();
-        let takes = short_span(way_back_takes(m));
+        let takes = short_span(m.back_takes());
         match (self.stage, self.seconds(m.now)) {
             (_, Some(seconds)) => format!("RB STARTS {seconds}  any key stops"),
             (Stage::Sent, None) => "RB asked for".to_owned(),

@@ -247,11 +247,12 @@ impl Model<'_> {
     }
 }
 
-/// A span in at most four cells: `45s`, `15m`, `2h5`.
+/// A span in at most four cells: `45s`, `1m14`, `15m`, `2h5`.
 pub(super) fn short_span(span: Millis) -> String {
     let secs = span.as_secs();
     match secs {
         0..60 => format!("{secs:02}s"),
+        60..600 if !secs.is_multiple_of(60) => format!("{}m{:02}", secs / 60, secs % 60),
         60..6000 => format!("{:02}m", secs.div_ceil(60).min(99)),
         6000..36_000 => format!("{}h{:01}", secs / 3600, secs % 3600 / 360),
         _ => format!("{}h", secs / 3600),

@@ -9,6 +9,7 @@ use crate::engine::{Health, Panel};
 use crate::runbook::Threshold;
 
 use super::canvas::{Frame, curve, put, put_line};
+use super::header::short_span;
 use super::model::Model;
 use super::theme::{Role, Theme, health_role};
 
@@ -29,17 +30,8 @@ pub(super) fn number(value: f64) -> String {
 }
 
 fn limit(word: &str, threshold: Option<Threshold>) -> Option<String> {
-    use crate::runbook::Comparison;
     let threshold = threshold?;
-    let sign = match threshold.comparison {
-        Comparison::Less => "<",
-        Comparison::AtMost => "<=",
-        Comparison::Greater => ">",
-        Comparison::AtLeast => ">=",
-        Comparison::Equal => "=",
-        Comparison::NotEqual => "!=",
-    };
-    Some(format!("{word}{sign}{}", number(threshold.limit)))
+    Some(format!("{word}{}{}", threshold.comparison, number(threshold.limit)))
 }
 
 /// The value and its unit; what the source said, where it gives no value.
@@ -62,6 +54,14 @@ fn standing(panel: &Panel, m: &Model<'_>) -> String {
         return format!("unknown, stale {secs}s");
     }
     format!("{} {secs}s ago", panel.health.word())
+}
+
+/// The word of a health that is not well, and for how long it has been so.
+fn lasting(panel: &Panel, m: &Model<'_>) -> String {
+    if health(panel, m) != panel.health || panel.last().is_none() {
+        return standing(panel, m);
+    }
+    format!("{} {}", panel.health.word(), short_span(m.now.since(panel.since)))
 }
 
 /// The health as it has to be read: a stale reading is unknown whatever it said.
@@ -120,11 +120,8 @@ fn row(
     let mark = format!("{} ", theme.health(health));
     let name = pad(name(panel, width), name_width);
     let now = pad(&value(panel), 8);
-    let said = if health == Health::Healthy {
-        limits(panel, ("w", "f"))
-    } else {
-        standing(panel, m).trim_end_matches(" ago").to_owned()
-    };
+    let said =
+        if health == Health::Healthy { limits(panel, ("w", "f")) } else { lasting(panel, m) };
     let fixed = cells(&mark) + cells(&name) + cells(&now) + 3;
     let room = width.saturating_sub(fixed);
     let said = cut_end(&said, room.saturating_sub(3));

@@ -398,15 +398,23 @@ impl Screen {
                 let rest = [(Action::Back, ""), (Action::Full, ""), (Action::Note, "")];
                 yes.into_iter().chain(rest).collect()
             }
-            Spot::Failure => vec![
-                (Action::Yes, "do it"),
-                (Action::HoldAndLook, ""),
-                (Action::RetryFailed, ""),
-                (Action::Skip, ""),
-                (Action::ByHand, ""),
-                (Action::Accept, ""),
-                (Action::Note, ""),
-            ],
+            Spot::Failure => {
+                let choices = [
+                    Action::HoldAndLook,
+                    Action::RetryFailed,
+                    Action::Skip,
+                    Action::ByHand,
+                    Action::Accept,
+                ];
+                let offers = |action: &Action| match self.dialogs.last() {
+                    Some(Dialog::Failure(dialog)) => dialog.offers(*action, m),
+                    _other => true,
+                };
+                let mut bar = vec![(Action::Yes, "do it")];
+                bar.extend(choices.into_iter().filter(offers).map(|action| (action, "")));
+                bar.push((Action::Note, ""));
+                bar
+            }
             Spot::Gate => vec![
                 (Action::Go, ""),
                 (Action::NoGo, ""),

@@ -72,6 +72,11 @@ impl<'a> Model<'a> {
         matches!(self.state.stage(), RunStage::RollingBack | RunStage::RolledBack { .. })
     }
 
+    /// How long a rollback begun now may take: the number that the header counts with.
+    pub(super) fn back_takes(&self) -> Millis {
+        self.forecast.backout.takes.max(self.way_back.takes())
+    }
+
     /// Whether the run is over: nothing more will start.
     pub(super) const fn is_over(&self) -> bool {
         match self.state.stage() {

@@ -121,6 +121,13 @@ impl Prompt {
             }
             return;
         }
+        if matches!(key.code, KeyCode::Char('j' | 'm')) && control {
+            // A line feed that came as a key: text pasted into a terminal without bracketed paste.
+            if !self.is_full() {
+                self.area.insert_newline();
+            }
+            return;
+        }
         self.area.input(key);
     }
 

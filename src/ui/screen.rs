@@ -12,7 +12,7 @@ use super::confirm::Confirm;
 use super::failure::Failure;
 use super::guard::{Guard, Stage};
 use super::header;
-use super::keymap::Spot;
+use super::keymap::{Action, Spot};
 use super::layout::{Size, parts, size};
 use super::logview::LogView;
 use super::model::Model;
@@ -303,7 +303,14 @@ impl Screen {
             bottom::alarms(buf, parts.alarms, m, theme);
         }
         self.message(buf, parts.message, m, theme);
-        bottom::key_bar(buf, parts.keys, self.spot(), &self.bar(m), (theme, m.is_back()));
+        // A hold of a run that is over holds nothing, and a rollback has no rollback.
+        let hidden: &[Action] = match (m.is_over(), m.is_back()) {
+            (true, true) => &[Action::Hold, Action::Guard],
+            (true, false) => &[Action::Hold],
+            (false, true) => &[Action::Guard],
+            (false, false) => &[],
+        };
+        bottom::key_bar(buf, parts.keys, self.spot(), &self.bar(m), (theme, hidden));
         cursor
     }
 }

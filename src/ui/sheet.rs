@@ -90,7 +90,7 @@ impl Sheet {
         }
         if hidden > 0 {
             let (above, below) = (from, hidden - from);
-            let more = format!("{above} rows above, {below} below: v j k");
+            let more = format!("{above} rows above, {below} below: j k");
             let between = Rect { y: body.bottom(), height: 1, ..inside };
             put_right(buf, between, 0, &more, theme.style(Role::Key));
         }

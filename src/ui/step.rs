@@ -110,7 +110,7 @@ fn verify(m: &Model<'_>, verify: &VerifyPlan) -> String {
         CheckPlan::Run(text) => m.state.filled(text),
         CheckPlan::Probe(probe) => format!("probe {probe} is healthy"),
     };
-    format!("{what}   (every {every}, within {within})")
+    format!("{what} (every {every}, within {within})")
 }
 
 fn soak(soak: &Soak) -> String {
@@ -176,7 +176,7 @@ impl Rows<'_, '_> {
         }
         for host in hosts {
             if let Some(why) = down.get(host) {
-                self.say_as("", &format!("NOT REACHABLE: {host}: {why}"), Role::Caution);
+                self.say_as("", &format!("NOT REACHABLE: {why}"), Role::Caution);
             }
         }
     }

@@ -306,6 +306,32 @@ fn a_draft_is_kept() {
 }
 
 #[test]
+fn a_line_feed_begins_a_line() {
+    let mut night = Night::migrating(RunKind::Live);
+    night.keys("N");
+    night.keys("first");
+    night.control('j'); // What a terminal without bracketed paste makes of a line's end.
+    night.keys("second");
+    night.control('s');
+    assert_eq!(night.state.notes()[0].text, "first\nsecond", "nothing typed is lost");
+}
+
+#[test]
+fn a_run_that_is_over_shows_how_it_is_closed() {
+    let mut night = Night::failed(RunKind::Live);
+    let text = night.draw(80, 24, PLAIN);
+    assert!(!text.contains("X stop step"), "nothing runs: there is nothing to stop\n{text}");
+    night.ask(&Command::RollBack { reason: SafeText::new("enough"), break_glass: None });
+    for _ in 0..12 {
+        night.end_all();
+    }
+    night.tick();
+    let text = night.draw(80, 24, PLAIN);
+    assert!(text.contains("q close"), "{text}");
+    assert!(!text.contains("H HOLD"), "{text}");
+}
+
+#[test]
 fn a_flood_of_keys_does_nothing() {
     let mut night = Night::migrating(RunKind::Live);
     for _ in 0..200 {

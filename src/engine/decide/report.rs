@@ -2,10 +2,11 @@
 
 use crate::base::{HostId, Millis, SafeText};
 use crate::engine::event::{AlarmId, Event, Level};
-use crate::engine::health::{Change, Health};
+use crate::engine::health::{Change, Health, Reading};
 use crate::engine::job::{End, Job, Transcript};
 use crate::engine::refusal::Refusal;
 use crate::engine::state::State;
+use crate::runbook::Threshold;
 
 pub(super) fn ended(
     state: &State,
@@ -33,7 +34,12 @@ pub(super) fn silent(state: &State, job: &Job, quiet: Millis) -> Vec<Event> {
 pub(super) fn link(state: &State, host: &HostId, down: Option<&SafeText>) -> Vec<Event> {
     let id = AlarmId::Host(host.clone());
     match down {
-        Some(why) => state.alarm(id, Level::Caution, &format!("{host} cannot be reached: {why}")),
+        Some(why) => {
+            // What the link says begins with the host's name already, most of the time.
+            let said = why.as_str();
+            let why = said.strip_prefix(&format!("{host}: ")).unwrap_or(said);
+            state.alarm(id, Level::Caution, &format!("{host} cannot be reached: {why}"))
+        }
         None => state.all_clear(id),
     }
 }
@@ -44,7 +50,10 @@ pub(super) fn health(state: &State, change: &Change) -> Vec<Event> {
     let was = state.health(&probe);
     let id = AlarmId::Probe(probe.clone());
     let title = &plan.title;
-    let said = reading.as_ref().map_or_else(String::new, |reading| format!(": {}", reading.note));
+    let limit = if is == Health::Failed { plan.failed } else { plan.degraded };
+    let said = reading.as_ref().map_or_else(String::new, |reading| {
+        format!(": {}", measured(reading, limit, plan.unit.as_str()))
+    });
     let alarms = match is {
         Health::Healthy => state.all_clear(id),
         Health::Degraded => state.alarm(id, Level::Caution, &format!("{title} is degraded{said}")),
@@ -57,6 +66,19 @@ pub(super) fn health(state: &State, change: &Change) -> Vec<Event> {
     let mut events = vec![Event::HealthChanged { probe, was, is, reading }];
     events.extend(alarms);
     events
+}
+
+/// What made the difference: the value and its limit, or what the source said.
+fn measured(reading: &Reading, limit: Option<Threshold>, unit: &str) -> String {
+    match (reading.value, limit) {
+        (Some(value), Some(limit)) if reading.ok && limit.holds(value) => {
+            let value = format!("{value:.2}");
+            let value = value.trim_end_matches('0').trim_end_matches('.');
+            let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+            format!("{value}{unit} is {} {}", limit.comparison, limit.limit)
+        }
+        _other => reading.note.to_string(),
+    }
 }
 
 impl State {
