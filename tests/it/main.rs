@@ -20,6 +20,8 @@ mod engine_back;
 #[cfg(test)]
 mod engine_choices;
 #[cfg(test)]
+mod flood;
+#[cfg(test)]
 mod histories;
 #[cfg(test)]
 mod hostile;
