@@ -183,7 +183,18 @@ impl Shown {
 }
 
 impl Console {
-    async fn run(mut self, mut chunks: mpsc::Receiver<Chunk>) -> io::Result<Outcome> {
+    /// Until somebody leaves; a terminal that fails is a terminal that is lost.
+    async fn run(mut self, chunks: mpsc::Receiver<Chunk>) -> io::Result<Outcome> {
+        match self.look_on(chunks).await {
+            Ok(outcome) => Ok(outcome),
+            Err(error) => {
+                let why = format!("the terminal went away: {error}");
+                self.leave_by(Outcome::TerminalLost, &why).await
+            }
+        }
+    }
+
+    async fn look_on(&mut self, mut chunks: mpsc::Receiver<Chunk>) -> io::Result<Outcome> {
         let mut views = self.handle.views();
         let mut keys = EventStream::new();
         let mut signals = (

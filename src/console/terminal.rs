@@ -1,6 +1,7 @@
 //! The terminal, taken and given back: one guard, also for panics.
 
 use std::io::{self, Stdout, Write as _};
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -54,7 +55,9 @@ fn column(said: &[u8]) -> Option<u32> {
 
 /// The terminal while it is ours. Dropping it gives it back.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// Never dropped: it would show the cursor, which [`give_back`] does, and where the terminal
+    /// is gone it would panic over that, and take with it what still runs.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     title: String,
 }
 
@@ -87,7 +90,7 @@ impl Screen {
             return Err(error);
         }
         let terminal = Terminal::new(CrosstermBackend::new(out))?;
-        Ok(Self { terminal, title: String::new() })
+        Ok(Self { terminal: ManuallyDrop::new(terminal), title: String::new() })
     }
 
     /// Asks the terminal where its cursor is after one `│`: how long the answer takes, and

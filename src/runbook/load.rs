@@ -90,7 +90,13 @@ pub fn check_with(
         // After a syntax error only what is plainly there is told; the rest would be guesswork.
         let plain =
             [Code::Syntax, Code::Limit, Code::UnknownKey, Code::NotSupported, Code::WrongType];
-        reading.problems.retain(|problem| plain.contains(&problem.code));
+        let syntax = reading.problems.iter().filter(|problem| problem.code == Code::Syntax);
+        let from = syntax.map(|problem| problem.at.place.start).min().unwrap_or(usize::MAX);
+        reading.problems.retain(|problem| {
+            // Behind it a key may have been taken for one of another table.
+            let plainly_there = problem.code == Code::Syntax || problem.at.place.start < from;
+            plainly_there && plain.contains(&problem.code)
+        });
         checked.problems = sorted(reading.problems, &main.name);
         checked.places = reading.places;
         checked

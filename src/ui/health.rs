@@ -119,7 +119,10 @@ fn row(
     let role = health_role(health);
     let mark = format!("{} ", theme.health(health));
     let name = pad(name(panel, width), name_width);
-    let now = pad(&value(panel), 8);
+    let now = value(panel);
+    let now =
+        if cells(&now) <= 8 || panel.last().is_none() { now } else { now.replacen(' ', "", 1) };
+    let now = pad(&now, 8);
     let said =
         if health == Health::Healthy { limits(panel, ("w", "f")) } else { lasting(panel, m) };
     let fixed = cells(&mark) + cells(&name) + cells(&now) + 3;

@@ -27,6 +27,10 @@ impl Screen {
         if let Some(intents) = self.guard_key(m) {
             return intents;
         }
+        if press == Press::Ctrl('z') && !self.is_editing() {
+            self.say(text::CTRL_Z);
+            return Vec::new();
+        }
         let spot = self.spot();
         if self.log.typing && self.dialogs.is_empty() {
             return self.find_key(press, m);

@@ -360,15 +360,16 @@ impl Screen {
         if m.state.in_flight().next().is_some() {
             bar.push((Action::StopStep, ""));
         }
-        bar.extend([(Action::Note, ""), (Action::Find, ""), (Action::View, "views")]);
+        bar.push((Action::Note, ""));
+        if !over {
+            bar.push((Action::Leave, ""));
+        }
+        bar.extend([(Action::Find, ""), (Action::View, "views")]);
         if !over {
             let auto = if m.state.auto_advance() { "auto off" } else { "auto on" };
             bar.push((Action::AutoAdvance, auto));
         }
         bar.push((Action::Zoom, ""));
-        if !over {
-            bar.push((Action::Leave, ""));
-        }
         bar
     }
 
@@ -378,6 +379,7 @@ impl Screen {
             Spot::List => self.list_bar(m),
             Spot::Log => vec![
                 (Action::Find, ""),
+                (Action::Back, ""),
                 (Action::FindNext, "next hit"),
                 (Action::NextError, "error"),
                 (Action::Follow, ""),

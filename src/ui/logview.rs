@@ -281,7 +281,7 @@ impl LogView {
         let remark = match self.cursor {
             Some(cursor) => {
                 let new = m.log.count_from(wants, cursor + 1);
-                format!("PAUSED, {new} new below")
+                format!("PAUSED, {new} below")
             }
             None => format!("FOLLOW  {} lines", m.log.count(wants)),
         };
@@ -336,7 +336,13 @@ impl LogView {
         let height = usize::from(area.height);
         let lines = self.visible(m.log, scope, height);
         if lines.is_empty() {
-            put(buf, area, 0, "No output yet.", theme.style(Role::Dim));
+            let narrowed = self.place.is_some() || (self.only && self.searches());
+            let said = if narrowed && m.log.count(|_| true) > 0 {
+                "No line fits the search and the host. x shows all again."
+            } else {
+                "No output yet."
+            };
+            put(buf, area, 0, said, theme.style(Role::Dim));
             return;
         }
         let width = usize::from(area.width);

@@ -124,6 +124,8 @@ pub(super) const EMPTY: &str = "Nothing is written yet.";
 pub(super) const MUTED: &str = "The bell is off for 10 minutes.";
 pub(super) const TOO_SOON: &str = "H again within 1 second: taken for a bounce. The hold stays.";
 pub(super) const CTRL_C: &str = "Ctrl-C stops nothing. H holds, X stops a step, q leaves. Ctrl-C 3 times in 2 s: HOLD and leave.";
+pub(super) const CTRL_Z: &str =
+    "Ctrl-Z suspends nothing: a run must not stop with its screen. H holds, q leaves.";
 pub(super) const NO_HIT: &str = "No hit.";
 pub(super) const COPIED: &str = "Copied.";
 pub(super) const ALREADY_BACK: &str = "A rollback has begun already. H holds it between its steps.";

@@ -154,3 +154,26 @@ fn a_lost_terminal_holds_the_run() {
     let journal = std::fs::read_to_string(session.unwrap().path().join("journal.jsonl")).unwrap();
     assert!(journal.contains("driver-left") && journal.contains("held"), "{journal}");
 }
+
+#[test]
+fn a_step_outlives_the_terminal_that_hung_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let slow = RUNBOOK.replace("echo two >> ledger; sleep 30", "sleep 3; echo two-ended >> ledger");
+    std::fs::write(dir.path().join("night.toml"), slow).unwrap();
+    let mut golive = Pty::start(dir.path(), (80, 24), &["rehearse", "night.toml"]);
+    golive.until("READY");
+    begin(&mut golive);
+    golive.press_until("\r", "RUN one");
+    golive.press_until("y", "1/2");
+    golive.press_until("\r", "RUN two");
+    golive.press_until("y", "RUNNING");
+    golive.hang_up();
+    assert_eq!(golive.wait().exit_code(), 143);
+    assert_eq!(ledger(&dir), "one\ntwo-ended\n", "what runs ends first");
+    let session = std::fs::read_dir(dir.path().join("state/sessions")).unwrap().next().unwrap();
+    let journal = std::fs::read_to_string(session.unwrap().path().join("journal.jsonl")).unwrap();
+    let lines: Vec<_> = journal.lines().collect();
+    let at = |what: &str| lines.iter().rposition(|line| line.contains(what)).unwrap();
+    assert!(at("driver-left") < at("job-ended"), "{journal}");
+    assert!(lines[at("job-ended")].contains(r#""code":0"#), "its end is known\n{journal}");
+}

@@ -4,6 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroU16;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -14,11 +15,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// golive in a terminal of its own.
 pub(crate) struct Pty {
-    master: Box<dyn MasterPty + Send>,
-    writer: Box<dyn std::io::Write + Send>,
+    master: Option<Box<dyn MasterPty + Send>>,
+    writer: Option<Box<dyn std::io::Write + Send>>,
     child: Box<dyn Child + Send + Sync>,
     seen: Arc<Mutex<Seen>>,
     reader: Option<std::thread::JoinHandle<()>>,
+    hung_up: Arc<AtomicBool>,
 }
 
 struct Seen {
@@ -53,16 +55,29 @@ impl Pty {
         let seen = Arc::new(Mutex::new(Seen { terminal, bytes: Vec::new() }));
         let mut from = pair.master.try_clone_reader().unwrap();
         let into = Arc::clone(&seen);
+        let hung_up = Arc::new(AtomicBool::new(false));
+        let gone = Arc::clone(&hung_up);
         let reader = std::thread::spawn(move || {
             let mut buffer = [0; 16 * 1024];
             while let Ok(count @ 1..) = from.read(&mut buffer) {
                 let mut seen = into.lock().unwrap();
                 seen.terminal.process(&buffer[..count]);
                 seen.bytes.extend_from_slice(&buffer[..count]);
+                if gone.load(Ordering::SeqCst) {
+                    break;
+                }
             }
         });
-        let writer = pair.master.take_writer().unwrap();
-        Self { master: pair.master, writer, child, seen, reader: Some(reader) }
+        let writer = Some(pair.master.take_writer().unwrap());
+        Self { master: Some(pair.master), writer, child, seen, reader: Some(reader), hung_up }
+    }
+
+    /// Closes the terminal, as a lost connection does: it hangs up, and nobody reads any more.
+    pub(crate) fn hang_up(&mut self) {
+        self.hung_up.store(true, Ordering::SeqCst);
+        self.reader.take().unwrap().join().unwrap(); // The clock is drawn every second.
+        self.writer = None;
+        self.master = None;
     }
 
     /// The screen as text.
@@ -100,8 +115,9 @@ impl Pty {
 
     /// Types.
     pub(crate) fn keys(&mut self, keys: &str) {
-        self.writer.write_all(keys.as_bytes()).unwrap();
-        self.writer.flush().unwrap();
+        let writer = self.writer.as_mut().unwrap();
+        writer.write_all(keys.as_bytes()).unwrap();
+        writer.flush().unwrap();
     }
 
     /// Types `key` until the screen shows `text`: keys are dead for a while after a dialog opens.
@@ -125,7 +141,7 @@ impl Pty {
     /// Changes the size of the terminal.
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
-        self.master.resize(size).unwrap();
+        self.master.as_ref().unwrap().resize(size).unwrap();
         let size = |n| NonZeroU16::new(n).unwrap();
         self.seen.lock().unwrap().terminal.screen_mut().set_size(size(rows), size(columns));
     }
@@ -145,7 +161,9 @@ impl Pty {
             assert!(began.elapsed() < PATIENCE, "it does not end\n{}", self.screen());
             std::thread::sleep(Duration::from_millis(20));
         };
-        self.reader.take().unwrap().join().unwrap();
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
         status
     }
 }
