@@ -7,10 +7,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::base::SafeText;
 use crate::console::{self, Look, Outcome};
-use crate::engine::{Actor, RunKind, RunStage, State};
+use crate::engine::{Actor, RunKind, RunStage};
 use crate::exec::ssh::Passphrase;
 use crate::plan::Plan;
-use crate::session::{Inputs, Start};
+use crate::session::{Handle, Inputs, Start, View};
 
 use super::args::{
     ColorWhen, Common, DemoArgs, DemoStrategy, DriveArgs, Fleet, Guard, RehearseArgs, ResumeArgs,
@@ -212,8 +212,11 @@ async fn at_the_console(
             .help(format!("the session is open still: golive resume {}", found.id))
     })?;
     wait_for_what_runs(screen, &handle).await;
-    let state = Arc::clone(&handle.view().state);
+    let view = handle.view();
+    let state = Arc::clone(&view.state);
+    let failed = view.not_recorded.is_some() || outcome == Outcome::Broken;
     let exit = match (outcome, state.stage()) {
+        _ if failed => Exit::Failed,
         (Outcome::Signal(2), _) => Exit::Interrupted,
         (Outcome::Signal(_) | Outcome::TerminalLost, _) => Exit::Terminated,
         (_, RunStage::Completed) => Exit::Done,
@@ -222,6 +225,9 @@ async fn at_the_console(
         (_, RunStage::Preparing | RunStage::Active | RunStage::RollingBack) => Exit::Stopped,
         (_, RunStage::Abandoned) => Exit::StepFailed,
     };
+    for line in bad_news(&view, outcome) {
+        screen.complain(&format!("{} {line}", screen.error_ink(Ink::Red, "error:")));
+    }
     let (over, all) = state.count();
     screen.complain(&format!("{} ({over} of {all} steps over)", exit.meaning()));
     screen.say(&format!("record {} · head {}", found.dir.display(), handle.view().head));
@@ -234,22 +240,40 @@ async fn at_the_console(
     Ok(exit)
 }
 
+/// What the operator has to know about golive itself.
+fn bad_news(view: &View, outcome: Outcome) -> Vec<String> {
+    let mut lines = Vec::new();
+    if outcome == Outcome::Broken {
+        lines.push("the session has ended by itself: this is a bug of golive".to_owned());
+        lines.push("its record is whole up to its last line; what ran is in doubt".to_owned());
+    }
+    if let Some(why) = &view.not_recorded {
+        lines.push(format!("nothing could be recorded any more: {why}"));
+    }
+    lines.extend(super::message::unrecorded(view));
+    lines
+}
+
 /// What runs on a host ends before the program does: cut off, its outcome would be unknown.
-async fn wait_for_what_runs(screen: Screen, handle: &crate::session::Handle) {
+async fn wait_for_what_runs(screen: Screen, handle: &Handle) {
     let mut views = handle.views();
-    let runs = |state: &State| state.in_flight().next().is_some();
-    if !runs(&handle.view().state) {
+    if !handle.view().runs() {
         return;
     }
     screen.complain(
         "held; what runs ends first, Ctrl-C to leave at once (its outcome is then unknown)",
     );
-    let Ok(mut interrupt) = signal(SignalKind::interrupt()) else { return };
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
     loop {
         tokio::select! {
             _ = interrupt.recv() => return,
+            _ = terminate.recv() => return,
             changed = views.changed() => {
-                if changed.is_err() || !runs(&views.borrow_and_update().state) {
+                if changed.is_err() || !views.borrow_and_update().runs() {
                     return;
                 }
             }

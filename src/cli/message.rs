@@ -2,7 +2,10 @@
 
 use crate::base::SafeText;
 use crate::journal::{JournalError, LockError};
-use crate::session::{Environment, InputsError, RecoverError, StartError, StoreError, SubmitError};
+use crate::report::end_words;
+use crate::session::{
+    Environment, InputsError, RecoverError, StartError, StoreError, SubmitError, View,
+};
 
 use super::exit::Exit;
 
@@ -154,6 +157,12 @@ impl From<SubmitError> for Failure {
         };
         Self::new(exit, error.to_string())
     }
+}
+
+/// What ended after the record had failed, a line each: seen, and in no record.
+pub(super) fn unrecorded(view: &View) -> impl Iterator<Item = String> {
+    let line = |(job, end)| format!("ended and not recorded: {job}: {}", end_words(end));
+    view.unrecorded.iter().map(line)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -47,6 +47,8 @@ pub enum Outcome {
     Closed,
     /// The run is over and the session is open still.
     Over,
+    /// The session ended by itself, which is a bug of golive.
+    Broken,
     /// A signal, by its number; the session is held.
     Signal(i32),
     /// The terminal went away; the session is held.
@@ -80,6 +82,30 @@ pub async fn drive(
     let screen = ui::Screen::new(codes);
     let answers = FuturesUnordered::new();
     Console { terminal, screen, theme, shown, answers, handle, by }.run(chunks).await
+}
+
+/// The signals that the console answers to.
+struct Signals {
+    terminate: Signal,
+    hangup: Signal,
+    interrupt: Signal,
+    /// The process goes on after it was stopped: the terminal was somebody else's meanwhile.
+    goes_on: Signal,
+    /// Ctrl-Z from outside. A stopped driver would leave what runs without its keeper.
+    stop: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        let other = |number| signal(SignalKind::from_raw(number));
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            goes_on: other(rustix::process::Signal::CONT.as_raw())?,
+            stop: other(rustix::process::Signal::TSTP.as_raw())?,
+        })
+    }
 }
 
 struct Console {
@@ -173,6 +199,7 @@ impl Shown {
             now: self.now(),
             seq: self.view.seq,
             recording: self.view.not_recorded.as_ref().map(SafeText::as_str),
+            unrecorded: &self.view.unrecorded,
             log: &self.log,
             audit: &self.audit,
             way_back: &self.way_back,
@@ -183,25 +210,21 @@ impl Shown {
 }
 
 impl Console {
-    /// Until somebody leaves; a terminal that fails is a terminal that is lost.
     async fn run(mut self, chunks: mpsc::Receiver<Chunk>) -> io::Result<Outcome> {
-        match self.look_on(chunks).await {
+        match self.until_left(chunks).await {
             Ok(outcome) => Ok(outcome),
             Err(error) => {
+                tracing::warn!(%error, "the terminal cannot be used");
                 let why = format!("the terminal went away: {error}");
                 self.leave_by(Outcome::TerminalLost, &why).await
             }
         }
     }
 
-    async fn look_on(&mut self, mut chunks: mpsc::Receiver<Chunk>) -> io::Result<Outcome> {
+    async fn until_left(&mut self, mut chunks: mpsc::Receiver<Chunk>) -> io::Result<Outcome> {
         let mut views = self.handle.views();
         let mut keys = EventStream::new();
-        let mut signals = (
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::hangup())?,
-            signal(SignalKind::interrupt())?,
-        );
+        let mut signals = Signals::new()?;
         let mut drawn = Instant::now();
         let mut due = Some(drawn);
         loop {
@@ -217,9 +240,23 @@ impl Console {
             let next = due.unwrap_or(drawn + pause);
             tokio::select! {
                 biased;
-                _ = signals.0.recv() => return self.leave_by(Outcome::Signal(15), "SIGTERM").await,
-                _ = signals.1.recv() => return self.leave_by(Outcome::TerminalLost, "SIGHUP").await,
-                _ = signals.2.recv() => return self.leave_by(Outcome::Signal(2), "SIGINT").await,
+                _ = signals.terminate.recv() => {
+                    return self.leave_by(Outcome::Signal(15), "SIGTERM").await;
+                }
+                _ = signals.hangup.recv() => {
+                    return self.leave_by(Outcome::TerminalLost, "SIGHUP").await;
+                }
+                _ = signals.interrupt.recv() => {
+                    return self.leave_by(Outcome::Signal(2), "SIGINT").await;
+                }
+                _ = signals.goes_on.recv() => {
+                    self.terminal.take_again()?;
+                    due = Some(Instant::now());
+                }
+                _ = signals.stop.recv() => {
+                    self.screen.say("a run is not stopped with SIGTSTP; q leaves");
+                    due = Some(Instant::now());
+                }
                 event = keys.next() => {
                     let Some(Ok(event)) = event else {
                         let why = "the terminal went away";
@@ -242,11 +279,13 @@ impl Console {
                 }
                 changed = views.changed() => {
                     if changed.is_err() {
-                        return Ok(Outcome::Closed);
+                        return Ok(Outcome::Broken);
                     }
                     let view = Arc::clone(&views.borrow_and_update());
-                    self.shown.take(view);
-                    due.get_or_insert(drawn + frame(self.shown.rtt));
+                    let soon = self.take(view);
+                    if soon {
+                        due.get_or_insert(drawn + frame(self.shown.rtt));
+                    }
                 }
                 Some(chunk) = chunks.recv() => {
                     self.shown.output(&chunk);
@@ -306,6 +345,22 @@ impl Console {
         Ok(None)
     }
 
+    /// Takes in a newer view; whether there is more to see in it than the next reading of a probe,
+    /// which can wait for the next tick of the clock.
+    fn take(&mut self, view: Arc<View>) -> bool {
+        let was = Arc::clone(&self.shown.view);
+        let news = view.unrecorded.iter().find(|(job, _)| !was.unrecorded.contains_key(job));
+        if let Some((job, end)) = news {
+            self.screen.say(&format!("not recorded: {job} ended: {}", ui::end_words(end)));
+        }
+        let soon = news.is_some()
+            || view.seq != was.seq
+            || view.not_recorded != was.not_recorded
+            || view.links != was.links;
+        self.shown.take(view);
+        soon
+    }
+
     fn answer(&mut self, answer: Result<(), SubmitError>) {
         match answer {
             Ok(()) => {}
@@ -332,6 +387,9 @@ impl Console {
     }
 
     fn draw(&mut self) -> io::Result<()> {
+        if !Screen::is_ours() {
+            self.terminal.take_again()?; // A task panicked, and the hook gave it back.
+        }
         self.shown.count_time();
         let Self { terminal, screen, theme, shown, .. } = self;
         let model = shown.model();

@@ -55,8 +55,7 @@ fn column(said: &[u8]) -> Option<u32> {
 
 /// The terminal while it is ours. Dropping it gives it back.
 pub(super) struct Screen {
-    /// Never dropped: it would show the cursor, which [`give_back`] does, and where the terminal
-    /// is gone it would panic over that, and take with it what still runs.
+    /// Never dropped: its own drop prints where nobody may listen any more, and panics there.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     title: String,
 }
@@ -73,24 +72,24 @@ impl Screen {
                 before(panic);
             }));
         });
-        enable_raw_mode()?;
-        TAKEN.store(true, Ordering::SeqCst);
-        let mut out = io::stdout();
-        let entered = write!(out, "{PUSH_TITLE}").and_then(|()| {
-            execute!(
-                out,
-                EnterAlternateScreen,
-                EnableBracketedPaste,
-                EnableFocusChange,
-                cursor::Hide
-            )
-        });
-        if let Err(error) = entered {
-            give_back();
-            return Err(error);
-        }
-        let terminal = Terminal::new(CrosstermBackend::new(out))?;
+        enter()?;
+        let terminal =
+            Terminal::new(CrosstermBackend::new(io::stdout())).inspect_err(|_| give_back())?;
         Ok(Self { terminal: ManuallyDrop::new(terminal), title: String::new() })
+    }
+
+    /// Whether the terminal is ours still: a panic of any task gives it back.
+    pub(super) fn is_ours() -> bool {
+        TAKEN.load(Ordering::SeqCst)
+    }
+
+    /// Takes the terminal again, after somebody else may have used it.
+    pub(super) fn take_again(&mut self) -> io::Result<()> {
+        // Raw mode is only entered from its absence, and the other one may have left it.
+        disable_raw_mode().ok();
+        enter()?;
+        self.title.clear();
+        self.forget()
     }
 
     /// Asks the terminal where its cursor is after one `│`: how long the answer takes, and
@@ -174,6 +173,17 @@ impl Drop for Screen {
     }
 }
 
+fn enter() -> io::Result<()> {
+    enable_raw_mode()?;
+    let had_it = TAKEN.swap(true, Ordering::SeqCst);
+    let mut out = io::stdout();
+    let title = if had_it { Ok(()) } else { write!(out, "{PUSH_TITLE}") };
+    let entered = title.and_then(|()| {
+        execute!(out, EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange, cursor::Hide)
+    });
+    entered.inspect_err(|_| give_back())
+}
+
 /// Gives the terminal back, once, whoever asks first. Errors have nowhere to go: the terminal
 /// may be gone.
 fn give_back() {
@@ -197,7 +207,63 @@ fn give_back() {
 
 #[cfg(test)]
 mod tests {
-    use super::column;
+    use std::io::{Read as _, Write as _};
+
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+    use super::{Screen, column};
+
+    /// Says to this very test program that it is the one in the terminal.
+    const IN_A_TERMINAL: &str = "GOLIVE_TEST_IN_A_TERMINAL";
+
+    /// What panics, in the terminal: a thread that is not the console's, then the console.
+    fn panic_twice() {
+        let mut screen = Screen::take().unwrap();
+        screen.draw(|_, _| None).unwrap();
+        let thread = std::thread::Builder::new().name("other".to_owned());
+        thread.spawn(|| panic!("the first bug")).unwrap().join().unwrap_err();
+        assert!(!Screen::is_ours(), "a panic gives it back");
+        screen.take_again().unwrap();
+        screen.draw(|_, _| None).unwrap();
+        panic!("the second bug");
+    }
+
+    #[test]
+    fn every_panic_gives_the_terminal_back_before_its_message() {
+        if std::env::var_os(IN_A_TERMINAL).is_some() {
+            return panic_twice();
+        }
+        let pair = native_pty_system().openpty(PtySize::default()).unwrap();
+        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+        let name = "every_panic_gives_the_terminal_back_before_its_message";
+        command.args([&format!("console::terminal::tests::{name}"), "--exact", "--nocapture"]);
+        command.env(IN_A_TERMINAL, "yes");
+        command.env("TERM", "xterm");
+        command.cwd(std::env::current_dir().unwrap());
+        let mut child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let mut bytes = Vec::new();
+        // The end of a terminal is an error.
+        pair.master.try_clone_reader().unwrap().read_to_end(&mut bytes).ok();
+        pair.master.take_writer().unwrap().flush().ok();
+        assert!(!child.wait().unwrap().success());
+        let mut said = String::from_utf8_lossy(&bytes).into_owned();
+        let steps = [
+            "\x1b[?1049h",
+            "\x1b[?1049l",
+            "the first bug",
+            "\x1b[?1049h",
+            "\x1b[?2004l",
+            "\x1b[?1049l",
+            "\x1b[?25h",
+            "the second bug",
+        ];
+        for step in steps {
+            let Some((_, rest)) = said.split_once(step) else { panic!("no {step:?} in {bytes:?}") };
+            said = rest.to_owned();
+        }
+        assert!(!said.contains("\x1b[?1049h"), "and it is not taken again");
+    }
 
     #[test]
     fn a_cursor_report_is_found_among_keys() {

@@ -203,8 +203,13 @@ impl Edge {
             });
             let running = Arc::clone(&self.running);
             let reports = self.reports.clone();
+            let task = self.runtime.spawn(task);
             self.runtime.spawn(async move {
-                let (end, transcript) = task.await;
+                // A job is never without an end: a bug of ours is one that nobody knows.
+                let (end, transcript) = task.await.unwrap_or_else(|error| {
+                    let why = format!("golive itself failed while it ran ({error})");
+                    (End::Unknown { why: SafeText::new(&why) }, None)
+                });
                 running.lock().unwrap_or_else(PoisonError::into_inner).remove(&job);
                 reports.send(Report::Ended { job, end, transcript }).ok();
             });

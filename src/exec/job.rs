@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::base::{Millis, SafeText, VarName};
 use crate::engine::{End, Job, Place, Run, Transcript};
@@ -68,7 +69,7 @@ pub(super) async fn run_job(task: Task) -> (End, Option<Transcript>) {
     let ear = Shared::new(Ear { sink, judge, heard: Arc::clone(&heard), began });
     let quiet = task.run.silence.map(|silence| {
         let (job, reports) = (task.job.clone(), task.reports.clone());
-        tokio::spawn(watch_silence(job, reports, silence, heard, began))
+        AbortOnDrop(tokio::spawn(watch_silence(job, reports, silence, heard, began)))
     });
     let end = match task.run.poll {
         None => once(&task, &ear).await,
@@ -77,9 +78,7 @@ pub(super) async fn run_job(task: Task) -> (End, Option<Transcript>) {
             poll_until(&task, &ear, poll.every.to_std(), deadline).await
         }
     };
-    if let Some(quiet) = quiet {
-        quiet.abort();
-    }
+    drop(quiet);
     let Some(Ear { sink, judge, .. }) = ear.into_inner() else {
         let why = "its output is still being written";
         return (End::Unknown { why: SafeText::new(why) }, None);
@@ -91,6 +90,15 @@ pub(super) async fn run_job(task: Task) -> (End, Option<Transcript>) {
             let why = format!("{}; its output is not all on disk: {error}", in_words(&end));
             (End::Unknown { why: SafeText::new(&why) }, None)
         }
+    }
+}
+
+/// A task that ends with its job, however that ends.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -155,7 +163,15 @@ async fn poll_until(task: &Task, ear: &Shared<Ear>, every: Duration, deadline: I
         if done {
             return end;
         }
-        tokio::time::sleep(every).await;
+        let mut stopped = task.stopped.clone();
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            // Nothing of it runs between two looks: it is stopped, and gone.
+            _ = stopped.asked() => {
+                let proof = Proof { gone: true, reached: true, ..Proof::default() };
+                return RunEnd::Stopped { proof, status: None };
+            }
+        }
     }
 }
 

@@ -83,12 +83,8 @@ impl Journal {
         let head = Head { seq: 0, seal: genesis };
         let head_path = dir.join(HEAD_FILE);
         let head_file = (|| {
-            let file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&head_path)?;
+            let file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&head_path)?;
             file.write_all_at(head_text(head).as_bytes(), 0)?;
             file.sync_all()?;
             Ok(file)

@@ -21,7 +21,7 @@ pub(super) fn alarm_words(id: &AlarmId) -> String {
 }
 
 /// How a job ended.
-pub(super) fn end_words(end: &End) -> String {
+pub fn end_words(end: &End) -> String {
     match end {
         End::Exited { code, unmet: None, .. } => format!("exit {code}"),
         End::Exited { code, unmet: Some(unmet), .. } => format!("exit {code}, {unmet}"),

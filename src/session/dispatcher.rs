@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use crate::base::{HostId, Millis, SafeText, Timestamp};
 use crate::engine::{
-    Actor, Board, Command, Effect, Event, Genesis, Place, Refusal, RunKind, RunStage, State,
-    advance, decide,
+    Actor, Board, Command, Effect, End, Event, Genesis, Job, Place, Refusal, RunKind, RunStage,
+    State, advance, decide,
 };
 use crate::exec::ssh::Pool;
 use crate::exec::{Edge, Link, Report};
@@ -114,9 +114,7 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
         let (journal, entries, cut) = Journal::open(&found.dir)?;
         (journal, lock, entries, cut)
     } else {
-        let journal = Journal::create(&found.dir, &found.id)?;
-        let lock = Lock::acquire(&found.dir, &holder)?;
-        start.inputs.pin(&found)?;
+        let (journal, lock) = create(start, &found, &holder)?;
         (journal, lock, Vec::new(), None)
     };
     let runtime = tokio::runtime::Handle::current();
@@ -136,7 +134,11 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     if let Some(tap) = &start.tap {
         super::output::show_again(&found.dir, &entries, tap);
     }
-    session.open(start, &found, entries)?;
+    session.open(start, &found, entries).inspect_err(|_| {
+        if start.resume.is_none() {
+            std::fs::remove_dir_all(&found.dir).ok(); // Nothing of it was ever recorded.
+        }
+    })?;
     if let Some(cut) = cut {
         session.note_recovery(&cut)?;
     }
@@ -147,6 +149,27 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
         .spawn(move || session.run(receiver, reports))
         .map_err(StartError::Thread)?;
     Ok((found, handle))
+}
+
+/// Makes the folder of a new session. What cannot be made whole is taken away again: nothing is
+/// half-started, and the name is free.
+fn create(start: &Start, found: &Found, holder: &Holder) -> Result<(Journal, Lock), StartError> {
+    let path = found.path(crate::journal::JOURNAL_FILE);
+    if found.dir.symlink_metadata().is_ok() {
+        return Err(JournalError::Exists { path }.into());
+    }
+    let make = || {
+        let journal = Journal::create(&found.dir, &found.id)?;
+        let lock = Lock::acquire(&found.dir, holder)?;
+        start.inputs.pin(found)?;
+        Ok((journal, lock))
+    };
+    make().inspect_err(|error: &StartError| {
+        let lost_the_race = matches!(error, StartError::Journal(JournalError::Exists { .. }));
+        if !lost_the_race {
+            std::fs::remove_dir_all(&found.dir).ok();
+        }
+    })
 }
 
 struct Session {
@@ -162,6 +185,8 @@ struct Session {
     links: Arc<BTreeMap<HostId, LinkView>>,
     tail: VecDeque<Arc<TailFact>>,
     not_recorded: Option<SafeText>,
+    /// Ends that came after the record had failed.
+    unrecorded: Arc<BTreeMap<Job, End>>,
     ticks: u32,
 }
 
@@ -185,6 +210,7 @@ impl Session {
             seq: head.seq,
             head: head.seal.short(),
             not_recorded: None,
+            unrecorded: Arc::default(),
             links: Arc::clone(&links),
             tail: VecDeque::new(),
             at: now,
@@ -201,6 +227,7 @@ impl Session {
             links,
             tail: VecDeque::new(),
             not_recorded: None,
+            unrecorded: Arc::default(),
             ticks: 0,
         }
     }
@@ -339,7 +366,17 @@ impl Session {
             return refused.map_or(Ok(()), |refusal: Refusal| Err(refusal.into()));
         }
         let written = self.journal.append(&stamp, &facts); // 1. on disk
-        let entry = written.map_err(|error| self.recording_failed(&error))?;
+        let entry = written.map_err(|error| match error {
+            // The disk is well, and so is the journal: only this cannot be said in one line.
+            JournalError::Unwritable { .. } => {
+                SubmitError::NotRecorded(SafeText::new(&error.to_string()))
+            }
+            JournalError::Io { .. }
+            | JournalError::Exists { .. }
+            | JournalError::Poisoned { .. }
+            | JournalError::Broken { .. }
+            | JournalError::Empty { .. } => self.recording_failed(&error),
+        })?;
         self.remember(entry);
         self.state = next; // 2. in memory
         for effect in effects {
@@ -382,6 +419,7 @@ impl Session {
             seq: head.seq,
             head: head.seal.short(),
             not_recorded: self.not_recorded.clone(),
+            unrecorded: Arc::clone(&self.unrecorded),
             links: Arc::clone(&self.links),
             tail: self.tail.clone(),
             at: self.now(),
@@ -397,11 +435,39 @@ impl Session {
         if decided.is_empty() {
             return self.show();
         }
-        let decided: Vec<_> = decided.iter().map(|(by, command)| (by, command)).collect();
-        if let Err(error) = self.submit_all(&decided) {
-            tracing::debug!(%error, "a report was not taken");
-            self.show();
+        let together: Vec<_> = decided.iter().map(|(by, command)| (by, command)).collect();
+        match self.submit_all(&together) {
+            Ok(()) => {}
+            Err(SubmitError::NotRecorded(why)) => {
+                for (by, command) in decided {
+                    self.not_taken(&by, command, &why);
+                }
+                self.show();
+            }
+            Err(error @ (SubmitError::Refused(_) | SubmitError::Gone)) => {
+                tracing::debug!(%error, "a report was not taken");
+                self.show();
+            }
         }
+    }
+
+    /// A report that could not be recorded together with the others. What ended is not forgotten:
+    /// it is shown as ended, and said to be in no record.
+    fn not_taken(&mut self, by: &Actor, command: Command, why: &SafeText) {
+        if self.not_recorded.is_none() {
+            match self.submit(by, &command) {
+                Ok(()) => return,
+                Err(error) => tracing::debug!(%error, "a report was not taken"),
+            }
+        }
+        let Command::Ended { job, end, transcript } = command else { return };
+        if self.not_recorded.is_none() {
+            // It says too much for a line of the journal: what is left is that it ended.
+            let why = format!("how it ended cannot be recorded: {why}");
+            let end = End::Unknown { why: SafeText::new(&why) };
+            return self.submit_report(by, &Command::Ended { job, end, transcript });
+        }
+        Arc::make_mut(&mut self.unrecorded).insert(job, end);
     }
 
     /// What a report asks to decide; nothing where it only changes what is shown.

@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::base::{HostId, SafeText, Timestamp};
-use crate::engine::{Actor, Board, Command, Fact, Job, Refusal, State};
+use crate::engine::{Actor, Board, Command, End, Fact, Job, Refusal, State};
 use crate::journal::Stream;
 
 /// What a session shows of itself: a moment, complete in itself.
@@ -24,12 +24,26 @@ pub struct View {
     pub head: String,
     /// Why nothing can be recorded any more; none while all is well.
     pub not_recorded: Option<SafeText>,
+    /// Jobs that have ended since nothing can be recorded: seen, and in no record.
+    pub unrecorded: Arc<BTreeMap<Job, End>>,
     /// The links to the hosts.
     pub links: Arc<BTreeMap<HostId, LinkView>>,
     /// The last facts, oldest first: at most 500.
     pub tail: VecDeque<Arc<TailFact>>,
     /// The session's time when this was made.
     pub at: Timestamp,
+}
+
+impl View {
+    /// Whether something runs still: it started, and nobody has heard of its end.
+    pub fn runs(&self) -> bool {
+        self.state.in_flight().any(|attempt| {
+            attempt.places.iter().any(|(place, end)| {
+                let job = Job { key: attempt.key.clone(), place: place.clone() };
+                end.is_none() && !self.unrecorded.contains_key(&job)
+            })
+        })
+    }
 }
 
 /// A fact and the line of the journal that holds it.

@@ -2,9 +2,10 @@
 
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use thiserror::Error;
 
 use crate::base::{SafeText, SessionId, Timestamp};
@@ -96,7 +97,13 @@ impl Store {
             .map_err(|source| io("create", source))?;
         // Two processes may try at the same moment.
         let probe = dir.join(format!(".writable-{}", std::process::id()));
-        fs::write(&probe, b"").map_err(|source| io("write in", source))?;
+        let mut options = fs::OpenOptions::new();
+        options
+            .write(true)
+            .create(true)
+            .mode(0o600)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        options.open(&probe).map_err(|source| io("write in", source))?;
         fs::remove_file(&probe).map_err(|source| io("write in", source))
     }
 

@@ -120,7 +120,7 @@ fn describe(event: &Event) -> (&'static str, String) {
 }
 
 /// How a job ended, in words.
-pub(super) fn end_words(end: &End) -> String {
+pub fn end_words(end: &End) -> String {
     match end {
         End::Exited { code, unmet: None, .. } => format!("exit {code}"),
         End::Exited { code, unmet: Some(unmet), .. } => format!("exit {code}, {unmet}"),

@@ -105,7 +105,7 @@ impl Model<'_> {
     fn audit_field(&self) -> Field {
         match self.recording {
             None => Field::fixed(format!("AUDIT ok #{}", self.seq), Role::Text),
-            Some(why) => Field::new(format!("NOTHING IS RECORDED: {why}"), 19, 0, Role::Warning),
+            Some(why) => Field::new(format!("NOTHING IS RECORDED: {why}"), 41, 0, Role::Warning),
         }
     }
 

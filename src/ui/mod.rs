@@ -44,7 +44,7 @@ mod text;
 mod theme;
 mod words;
 
-pub use audit::{AuditLine, AuditTail, FACTS_MAX};
+pub use audit::{AuditLine, AuditTail, FACTS_MAX, end_words};
 pub use log::{JOB_LINES_MAX, LINES_MAX, LogLine, LogStore, Stream};
 pub use model::Model;
 pub use screen::{Codes, Intent, Leave, Screen};

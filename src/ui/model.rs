@@ -1,7 +1,9 @@
 //! What the screen is drawn from, and the questions it asks of it.
 
+use std::collections::BTreeMap;
+
 use crate::base::{HostId, Millis, PhaseId, SafeText, StepId, Timestamp, Zone};
-use crate::engine::{Board, Job, Part, RunKind, RunStage, State, Status, WayBack};
+use crate::engine::{Board, End, Job, Part, RunKind, RunStage, State, Status, WayBack};
 use crate::plan::{Forecast, PhasePlan, Plan, StepPlan, Work};
 use crate::runbook::Class;
 
@@ -23,6 +25,8 @@ pub struct Model<'a> {
     pub seq: u64,
     /// Why nothing is recorded any more; none while all is well.
     pub recording: Option<&'a str>,
+    /// Jobs that have ended since then: seen, and in no record.
+    pub unrecorded: &'a BTreeMap<Job, End>,
     /// The last lines of the jobs.
     pub log: &'a LogStore,
     /// The last facts of the journal.

@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use crate::base::{HostId, Millis, SafeText, StepId, cells};
-use crate::engine::{Part, PlaceEnd, Status, Track, Verdict};
+use crate::engine::{Job, Part, PlaceEnd, Status, Track, Verdict};
 use crate::plan::{CheckPlan, StepPlan, UndoPlan, VerifyPlan, Work};
 use crate::runbook::{Breach, Class, Expect, Soak};
 
@@ -301,8 +301,16 @@ impl Rows<'_, '_> {
             format!("attempt {attempts}{part}, started {}{stopping}", self.m.time(last.started));
         self.say("Result", &text);
         for (place, end) in &last.places {
-            let (mark, words, role) = self.place(end.as_ref(), last.started);
-            let progress = match end {
+            let job = Job { key: last.key.clone(), place: place.clone() };
+            let unrecorded = self.m.unrecorded.get(&job);
+            let (mark, words, role) = match unrecorded {
+                Some(end) => {
+                    let words = format!("ended, NOT RECORDED: {}", end_words(end));
+                    (self.theme.mark(Status::Unknown), words, Role::Warning)
+                }
+                None => self.place(end.as_ref(), last.started),
+            };
+            let progress = match end.as_ref().map(|end| &end.end).or(unrecorded) {
                 Some(_) => None,
                 None => self.progress(&last.key, place),
             };
@@ -314,7 +322,7 @@ impl Rows<'_, '_> {
 
     /// How far a job says that it has come: the percentage in the last line that it printed.
     fn progress(&self, key: &crate::engine::Key, place: &crate::engine::Place) -> Option<usize> {
-        let of = |job: &crate::engine::Job| job.key == *key && job.place == *place;
+        let of = |job: &Job| job.key == *key && job.place == *place;
         let lines = self.m.log.last(of, u64::MAX, 1);
         lines.first().and_then(|(_, line)| percent(line.text.as_str()))
     }

@@ -177,3 +177,67 @@ fn a_step_outlives_the_terminal_that_hung_up() {
     assert!(at("driver-left") < at("job-ended"), "{journal}");
     assert!(lines[at("job-ended")].contains(r#""code":0"#), "its end is known\n{journal}");
 }
+
+fn signal(golive: &Pty, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(golive.pid()).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+fn journal(dir: &tempfile::TempDir) -> String {
+    let session = std::fs::read_dir(dir.path().join("state/sessions")).unwrap().next().unwrap();
+    std::fs::read_to_string(session.unwrap().path().join("journal.jsonl")).unwrap()
+}
+
+#[test]
+fn a_stopped_console_takes_the_terminal_again_when_it_goes_on() {
+    let (_dir, mut golive) = night((80, 24));
+    begin(&mut golive);
+    // Ctrl-Z from outside is not obeyed, the one that cannot be refused is survived.
+    signal(&golive, Signal::TSTP);
+    golive.until("not stopped with SIGTSTP");
+    signal(&golive, Signal::STOP);
+    golive.forget();
+    signal(&golive, Signal::CONT);
+    golive.until("WAITING");
+    assert!(golive.is_alternate());
+    golive.press_until("\r", "RUN one");
+}
+
+#[test]
+fn a_terminal_that_closes_without_a_signal_holds_the_run_and_waits_for_what_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let quick = RUNBOOK.replace("sleep 30", "sleep 2; echo end >> ledger");
+    std::fs::write(dir.path().join("night.toml"), quick).unwrap();
+    let script = format!("trap '' HUP; exec {} rehearse night.toml", env!("CARGO_BIN_EXE_golive"));
+    let mut golive = Pty::start_program(dir.path(), (80, 24), "sh", &["-c", &script]);
+    golive.until("READY");
+    begin(&mut golive);
+    golive.press_until("\r", "RUN one");
+    golive.press_until("y", "1/2");
+    golive.press_until("\r", "RUN two");
+    golive.press_until("y", "RUNNING");
+    golive.hang_up();
+    assert_eq!(golive.wait().exit_code(), 143);
+    assert_eq!(ledger(&dir), "one\ntwo\nend\n", "what ran came to its end");
+    let journal = journal(&dir);
+    assert!(journal.contains("driver-left") && journal.contains("held"), "{journal}");
+    assert!(
+        journal.contains("\"step\":\"two\",\"part\":\"action\",\"verdict\":\"succeeded\""),
+        "{journal}"
+    );
+}
+
+#[test]
+fn a_second_signal_leaves_at_once() {
+    let (dir, mut golive) = night((80, 24));
+    begin(&mut golive);
+    golive.press_until("\r", "RUN one");
+    golive.press_until("y", "1/2");
+    golive.press_until("\r", "RUN two");
+    golive.press_until("y", "RUNNING");
+    signal(&golive, Signal::TERM);
+    golive.until("what runs ends first");
+    signal(&golive, Signal::TERM);
+    assert_eq!(golive.wait().exit_code(), 143);
+    assert!(!journal(&dir).contains("\"step\":\"two\",\"part\":\"action\",\"verdict\""));
+}

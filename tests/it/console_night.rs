@@ -1,5 +1,6 @@
 //! A night at the console for the tests of the screens: a clock and hosts that the test moves.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyEventState, KeyModifiers};
@@ -29,6 +30,7 @@ pub(crate) struct Night {
     pub(crate) now: Timestamp,
     pub(crate) seq: u64,
     pub(crate) recording: Option<String>,
+    pub(crate) unrecorded: BTreeMap<Job, End>,
     pub(crate) screen: Screen,
     pub(crate) bells: usize,
     pub(crate) submitted: Vec<Command>,
@@ -69,6 +71,7 @@ impl Night {
             now,
             seq: 1480,
             recording: None,
+            unrecorded: BTreeMap::new(),
             screen: Screen::new(codes()),
             bells: 0,
             submitted: Vec::new(),
@@ -206,7 +209,7 @@ impl Night {
 
     pub(crate) fn report(&mut self, job: Job, code: i32) {
         let unmet = (code != 0).then(|| SafeText::new("not 0"));
-        let end = End::Exited { code, unmet, captured: std::collections::BTreeMap::new() };
+        let end = End::Exited { code, unmet, captured: BTreeMap::new() };
         let transcript = Transcript { bytes: 2_114, lines: 12, digest: Digest::of(b"x") };
         self.log.finish(&job, self.now);
         self.ask(&Command::Ended { job, end, transcript: Some(transcript) });
@@ -279,6 +282,7 @@ impl Night {
             now: self.now,
             seq: self.seq,
             recording: self.recording.as_deref(),
+            unrecorded: &self.unrecorded,
             log: &self.log,
             audit: &self.audit,
             way_back: &self.way_back,

@@ -14,6 +14,10 @@ mod console_night;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod edge;
+#[cfg(test)]
 mod engine;
 #[cfg(test)]
 mod engine_back;

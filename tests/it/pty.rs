@@ -31,10 +31,20 @@ struct Seen {
 impl Pty {
     /// Starts the program with `args` and a state directory in `dir`.
     pub(crate) fn start(dir: &Path, size: (u16, u16), args: &[&str]) -> Self {
+        Self::start_program(dir, size, env!("CARGO_BIN_EXE_golive"), args)
+    }
+
+    /// Starts another program that starts golive.
+    pub(crate) fn start_program(
+        dir: &Path,
+        size: (u16, u16),
+        program: &str,
+        args: &[&str],
+    ) -> Self {
         let (columns, rows) = size;
         let pty_size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(pty_size).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_golive"));
+        let mut command = CommandBuilder::new(program);
         command.args(args);
         command.cwd(dir);
         for (name, value) in [
@@ -144,6 +154,13 @@ impl Pty {
         self.master.as_ref().unwrap().resize(size).unwrap();
         let size = |n| NonZeroU16::new(n).unwrap();
         self.seen.lock().unwrap().terminal.screen_mut().set_size(size(rows), size(columns));
+    }
+
+    /// Forgets what is on the screen, as a terminal does that somebody else has used.
+    pub(crate) fn forget(&self) {
+        let mut seen = self.seen.lock().unwrap();
+        let (rows, columns) = seen.terminal.screen().size();
+        seen.terminal = vt100::Parser::new(rows, columns, 0);
     }
 
     /// The process.

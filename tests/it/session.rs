@@ -41,7 +41,7 @@ pub(crate) struct Night {
     pub(crate) handle: Handle,
 }
 
-fn inputs(file: &Path) -> (Inputs, Arc<golive::plan::Plan>) {
+pub(crate) fn inputs(file: &Path) -> (Inputs, Arc<golive::plan::Plan>) {
     let (inputs, checked) = Inputs::read(file, &runbook::Options::default()).unwrap();
     let problems: Vec<_> = checked.errors().map(|problem| problem.message.clone()).collect();
     assert!(problems.is_empty(), "{problems:?}");
@@ -49,7 +49,7 @@ fn inputs(file: &Path) -> (Inputs, Arc<golive::plan::Plan>) {
     (inputs, plan)
 }
 
-fn request(dir: &Path, file: &Path, resume: Option<Recovered>) -> Start {
+pub(crate) fn request(dir: &Path, file: &Path, resume: Option<Recovered>) -> Start {
     let (inputs, plan) = inputs(file);
     Start {
         store: Store::new(dir.join("state")),
@@ -114,7 +114,7 @@ fn replayed(found: &Found) -> State {
     open(found).unwrap().state
 }
 
-const THREE: &str = r#"
+pub(crate) const THREE: &str = r#"
 golive = 1
 [runbook]
 id = "three"

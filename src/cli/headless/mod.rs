@@ -101,6 +101,10 @@ async fn follow(mut run: Run, mut rules: Rules) -> Result<Exit, Failure> {
             Next::Submit(step, command) => match run.handle.submit(&by, *command).await {
                 Ok(()) => {}
                 Err(SubmitError::Refused(refusal)) => rules.refused(step, refusal.to_string()),
+                // The next view says that nothing can be recorded, and what still runs.
+                Err(SubmitError::NotRecorded(_)) if run.handle.view().not_recorded.is_some() => {
+                    run.screen.complain("nothing can be recorded any more: what runs ends first");
+                }
                 Err(error) => break (Exit::Failed, vec![error.to_string()]),
             },
             Next::End(exit, reasons) => break (exit, reasons),
@@ -112,7 +116,9 @@ async fn follow(mut run: Run, mut rules: Rules) -> Result<Exit, Failure> {
                     }
                     rules.interrupted = Some(exit);
                     let why = SafeText::new(name);
-                    run.handle.submit(&by, Command::Leave { why }).await?;
+                    if let Err(error) = run.handle.submit(&by, Command::Leave { why }).await {
+                        run.screen.complain(&error.to_string());
+                    }
                     run.screen.complain(&format!("{name}: held; what runs ends first, again to leave at once"));
                 }
                 Some(chunk) = run.chunks.recv() => printer.output(&chunk)?,

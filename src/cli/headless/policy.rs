@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::{HostId, Millis, SafeText, StepId, Timestamp};
 use crate::cli::args::{OnFailure, Policy};
 use crate::cli::exit::Exit;
+use crate::cli::message::unrecorded;
 use crate::cli::plan::class_word;
 use crate::engine::{
     Choice, Command, End, Gesture, Health, Part, Place, RunKind, RunStage, State, Status,
@@ -98,7 +99,12 @@ impl Rules {
     pub(super) fn next(&mut self, view: &View) -> Next {
         let state = &*view.state;
         if let Some(why) = &view.not_recorded {
-            return Next::End(Exit::Failed, vec![format!("nothing can be recorded: {why}")]);
+            if view.runs() {
+                return Next::Wait; // Nothing new starts, and what runs is not cut off.
+            }
+            let mut reasons = vec![format!("nothing can be recorded: {why}")];
+            reasons.extend(unrecorded(view));
+            return Next::End(Exit::Failed, reasons);
         }
         if let Some(exit) = self.interrupted
             && matches!(state.stage(), RunStage::Active | RunStage::RollingBack)

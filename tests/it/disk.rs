@@ -1,0 +1,153 @@
+//! A disk that fails at every write and every sync of the journal, one after the other: nothing new
+//! starts, what runs is not cut off, and everybody is told.
+//!
+//! The failure is the kernel's, on the n-th system call on the journal (`strace`'s fault
+//! injection). What the steps wrote into a ledger says what really ran.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::pty::Pty;
+
+const STEPS: [&str; 2] = ["one", "two"];
+
+/// Steps that do not wait for each other.
+fn runbook() -> String {
+    let mut text = r#"
+golive = 1
+[runbook]
+id = "night"
+title = "A night with a bad disk"
+strategy = "direct"
+[[phase]]
+id = "p"
+title = "All"
+"#
+    .to_owned();
+    for step in STEPS {
+        text.extend([format!(
+            r#"
+[[phase.step]]
+id = "{step}"
+title = "{step}"
+needs = []
+local = "echo start {step} >> ledger; sleep 0.3; echo end {step} >> ledger"
+estimate = "1s"
+timeout = "30s"
+undo = {{ local = "true", estimate = "1s" }}
+"#
+        )]);
+    }
+    text
+}
+
+/// The arguments of `strace` for a journal that fails from the `nth` call on.
+fn failing(dir: &Path, call: &str, error: &str, nth: u32) -> Vec<String> {
+    let journal = dir.join("state/sessions/night/journal.jsonl").display().to_string();
+    let trace = format!("trace={call}");
+    let inject = format!("inject={call}:error={error}:when={nth}+");
+    let args = [
+        "-f",
+        "--seccomp-bpf",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-P",
+        &journal,
+        "-e",
+        &trace,
+        "-e",
+        &inject,
+    ];
+    args.iter().map(|arg| (*arg).to_owned()).collect()
+}
+
+fn golive(dir: &Path, mut command: Command, args: &[&str]) -> Output {
+    command.args(args).current_dir(dir).env("HOME", dir).env("GOLIVE_STATE", dir.join("state"));
+    command.output().unwrap()
+}
+
+fn ledger(dir: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(dir.join("ledger")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+fn every_failure(call: &str, error: &str) {
+    let program = env!("CARGO_BIN_EXE_golive");
+    let mut failures = 0;
+    for nth in 1.. {
+        assert!(nth < 100, "a run of two steps has no 100 lines");
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("night.toml"), runbook()).unwrap();
+        let mut strace = Command::new("strace");
+        strace.args(failing(dir.path(), call, error, nth)).arg(program);
+        let run = ["run", "night.toml", "--session", "night", "--confirm", "change"];
+        let output = golive(dir.path(), strace, &run);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let what = format!("{call} {nth}: {said}");
+        let before = ledger(dir.path());
+        if output.status.success() {
+            assert_eq!(before.len(), 2 * STEPS.len(), "{what}");
+            break;
+        }
+        failures += 1;
+        assert_eq!(output.status.code(), Some(1), "{what}");
+        assert!(said.contains("recorded") || said.contains("cannot"), "{what}");
+        for step in STEPS {
+            let began = before.contains(&format!("start {step}"));
+            let ended = before.contains(&format!("end {step}"));
+            assert_eq!(began, ended, "{step} was cut off: {what}");
+            if ended && said.contains(&format!("ended and not recorded: {step}")) {
+                assert!(said.contains("exit 0"), "{what}");
+            }
+        }
+        let resume = ["resume", "night", "--headless", "--confirm", "change"];
+        let resumed = golive(dir.path(), Command::new(program), &resume);
+        let said = String::from_utf8_lossy(&resumed.stderr).into_owned();
+        // Never opened; in doubt and held; done.
+        assert!(matches!(resumed.status.code(), Some(0 | 2 | 5 | 6)), "{what}\n{said}");
+        let after = ledger(dir.path());
+        for line in &after {
+            let count = after.iter().filter(|other| *other == line).count();
+            assert_eq!(count, 1, "ran twice: {what}\n{said}");
+        }
+        if before.is_empty() && resumed.status.code() == Some(2) {
+            let left = std::fs::read_dir(dir.path().join("state/sessions")).unwrap().count();
+            assert_eq!(left, 0, "half a session: {what}");
+        }
+    }
+    assert!(failures > STEPS.len(), "{failures} failures are not every one");
+}
+
+#[test]
+fn a_full_disk_holds_the_run_and_cuts_nothing_off() {
+    every_failure("write", "ENOSPC");
+}
+
+#[test]
+fn a_broken_disk_holds_the_run_and_cuts_nothing_off() {
+    every_failure("fdatasync", "EIO");
+}
+
+#[test]
+fn the_console_says_what_ended_and_is_in_no_record() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("night.toml"), runbook()).unwrap();
+    // Calls count for each thread: the first line is another one's, so the third is the end.
+    let mut args = failing(dir.path(), "fdatasync", "EIO", 3);
+    args.push(env!("CARGO_BIN_EXE_golive").to_owned());
+    args.extend(["rehearse", "night.toml", "--session", "night"].map(str::to_owned));
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let mut golive = Pty::start_program(dir.path(), (120, 36), "strace", &args);
+    golive.until("READY");
+    golive.press_until("\r", "BEGIN the run?");
+    golive.press_until("y", "WAITING");
+    golive.press_until("\r", "RUN one");
+    golive.press_until("y", "NOTHING IS RECORDED");
+    golive.until("ended, NOT RECORDED: exit 0");
+    golive.press_until("q", "Leave");
+    golive.press_until("h", "ended and not recorded: one.1");
+    assert_eq!(golive.wait().exit_code(), 1, "{}", golive.screen());
+    assert!(golive.screen().contains("nothing could be recorded"), "{}", golive.screen());
+    assert_eq!(ledger(dir.path()), ["start one", "end one"]);
+}
