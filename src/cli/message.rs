@@ -111,10 +111,18 @@ impl From<LockError> for Failure {
             LockError::Io { .. } => Exit::Failed,
         };
         let failure = Self::new(exit, error.to_string());
-        if exit == Exit::Driven {
-            return failure.help("`golive status` shows where it stands without touching it");
+        match &error {
+            LockError::Held(holder) => failure.help(format!(
+                "`golive status` shows where it stands without touching it. If its terminal is lost, \
+                 it ends by itself once what runs has ended; `kill -INT {}` ends it at once, and the \
+                 outcome of what runs is then unknown",
+                holder.pid
+            )),
+            LockError::HeldByUnknown(_) => {
+                failure.help("`golive status` shows where it stands without touching it")
+            }
+            LockError::Io { .. } => failure,
         }
-        failure
     }
 }
 

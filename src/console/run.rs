@@ -18,7 +18,7 @@ use crate::plan::{Forecast, forecast};
 use crate::session::{Chunk, Handle, SubmitError, View};
 use crate::ui::{self, AuditTail, Intent, Leave, LogStore, Model, Theme};
 
-use super::terminal::Screen;
+use super::terminal::{Screen, let_go};
 
 /// The shortest time between two frames that no key asked for: a slow link gets fewer.
 const fn frame(rtt: Millis) -> Duration {
@@ -81,7 +81,11 @@ pub async fn drive(
     }
     let screen = ui::Screen::new(codes);
     let answers = FuturesUnordered::new();
-    Console { terminal, screen, theme, shown, answers, handle, by }.run(chunks).await
+    let outcome = Console { terminal, screen, theme, shown, answers, handle, by }.run(chunks).await;
+    if matches!(outcome, Ok(Outcome::TerminalLost)) {
+        let_go();
+    }
+    outcome
 }
 
 /// The signals that the console answers to.

@@ -184,6 +184,18 @@ fn enter() -> io::Result<()> {
     entered.inspect_err(|_| give_back())
 }
 
+/// Puts a pipe that nobody writes to in the place of a terminal that is gone. The thread that
+/// reads keys would ask such a terminal again and again, as fast as it can, for as long as the
+/// program waits for what still runs.
+pub(super) fn let_go() {
+    if let Ok((read, write)) = rustix::pipe::pipe()
+        && rustix::stdio::dup2_stdin(&read).is_ok()
+    {
+        // Open for as long as the program lives: its end would be asked for again and again too.
+        let _open = ManuallyDrop::new(write);
+    }
+}
+
 /// Gives the terminal back, once, whoever asks first. Errors have nowhere to go: the terminal
 /// may be gone.
 fn give_back() {

@@ -38,7 +38,7 @@ pub struct Holder {
 #[derive(Debug, Error)]
 pub enum LockError {
     /// Somebody drives it.
-    #[error("{} drives this session on {} since {} (pid {}): attach to it, or ask them to leave", .0.driver, .0.machine, .0.since.rfc3339(), .0.pid)]
+    #[error("{} drives this session on {} since {} (pid {}): ask them to leave", .0.driver, .0.machine, .0.since.rfc3339(), .0.pid)]
     Held(Box<Holder>),
     /// Somebody drives it, and does not say who.
     #[error("another process drives this session, and {} does not say which", .0.display())]
