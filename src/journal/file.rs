@@ -83,9 +83,9 @@ impl Journal {
         let head = Head { seq: 0, seal: genesis };
         let head_path = dir.join(HEAD_FILE);
         let head_file = (|| {
-            let file =
+            let mut file =
                 OpenOptions::new().write(true).create_new(true).mode(0o600).open(&head_path)?;
-            file.write_all_at(head_text(head).as_bytes(), 0)?;
+            file.write_all(head_text(head).as_bytes())?;
             file.sync_all()?;
             Ok(file)
         })()

@@ -134,20 +134,27 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     if let Some(tap) = &start.tap {
         super::output::show_again(&found.dir, &entries, tap);
     }
-    session.open(start, &found, entries).inspect_err(|_| {
+    let opening = session.opening(start, &found, entries, cut);
+    let (requests, receiver) = mpsc::channel(REQUESTS);
+    let handle = Handle { requests, views: session.views.subscribe() };
+    let (tell, told) = std::sync::mpsc::channel();
+    // From its first line on, this thread alone writes the journal.
+    std::thread::Builder::new()
+        .name("session".to_owned())
+        .spawn(move || {
+            let opened = opening.iter().try_for_each(|(by, command)| session.submit(by, command));
+            let is_open = opened.is_ok();
+            if tell.send(opened).is_ok() && is_open {
+                session.run(receiver, reports);
+            }
+        })
+        .map_err(StartError::Thread)?;
+    let told = told.recv().map_err(|error| StartError::Thread(std::io::Error::other(error)))?;
+    told.inspect_err(|_| {
         if start.resume.is_none() {
             std::fs::remove_dir_all(&found.dir).ok(); // Nothing of it was ever recorded.
         }
     })?;
-    if let Some(cut) = cut {
-        session.note_recovery(&cut)?;
-    }
-    let (requests, receiver) = mpsc::channel(REQUESTS);
-    let handle = Handle { requests, views: session.views.subscribe() };
-    std::thread::Builder::new()
-        .name("session".to_owned())
-        .spawn(move || session.run(receiver, reports))
-        .map_err(StartError::Thread)?;
     Ok((found, handle))
 }
 
@@ -232,45 +239,46 @@ impl Session {
         }
     }
 
-    /// Writes the first line, or the line that says that the session is taken up again.
-    fn open(
+    /// What the first line says, or the line that says that the session is taken up again; and
+    /// that a crash had left half a line, and where it is kept.
+    fn opening(
         &mut self,
         start: &Start,
         found: &Found,
         entries: Vec<Entry>,
-    ) -> Result<(), SubmitError> {
+        cut: Option<Recovery>,
+    ) -> Vec<(Actor, Command)> {
         let driver = start.driver.clone();
         let by = Actor::Operator(driver.clone());
         let machine = machine_name();
-        if let Some(last) = entries.last().map(|entry| entry.at) {
+        let first = if let Some(last) = entries.last().map(|entry| entry.at) {
             let away = self.now().since(last);
             let skipped = entries.len().saturating_sub(TAIL_MAX);
             entries.into_iter().skip(skipped).for_each(|entry| self.remember(entry));
-            return self.submit(&by, &Command::Resume { driver, machine, away });
-        }
-        let genesis = Genesis {
-            session: found.id.clone(),
-            kind: start.kind,
-            version: SafeText::new(env!("CARGO_PKG_VERSION")),
-            runbook: start.plan.id.clone(),
-            title: start.plan.title.clone(),
-            plan: start.plan.digest,
-            driver,
-            machine,
-            environment: start.plan.environment.clone(),
-            overridden: start.overridden.clone(),
+            Command::Resume { driver, machine, away }
+        } else {
+            Command::Open(Genesis {
+                session: found.id.clone(),
+                kind: start.kind,
+                version: SafeText::new(env!("CARGO_PKG_VERSION")),
+                runbook: start.plan.id.clone(),
+                title: start.plan.title.clone(),
+                plan: start.plan.digest,
+                driver,
+                machine,
+                environment: start.plan.environment.clone(),
+                overridden: start.overridden.clone(),
+            })
         };
-        self.submit(&by, &Command::Open(genesis))
-    }
-
-    /// Says that a crash had left half a line, and where it is kept.
-    fn note_recovery(&mut self, cut: &Recovery) -> Result<(), SubmitError> {
-        let text = format!(
-            "a crash had left {} bytes of an unfinished line; they are kept in {}",
-            cut.cut_bytes,
-            cut.kept.display()
-        );
-        self.submit(&Actor::Engine, &Command::Note { step: None, text })
+        let note = cut.map(|cut| {
+            let text = format!(
+                "a crash had left {} bytes of an unfinished line; they are kept in {}",
+                cut.cut_bytes,
+                cut.kept.display()
+            );
+            (Actor::Engine, Command::Note { step: None, text })
+        });
+        std::iter::once((by, first)).chain(note).collect()
     }
 
     fn run(

@@ -4,11 +4,13 @@
 //!
 //! The kill is the kernel's, on the n-th system call on the file in question (`strace`'s fault
 //! injection), so the program under test knows nothing of it. Every n is tried until a run comes
-//! to its end alive.
+//! to its end alive; that there was a death for every line of that run's journal shows that none
+//! was left out (`strace` counts for each thread by itself).
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use golive::engine::Status;
 use golive::session::{Store, open};
@@ -64,7 +66,7 @@ title = "All"
 id = "{step}"
 title = "{step}"
 on = "target"
-run = "echo start {step} >> {here}/ledger; sleep 0.1; echo end {step} >> {here}/ledger"
+run = "echo start {step} >> {here}/ledger; echo end {step} >> {here}/ledger"
 estimate = "1s"
 timeout = "30s"
 undo = {{ run = "true", estimate = "1s" }}
@@ -74,7 +76,7 @@ undo = {{ run = "true", estimate = "1s" }}
     text
 }
 
-fn golive(dir: &Path, death: Option<(Death, u32)>, args: &[&str]) -> Output {
+fn golive(dir: &Path, death: Option<(Death, usize)>, args: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_golive");
     let mut command = match death {
         None => Command::new(program),
@@ -130,33 +132,57 @@ fn check(dir: &Path, what: &str) {
     }
 }
 
+/// A run that is to die at the `nth` call, and its resume; how many lines the journal of a run has
+/// that came to its end alive.
+fn one_death(sshd: &Sshd, death: Death, nth: usize) -> Option<usize> {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("night.toml"), runbook(sshd, dir)).unwrap();
+    std::fs::create_dir(dir.join(".ssh")).unwrap();
+    std::fs::copy(sshd.path("known_hosts"), dir.join(".ssh/known_hosts")).unwrap();
+    let run = ["run", "night.toml", "--session", SESSION, "--confirm", "change"];
+    let output = golive(dir, Some((death, nth)), &run);
+    let what = format!("killed at {} {nth} ({})", death.call, death.when);
+    check(dir, &what);
+    let journal = dir.join("state/sessions").join(SESSION).join("journal.jsonl");
+    let lines = std::fs::read_to_string(journal).unwrap_or_default().matches('\n').count();
+    if output.status.success() {
+        assert_eq!(ledger(dir).len(), 2 * STEPS.len());
+        return Some(lines);
+    }
+    assert_eq!(lines, nth - usize::from(death.call == "write"), "{what}: lines on disk");
+    let resume = ["resume", SESSION, "--headless", "--confirm", "change"];
+    let resumed = golive(dir, None, &resume);
+    let words = String::from_utf8_lossy(&resumed.stderr).into_owned();
+    check(dir, &format!("{what}, then resumed: {words}"));
+    let code = resumed.status.code();
+    // Never opened; done; held for a person because something is unknown or was held.
+    assert!(matches!(code, Some(0 | 1 | 2 | 5 | 6 | 10)), "{what}: {code:?} {words}");
+    None
+}
+
 fn every_death(death: Death) {
     let sshd = Sshd::start();
-    let mut killed = 0;
-    for nth in 1.. {
-        assert!(nth < 200, "a run of four steps has no 200 lines");
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("night.toml"), runbook(&sshd, dir.path())).unwrap();
-        std::fs::create_dir(dir.path().join(".ssh")).unwrap();
-        std::fs::copy(sshd.known_hosts("ed25519"), dir.path().join(".ssh/known_hosts")).unwrap();
-        let run = ["run", "night.toml", "--session", SESSION, "--confirm", "change"];
-        let output = golive(dir.path(), Some((death, nth)), &run);
-        let what = format!("killed at {} {nth} ({})", death.call, death.when);
-        check(dir.path(), &what);
-        if output.status.success() {
-            assert_eq!(ledger(dir.path()).len(), 2 * STEPS.len());
-            break;
+    sshd.known_hosts("ed25519");
+    let next = AtomicUsize::new(1);
+    // Where each of the threads had a run that lived: how many lines, and at which call it was
+    // to die.
+    let lived = || {
+        loop {
+            let nth = next.fetch_add(1, Ordering::Relaxed);
+            assert!(nth < 200, "a run of four steps has no 200 lines");
+            if let Some(lines) = one_death(&sshd, death, nth) {
+                return (nth, lines);
+            }
         }
-        killed += 1;
-        let resume = ["resume", SESSION, "--headless", "--confirm", "change"];
-        let resumed = golive(dir.path(), None, &resume);
-        let words = String::from_utf8_lossy(&resumed.stderr).into_owned();
-        check(dir.path(), &format!("{what}, then resumed: {words}"));
-        let code = resumed.status.code();
-        // Never opened; done; held for a person because something is unknown or was held.
-        assert!(matches!(code, Some(0 | 1 | 2 | 5 | 6 | 10)), "{what}: {code:?} {words}");
-    }
-    assert!(killed > STEPS.len(), "{killed} deaths are not every one");
+    };
+    let ends = std::thread::scope(|scope| {
+        let (one, two) = (scope.spawn(lived), scope.spawn(lived));
+        [one.join().unwrap(), two.join().unwrap()]
+    });
+    let (nth, lines) = *ends.iter().min().unwrap();
+    assert!(lines > STEPS.len());
+    assert_eq!(nth - 1, lines, "as many deaths as lines: {death:?}");
 }
 
 #[test]

@@ -133,8 +133,8 @@ fn a_broken_disk_holds_the_run_and_cuts_nothing_off() {
 fn the_console_says_what_ended_and_is_in_no_record() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("night.toml"), runbook()).unwrap();
-    // Calls count for each thread: the first line is another one's, so the third is the end.
-    let mut args = failing(dir.path(), "fdatasync", "EIO", 3);
+    // Opened, begun, started: the fourth line is the end.
+    let mut args = failing(dir.path(), "fdatasync", "EIO", 4);
     args.push(env!("CARGO_BIN_EXE_golive").to_owned());
     args.extend(["rehearse", "night.toml", "--session", "night"].map(str::to_owned));
     let args: Vec<&str> = args.iter().map(String::as_str).collect();

@@ -151,9 +151,11 @@ impl Pty {
     /// Changes the size of the terminal.
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let number = |n| NonZeroU16::new(n).unwrap();
+        // Locked over both: what is drawn for the new size must not be read at the old one.
+        let mut seen = self.seen.lock().unwrap();
+        seen.terminal.screen_mut().set_size(number(rows), number(columns));
         self.master.as_ref().unwrap().resize(size).unwrap();
-        let size = |n| NonZeroU16::new(n).unwrap();
-        self.seen.lock().unwrap().terminal.screen_mut().set_size(size(rows), size(columns));
     }
 
     /// Forgets what is on the screen, as a terminal does that somebody else has used.
