@@ -32,6 +32,7 @@ pub fn markdown(plan: &Arc<Plan>, entries: &[Entry], verdict: Option<&Verdict>) 
     }
     timeline(&story, &mut to);
     sections::plan_and_actual(&story, &mut to);
+    sections::sent(&story, &mut to);
     sections::decisions(&story, &mut to);
     sections::gates(&story, &mut to);
     sections::health(&story, &mut to);

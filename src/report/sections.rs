@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::base::{Millis, ProbeId, SafeText, StepId, Timestamp, Zone};
 use crate::engine::{Attempt, Event, Health, Item, Part, Place, PlaceEnd, Reading, Status, Track};
 use crate::journal::Verdict;
-use crate::plan::{UndoPlan, Work, signed};
+use crate::plan::{CheckPlan, UndoPlan, VerifyPlan, Work, signed};
 use crate::runbook::UndoStage;
 
 use super::facts::{Told, told, who};
@@ -63,6 +63,46 @@ pub(super) fn plan_and_actual(story: &Story<'_>, to: &mut Document) {
         "Reason",
     ];
     to.table(&head, &rows, "The plan has no step.");
+}
+
+/// What was sent, in the order in which it started, and where to. Captured values are the last
+/// ones; what an attempt's own command was is held by the payload digest in the record.
+pub(super) fn sent(story: &Story<'_>, to: &mut Document) {
+    let rows = story.facts().filter_map(|(at, fact)| {
+        let Event::AttemptStarted { key, places, .. } = &fact.event else { return None };
+        let step = story.plan.step(&key.step)?;
+        let undo = match &step.undo {
+            UndoPlan::Undo(undo) => Some(undo),
+            UndoPlan::None | UndoPlan::Irreversible(_) => None,
+        };
+        let verify = |verify: Option<&VerifyPlan>| match &verify?.check {
+            CheckPlan::Run(text) => Some(story.state.filled(text)),
+            CheckPlan::Probe(_) => None,
+        };
+        let work = |work: &Work| match work {
+            Work::Run(text) | Work::Local(text) => Some(story.state.filled(text)),
+            Work::Notify { text, .. } => Some(format!("tell: {}", story.state.filled(text))),
+            Work::Manual(_) | Work::Gate(_) | Work::Soak(_) => None,
+        };
+        let (part, command) = match key.part {
+            Part::Action => ("", work(&step.work)),
+            Part::Verify => (" verification", verify(step.verify.as_ref())),
+            Part::Undo => (" undo", undo.and_then(|undo| work(&undo.work))),
+            Part::UndoVerify => {
+                (" undo verification", verify(undo.and_then(|undo| undo.verify.as_ref())))
+            }
+        };
+        let places: Vec<_> = places.iter().map(|place| md(&place.to_string())).collect();
+        Some(vec![
+            story.plan.zone.time(at),
+            format!("{}{part}, attempt {}", md(key.step.as_str()), key.attempt),
+            places.join(", "),
+            md(command?.trim_end()),
+        ])
+    });
+    let rows: Vec<_> = rows.collect();
+    to.heading(2, "What was sent");
+    to.table(&["Time", "What", "Where", "Command"], &rows, "Nothing was sent.");
 }
 
 fn difference(planned: Millis, actual: Millis) -> i64 {
