@@ -18,4 +18,4 @@ case " $* " in
   *" --golive "*) ;;
   *) (cd "$here/../.." && cargo build --release --locked) ;;
 esac
-exec python3 "$here/bench.py" "$@"
+PYTHONDONTWRITEBYTECODE=1 exec python3 "$here/bench.py" "$@"
