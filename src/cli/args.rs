@@ -221,7 +221,7 @@ pub(super) struct Guard {
     #[arg(long, value_name = "NAME")]
     pub environment: Option<String>,
     /// A name for the session, in place of one made from the time
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = session_name)]
     pub session: Option<SessionId>,
 }
 
@@ -528,6 +528,14 @@ fn variable(text: &str) -> Result<(VarName, String), String> {
     let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
     let name = name.parse().map_err(|error| format!("{error}"))?;
     Ok((name, value.to_owned()))
+}
+
+/// A name for a session. `last` means another thing wherever sessions are named.
+fn session_name(text: &str) -> Result<SessionId, String> {
+    if text == "last" {
+        return Err("`last` is the last session, whatever its name: choose another".to_owned());
+    }
+    text.parse().map_err(|error: crate::base::InvalidId| error.to_string())
 }
 
 fn kind(text: &str) -> Result<RunKind, String> {

@@ -1,5 +1,6 @@
 //! `golive check`: every problem of every file at once.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -14,8 +15,11 @@ use super::args::{CheckArgs, CheckFormat, Deny};
 use super::exit::Exit;
 use super::input;
 use super::message::Failure;
-use super::problems::{Sources, report};
+use super::problems::{Sources, report_all};
 use super::screen::{Ink, Screen};
+
+/// So much of a file is looked at to tell what it is; the loader takes less.
+const LOOKED_AT: u64 = 8 << 20;
 
 /// What is wrong with a set of files.
 #[derive(Debug, Default)]
@@ -44,7 +48,9 @@ impl Found {
     fn file(&mut self, path: &Path, options: &Options) {
         let name = path.display().to_string();
         self.files.push(name.clone());
-        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let mut text = String::new();
+        let file = std::fs::File::open(path).map(|file| file.take(LOOKED_AT));
+        file.and_then(|mut file| file.read_to_string(&mut text)).ok(); // Told below.
         if is_inventory(&text) {
             let source = SourceFile::new(&name, &text);
             let (_, problems) = check_inventory(&source);
@@ -122,9 +128,8 @@ fn pretty(value: &Value) -> String {
 }
 
 fn human(screen: Screen, found: &Found) -> String {
-    let one = |problem| report(screen, problem, &found.sources, screen.color);
-    let reports: Vec<_> = found.problems.iter().map(one).collect();
-    reports.join("\n")
+    report_all(screen, &found.problems.iter().collect::<Vec<_>>(), &found.sources, screen.color)
+        .join("\n")
 }
 
 fn summary(screen: Screen, found: &Found, denied: bool) -> String {

@@ -10,7 +10,7 @@ use crate::session::{Inputs, InputsError, Store};
 use super::args::{Common, Extra};
 use super::exit::Exit;
 use super::message::Failure;
-use super::problems::{Sources, report};
+use super::problems::{Sources, report_all};
 use super::screen::Screen;
 
 /// What the command line adds to a runbook.
@@ -55,8 +55,10 @@ pub(super) fn plan(
 
 fn tell_errors(screen: Screen, checked: &Checked) {
     let sources: &Sources = &checked.sources;
-    for problem in checked.errors() {
-        screen.complain(&report(screen, problem, sources, screen.error_color));
+    for text in
+        report_all(screen, &checked.errors().collect::<Vec<_>>(), sources, screen.error_color)
+    {
+        screen.complain(&text);
     }
 }
 

@@ -5,10 +5,18 @@ use std::fmt;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
 
-use crate::base::SafeText;
+use crate::base::{SafeText, cells};
 use crate::runbook::{Problem, Severity, SourceFile, line_col};
 
 use super::screen::Screen;
+
+/// A longer line is not drawn whole.
+const LINE_BYTES_DRAWN: usize = 2_000;
+/// Of a line that is not drawn whole, so many characters before and after the place are.
+const BESIDE: usize = 60;
+
+/// So many problems are shown with their lines: nobody reads more before mending some.
+const DRAWN_MAX: usize = 100;
 
 /// Every text that a problem can point into, by name.
 pub(super) type Sources = BTreeMap<String, SourceFile>;
@@ -103,8 +111,28 @@ impl Diagnostic for Elsewhere {
     }
 }
 
+/// All problems: the first with their lines, what follows many of them with a line each.
+pub(super) fn report_all(
+    screen: Screen,
+    problems: &[&Problem],
+    sources: &Sources,
+    color: bool,
+) -> Vec<String> {
+    let one = |(nth, problem): (usize, &&Problem)| {
+        if nth < DRAWN_MAX {
+            report(screen, problem, sources, color)
+        } else {
+            one_line(problem, sources) + "\n"
+        }
+    };
+    problems.iter().enumerate().map(one).collect()
+}
+
 /// One problem, with its lines.
-pub(super) fn report(screen: Screen, problem: &Problem, sources: &Sources, color: bool) -> String {
+fn report(screen: Screen, problem: &Problem, sources: &Sources, color: bool) -> String {
+    if is_wide(problem, sources) {
+        return beside(problem, sources);
+    }
     let theme = match (screen.ascii, color) {
         (true, true) => GraphicalTheme::ascii(),
         (true, false) => GraphicalTheme {
@@ -145,8 +173,42 @@ pub(super) fn one_line(problem: &Problem, sources: &Sources) -> String {
     format!("{file}:{line}:{column}: {word} {code} {name}: {}", problem.message)
 }
 
+/// Whether a line that would be shown is too wide to be drawn with marks under it.
+fn is_wide(problem: &Problem, sources: &Sources) -> bool {
+    let labels = std::iter::once(&problem.at).chain(&problem.also);
+    labels.map(|label| &label.place).any(|place| {
+        let text = sources.get(&place.source).map_or("", |source| source.text.as_str());
+        let (from, _) = line_col(text, place.start);
+        let (to, _) = line_col(text, place.end);
+        let shown = text.split('\n').skip(from.saturating_sub(2)).take(to + 3 - from.min(to));
+        shown.into_iter().any(|line| line.len() > LINE_BYTES_DRAWN)
+    })
+}
+
+/// The problem with what stands right beside its place, for lines that nobody can draw.
+fn beside(problem: &Problem, sources: &Sources) -> String {
+    let place = &problem.at.place;
+    let text = sources.get(&place.source).map_or("", |source| source.text.as_str());
+    let start = text.floor_char_boundary(place.start);
+    let (before, after) = text.split_at(start);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let skipped = line.chars().count().saturating_sub(BESIDE);
+    let before: String = line.chars().skip(skipped).collect();
+    let after: String = after.chars().take_while(|c| *c != '\n').take(BESIDE).collect();
+    let (before, after) = (safe_source(&before), safe_source(&after));
+    let mark = " ".repeat(cells(&before));
+    let mut said = format!("{}\n  {before}{after}\n  {mark}^ here\n", one_line(problem, sources));
+    if let Some(help) = &problem.help {
+        said.extend(["  help: ", help, "\n"]);
+    }
+    said
+}
+
 /// `text` with as many bytes, and none that acts on a terminal.
 fn safe_source(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t')) {
+        return text.to_owned(); // Most are; and a file may have thousands of problems.
+    }
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         let mut buffer = [0; 4];
@@ -185,6 +247,19 @@ mod tests {
         let line = "shop.toml:2:6: error G015 unknown-name: there is no host `web9`";
         assert_eq!(one_line(&problem, &sources), line);
         insta::assert_snapshot!(report(Screen::plain(), &problem, &sources, false));
+    }
+
+    #[test]
+    fn a_line_of_any_width_is_told() {
+        let text = format!("a = 1\nb = {}x\u{1b}[2J\n", "[".repeat(200_000));
+        let wide = SourceFile::new("wide.toml", &text);
+        let place = wide.place(&(200_009..200_011));
+        let sources = [(wide.name.clone(), wide)].into();
+        let problem = Problem::new(Code::UnknownName, place, "no").help("leave it out");
+        let told = report(Screen::plain(), &problem, &sources, false);
+        assert!(told.starts_with("wide.toml:2:200004: error G015 unknown-name: no\n"), "{told}");
+        assert!(told.contains("[x?[2J\n") && told.ends_with("^ here\n  help: leave it out\n"));
+        assert!(told.len() < 400, "{told}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -95,6 +95,12 @@ impl Store {
             .mode(0o700)
             .create(&dir)
             .map_err(|source| io("create", source))?;
+        let meta = fs::metadata(&dir).map_err(|source| io("read", source))?;
+        let (owner, mode) = (meta.uid(), meta.mode());
+        if owner != rustix::process::geteuid().as_raw() || mode & 0o022 != 0 {
+            let why = "others may write in it, and so change the record: give it to yourself alone";
+            return Err(io("trust", io::Error::new(io::ErrorKind::PermissionDenied, why)));
+        }
         // Two processes may try at the same moment.
         let probe = dir.join(format!(".writable-{}", std::process::id()));
         let mut options = fs::OpenOptions::new();
@@ -133,6 +139,9 @@ impl Store {
 
     /// The session that `name` means: an id, a unique prefix of one, or `last`.
     pub fn find(&self, name: &str) -> Result<Found, StoreError> {
+        if name.is_empty() {
+            return Err(StoreError::NotFound(SafeText::default())); // Not the start of every name.
+        }
         let mut all = self.all()?;
         if name == "last" {
             return all.pop().ok_or_else(|| StoreError::Empty(self.sessions_dir()));

@@ -4,6 +4,7 @@
 //! The failure is the kernel's, on the n-th system call on the journal (`strace`'s fault
 //! injection). What the steps wrote into a ledger says what really ran.
 
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -150,4 +151,60 @@ fn the_console_says_what_ended_and_is_in_no_record() {
     assert_eq!(golive.wait().exit_code(), 1, "{}", golive.screen());
     assert!(golive.screen().contains("nothing could be recorded"), "{}", golive.screen());
     assert_eq!(ledger(dir.path()), ["start one", "end one"]);
+}
+
+fn run_with(dir: &Path, shell: &str) -> Output {
+    std::fs::write(dir.join("night.toml"), runbook()).unwrap();
+    let program = env!("CARGO_BIN_EXE_golive");
+    let run = format!("{shell} exec {program} run night.toml --session night --confirm change");
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(run);
+    golive(dir, command, &[])
+}
+
+fn all_below(dir: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all_below(&path, found);
+        }
+        found.push(path);
+    }
+}
+
+#[test]
+fn all_that_is_kept_is_its_owners_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = run_with(dir.path(), "umask 0;");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let state = dir.path().join("state");
+    let mut found = vec![state.clone()];
+    all_below(&state, &mut found);
+    assert!(found.len() > 6, "{found:?}");
+    for path in found {
+        let mode = path.symlink_metadata().unwrap().permissions().mode() & 0o777;
+        let right = if path.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode, right, "{}", path.display());
+    }
+}
+
+#[test]
+fn nothing_is_kept_where_others_may_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let sessions = dir.path().join("state/sessions");
+    std::fs::create_dir_all(&sessions).unwrap();
+    std::fs::set_permissions(&sessions, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let output = run_with(dir.path(), "");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("others may write in it"), "{said}");
+    // Nor where somebody put a way to another place.
+    std::fs::set_permissions(&sessions, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let elsewhere = dir.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    symlink(&elsewhere, sessions.join("night")).unwrap();
+    let output = run_with(dir.path(), "");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
+    assert!(ledger(dir.path()).is_empty(), "nothing ran");
 }

@@ -36,6 +36,8 @@ mod known_hosts;
 #[cfg(test)]
 mod night;
 #[cfg(test)]
+mod nonsense;
+#[cfg(test)]
 mod plan;
 #[cfg(test)]
 mod plans;

@@ -314,6 +314,17 @@ gate = { healthy = ["*"] }
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_long_for_a_line_is_refused_and_the_record_goes_on() {
+    let night = night(THREE);
+    let text = "x".repeat(golive::journal::LINE_BYTES_MAX + 1);
+    let error = night.ask(Command::Note { step: None, text }).await.unwrap_err();
+    assert!(matches!(error, SubmitError::NotRecorded(_)), "{error}");
+    assert_eq!(night.handle.view().not_recorded, None);
+    night.ask(Command::Begin).await.unwrap();
+    assert_eq!(replayed(&night.found), *night.handle.view().state);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn changed_pinned_files_are_not_resumed() {
     let night = night(THREE);
     let (_dir, found) = night.vanish().await;

@@ -147,7 +147,13 @@ impl Printer {
         if !self.mute {
             let line = format!("{line}\n");
             let written = if self.json { self.screen.data(&line) } else { self.screen.text(&line) };
-            self.mute = written.is_err();
+            if let Err(failure) = written {
+                self.mute = true;
+                // A reader that went away does not want to hear of it; a full disk has to be told.
+                for line in failure.lines() {
+                    self.screen.complain(&line);
+                }
+            }
         }
     }
 }
