@@ -1,6 +1,7 @@
 //! What is due by itself: ends to draw conclusions from, limits, soaks, retries, the next item of
 //! a rollback, steps that start on their own.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::base::{Millis, ProbeId, SafeText, StepId, Timestamp, VarName};
@@ -343,7 +344,11 @@ impl State {
     /// Whether a step's `when` holds; true where it has none.
     pub(super) fn wanted(&self, plan: &StepPlan) -> Result<bool, Refusal> {
         let Some(when) = &plan.when else { return Ok(true) };
-        crate::plan::holds(when, &self.plan.vars, &self.captures)
+        let mut vars = Cow::Borrowed(&self.plan.vars);
+        if let Some(each) = &plan.each {
+            vars.to_mut().insert(each.name.clone(), each.value.clone());
+        }
+        crate::plan::holds(when, &vars, &self.captures)
             .map_err(|why| Refusal::When { step: plan.id.clone(), why })
     }
 

@@ -241,6 +241,23 @@ impl<'a> Compiler<'a> {
         phase: Option<&Phase>,
         needs: &BTreeMap<&StepId, Vec<&StepId>>,
     ) -> StepPlan {
+        let whole = Arc::clone(&self.vars);
+        if let Some(each) = &step.each {
+            let mut vars = (*whole).clone();
+            vars.insert(each.name.clone(), each.value.clone());
+            self.vars = Arc::new(vars);
+        }
+        let plan = self.step_with_vars(step, phase, needs);
+        self.vars = whole;
+        plan
+    }
+
+    fn step_with_vars(
+        &mut self,
+        step: &Step,
+        phase: Option<&Phase>,
+        needs: &BTreeMap<&StepId, Vec<&StepId>>,
+    ) -> StepPlan {
         let (floor, because) = if phase.is_some() { step.floor() } else { step.rollback_floor() };
         let raised = step.class.filter(|class| *class > floor);
         let part = format!("step `{}`", step.id);
@@ -279,12 +296,14 @@ impl<'a> Compiler<'a> {
             r#become: step.r#become,
             skippable: step.skippable,
             stage: step.stage,
+            each: step.each.clone(),
             work,
         }
     }
 
     fn env(&mut self, step: &Step, part: &str) -> BTreeMap<String, Text> {
         let mut env = self.env.clone();
+        env.extend(step.each.iter().map(|each| (env_name(&each.name), Text::literal(&each.value))));
         for (name, value) in &step.env {
             env.insert(name.clone(), self.text(part, value, Quoting::Plain));
         }

@@ -6,7 +6,7 @@ use crate::base::{
     Digest, HostId, Millis, PhaseId, ProbeId, RoleId, RunbookId, SafeText, StepId, VarName, Zone,
 };
 use crate::runbook::{
-    Channel, Class, Expect, Gate, Host, InFlight, Manual, Probe, Retry, Role, Soak, Stage,
+    Channel, Class, Each, Expect, Gate, Host, InFlight, Manual, Probe, Retry, Role, Soak, Stage,
     Strategy, UndoStage, Window,
 };
 
@@ -155,6 +155,8 @@ pub struct StepPlan {
     pub skippable: bool,
     /// The stage of the rollback it belongs to, for a rollback's own steps.
     pub stage: Option<UndoStage>,
+    /// The value that it is for, if it is one of the steps that a `for_each` makes.
+    pub each: Option<Each>,
 }
 
 /// What a step does.

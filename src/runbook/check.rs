@@ -1,12 +1,13 @@
 //! What can only be seen with the whole runbook in view: names, order, templates, limits.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::{GroupId, HostId, Millis, StepId, VarName};
 
 use super::code::Code;
 use super::load::Joined;
-use super::model::{Action, Class, Step, UndoSource};
+use super::model::{Action, Class, Each, Step, UndoSource};
 use super::order::{ancestors, circle};
 use super::problem::{Place, Problem, part_of_string};
 use super::reader::{At, Kind, Scope, TemplateUse};
@@ -68,6 +69,9 @@ fn duplicates(joined: &mut Joined<'_>) {
             continue;
         };
         let Some(other) = first.get(&(*kind, stem)) else { continue };
+        if other == place {
+            continue; // A step with `for_each` and one of its steps: only the latter run.
+        }
         let message = format!("transcripts of `{name}` and of `{stem}` could share a name");
         let problem = Problem::new(Code::Duplicate, (*place).clone(), &message);
         let problem = problem.also((*other).clone(), "the other step");
@@ -83,7 +87,15 @@ fn unknown_names(joined: &mut Joined<'_>, draft: &Draft) {
             Kind::Host | Kind::Group if !joined.known_hosts => continue,
             Kind::Host => joined.checked.inventory.hosts.keys().map(HostId::as_str).collect(),
             Kind::Group => joined.checked.inventory.groups.keys().map(GroupId::as_str).collect(),
-            Kind::Step => draft.runbook.forward().map(|step| step.id.as_str()).collect(),
+            Kind::Step => {
+                let forward: BTreeSet<_> = draft.runbook.forward().map(|step| &step.id).collect();
+                let stems = draft
+                    .series
+                    .iter()
+                    .filter(|(_, steps)| steps.iter().any(|step| forward.contains(step)));
+                let stems = stems.map(|(stem, _)| stem.as_str());
+                forward.iter().map(|id| id.as_str()).chain(stems).collect()
+            }
             Kind::Phase | Kind::Probe | Kind::Role | Kind::Channel => {
                 let defined = joined.reading.defined.iter().filter(|(of, _)| of == kind);
                 defined.map(|(_, name)| name.value.as_str()).collect()
@@ -193,6 +205,10 @@ fn contradictions(joined: &Joined<'_>, draft: &Draft, step: &Step) -> Vec<Proble
     if step.read_only && step.point_of_no_return {
         add("read_only", "a point of no return changes something", "remove one of the two");
     }
+    if !step.capture.is_empty() && step.each.is_some() {
+        let message = "every step of a `for_each` would capture the same value anew";
+        add("capture", message, "capture it in a step of its own");
+    }
     if !step.capture.is_empty() && step.on.len() > 1 {
         let message =
             format!("a value has to come from one host; this step runs on {}", step.on.len());
@@ -257,6 +273,13 @@ fn captures(joined: &mut Joined<'_>, draft: &Draft) {
         for name in step.capture.keys() {
             let place = joined.reading.places.step(&step.id, "capture");
             if let Some(other) = origin.insert(name, &step.id) {
+                if draft
+                    .series
+                    .stem(other)
+                    .is_some_and(|of| draft.series.stem(&step.id) == Some(of))
+                {
+                    continue;
+                }
                 let message = format!("`{name}` is captured by step `{other}` too");
                 let also = joined.reading.places.step(other, "capture");
                 let problem = Problem::new(Code::Duplicate, place, &message);
@@ -268,6 +291,23 @@ fn captures(joined: &mut Joined<'_>, draft: &Draft) {
                 problems.push(problem.help("give them two names"));
             }
         }
+    }
+    for step in draft.steps() {
+        let Some(Each { name, number: 1, .. }) = &step.each else { continue };
+        let place = joined.reading.places.step(&step.id, "for_each");
+        let upper = name.as_str().to_uppercase();
+        let var = draft.vars.iter().find(|(var, _)| var.as_str().to_uppercase() == upper);
+        let (what, also) = match (var, origin.get(name)) {
+            (Some((var, at)), _) => (format!("variable `{var}`"), at.place.clone()),
+            (None, Some(step)) => {
+                let also = joined.reading.places.step(step, "capture");
+                (format!("value that step `{step}` captures"), also)
+            }
+            (None, None) => continue,
+        };
+        let message = format!("`for_each` gives values to `{name}`, which is the {what} already");
+        let problem = Problem::new(Code::Duplicate, place, &message).also(also, "first here");
+        problems.push(problem.help("give them two names"));
     }
     let mut upper: BTreeMap<String, &VarName> = BTreeMap::new();
     for (name, at) in &draft.vars {
@@ -334,16 +374,25 @@ impl Templates<'_> {
     fn rendered(&self, used: &TemplateUse) -> Option<Problem> {
         let text = &used.text.value;
         let pending = self.captured.values().map(|(name, _)| (*name).clone()).collect();
+        let vars = self.vars_of(used);
         let error = if let Some(quoting) = used.quoting {
-            template::render(text, &self.vars, &pending, quoting).err()?
+            template::render(text, &vars, &pending, quoting).err()?
         } else {
             let names = template::expression_variables(text).ok()?;
             if names.iter().any(|name| self.captured.contains_key(name.as_str())) {
                 return None;
             }
-            template::holds(text, &self.vars).err()?
+            template::holds(text, &vars).err()?
         };
         Some(self.failure(used, &error))
+    }
+
+    /// The variables of a template: those of the runbook, and the one of its step's `for_each`.
+    fn vars_of(&self, used: &TemplateUse) -> Cow<'_, BTreeMap<VarName, String>> {
+        let Some(each) = &used.each else { return Cow::Borrowed(&self.vars) };
+        let mut vars = self.vars.clone();
+        vars.insert(each.name.clone(), each.value.clone());
+        Cow::Owned(vars)
     }
 
     fn place(&self, used: &TemplateUse, range: &std::ops::Range<usize>) -> Place {
@@ -374,7 +423,8 @@ impl Templates<'_> {
 
     /// A problem if `name` cannot have a value where it is used.
     fn name(&self, used: &TemplateUse, name: &str) -> Option<Problem> {
-        if self.vars.keys().any(|var| var.as_str() == name) {
+        let own = used.each.as_ref().map(|each| each.name.as_str());
+        if own == Some(name) || self.vars.keys().any(|var| var.as_str() == name) {
             return None;
         }
         let text = &used.text.value;
@@ -386,7 +436,7 @@ impl Templates<'_> {
             uses.first().map_or_else(|| used.text.place.clone(), |range| self.place(used, range));
         let Some((_, origin)) = self.captured.get(name) else {
             let known = self.vars.keys().map(VarName::as_str).chain(self.captured.keys().copied());
-            let known: Vec<_> = known.collect();
+            let known: Vec<_> = known.chain(own).collect();
             let otherwise = format!("add `{name} = \"…\"` under [vars]");
             let help = suggest::nearest(name, known.iter().copied())
                 .map_or(otherwise, |near| format!("did you mean `{near}`?"));

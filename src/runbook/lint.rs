@@ -7,7 +7,9 @@ use crate::base::HostId;
 
 use super::code::Code;
 use super::load::Joined;
-use super::model::{Action, Class, Extract, Phase, Runbook, Source, Step, UndoSource, UndoStage};
+use super::model::{
+    Action, Class, Each, Extract, Phase, Runbook, Source, Step, UndoSource, UndoStage,
+};
 use super::problem::{Place, Problem, part_of_string};
 use super::reader::{Kind, Places, Reading};
 use super::shape::Draft;
@@ -27,6 +29,7 @@ pub(super) fn lint(joined: &mut Joined<'_>, draft: &Draft) {
     lints.way_back(&mut found);
     lints.parts(&mut found);
     lints.unused(&mut found);
+    lints.same_for_each(&mut found);
     lints.commands(&mut found);
     lints.whole(&mut found);
     joined.reading.problems.extend(found);
@@ -245,6 +248,29 @@ impl<'a> Lints<'a> {
             if !self.uses_variable(name.as_str()) {
                 let message = format!("variable `{name}` is never used");
                 found.push(warning(Code::Unused, at.place.clone(), &message, "remove it"));
+            }
+        }
+    }
+
+    /// A `for_each` whose value no step of it uses.
+    fn same_for_each(&self, found: &mut Vec<Problem>) {
+        for step in self.draft.steps() {
+            let Some(each @ Each { number: 1, name, .. }) = &step.each else { continue };
+            let env = format!("GL_{}", name.as_str().to_uppercase());
+            let in_templates = self.joined.reading.templates.iter().any(|used| {
+                let text = used.text.value.as_str();
+                used.each.as_ref() == Some(each)
+                    && match used.quoting {
+                        Some(_) => !template::uses(text, name.as_str()).is_empty(),
+                        None => !template::expression_uses(text, name.as_str()).is_empty(),
+                    }
+            });
+            let command = self.command(step).is_some_and(|(_, command)| command.contains(&env));
+            if !in_templates && !command {
+                let message = format!("variable `{name}` is never used: all its steps do the same");
+                let place = self.places().step(&step.id, "for_each");
+                let help = format!("write `{{{{ {name} }}}}` where the steps differ");
+                found.push(warning(Code::Unused, place, &message, &help));
             }
         }
     }

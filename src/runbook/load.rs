@@ -293,7 +293,11 @@ impl Joined<'_> {
 
     fn finish(self, mut draft: Draft) -> Checked {
         let Self { reading, mut checked, .. } = self;
-        checked.problems = sorted(reading.problems, &reading.source.name);
+        let mut problems = reading.problems;
+        for problem in &mut problems {
+            draft.series.say(problem);
+        }
+        checked.problems = sorted(problems, &reading.source.name);
         checked.places = reading.places;
         if let InventorySource::Inline(inventory) = &mut draft.runbook.inventory {
             inventory.clone_from(&checked.inventory);

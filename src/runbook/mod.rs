@@ -19,6 +19,7 @@ mod order;
 mod problem;
 mod reader;
 mod shape;
+mod shape_each;
 mod shape_hosts;
 mod shape_probe;
 mod shape_step;

@@ -231,6 +231,21 @@ pub struct Step {
     pub skippable: bool,
     /// The stage of a rollback, for steps of `rollback.before` and `rollback.after`.
     pub stage: Option<UndoStage>,
+    /// The value that it is for, if it is one of the steps that a `for_each` makes.
+    pub each: Option<Each>,
+}
+
+/// One of the steps that a `for_each` makes: the same step with its own value of a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Each {
+    /// The step as written: `shift` of `shift.1`.
+    pub of: StepId,
+    /// Its place in the list of values, from 1.
+    pub number: usize,
+    /// The variable.
+    pub name: VarName,
+    /// Its value in this step.
+    pub value: String,
 }
 
 /// What a step does. Commands are templates.

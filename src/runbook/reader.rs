@@ -9,6 +9,7 @@ use toml::de::{DeInteger, DeTable, DeValue};
 use crate::base::{InvalidId, Millis, SafeText, StepId};
 
 use super::code::Code;
+use super::model::Each;
 use super::problem::{Place, Problem, SourceFile};
 use super::suggest;
 use super::template::Quoting;
@@ -67,6 +68,8 @@ pub(super) struct TemplateUse {
     pub(super) scope: Scope,
     /// None for the expression of a `when`.
     pub(super) quoting: Option<Quoting>,
+    /// The value of the step's `for_each`, for a template of such a step.
+    pub(super) each: Option<Each>,
 }
 
 /// Where the parts of a runbook are written, for problems that are found later.
@@ -113,6 +116,8 @@ pub(super) struct Reading<'s> {
     pub(super) defined: Vec<(Kind, At<String>)>,
     pub(super) used: Vec<(Kind, At<String>)>,
     pub(super) templates: Vec<TemplateUse>,
+    /// The value of `for_each` that the step is being read for.
+    pub(super) each: Option<Each>,
 }
 
 /// A key with its value.
@@ -161,6 +166,7 @@ impl<'s> Reading<'s> {
             defined: Vec::new(),
             used: Vec::new(),
             templates: Vec::new(),
+            each: None,
         }
     }
 
@@ -317,6 +323,17 @@ impl<'s> Reading<'s> {
         array.iter().map(|value| Item { key: item.key, key_span: item.key_span, value }).collect()
     }
 
+    /// Notes a template, or the expression of a `when`.
+    pub(super) fn uses_template(
+        &mut self,
+        text: At<String>,
+        scope: &Scope,
+        quoting: Option<Quoting>,
+    ) {
+        let (scope, each) = (scope.clone(), self.each.clone());
+        self.templates.push(TemplateUse { text, scope, quoting, each });
+    }
+
     /// A list of strings; a single string counts as a list of one.
     pub(super) fn texts(&mut self, item: &Item<'_>) -> Vec<At<String>> {
         let items = if item.is_text() { vec![*item] } else { self.list(item, "strings") };
@@ -464,7 +481,12 @@ impl<'t> Table<'t> {
 
     /// The value of `key`, without asking for it.
     pub(super) fn peek(&self, key: &str) -> Option<Item<'t>> {
-        let (key, value) = self.keys.get_key_value(key)?;
+        Self::peek_in(self.keys, key)
+    }
+
+    /// The same for a table that is not being read yet.
+    pub(super) fn peek_in(table: &'t DeTable<'t>, key: &str) -> Option<Item<'t>> {
+        let (key, value) = table.get_key_value(key)?;
         Some(entry(key, value))
     }
 
@@ -540,7 +562,6 @@ const LATER: &[(&str, &[&str])] = &[
     (
         "a step",
         &[
-            "for_each",
             "upload",
             "download",
             "http",

@@ -14,10 +14,11 @@ use super::model::{
     Stage, Strategy, Window,
 };
 use super::problem::SourceFile;
-use super::reader::{At, Item, Kind, Reading, Scope, Table, TemplateUse, whole};
+use super::reader::{At, Item, Kind, Reading, Scope, Table, whole};
+use super::shape_each::{self, Series};
 use super::shape_hosts::{self, RawInventory};
 use super::shape_probe;
-use super::shape_step::{self, Role as StepRole, Targets};
+use super::shape_step::{Role as StepRole, Targets};
 use super::suggest;
 use super::template::Quoting;
 
@@ -36,6 +37,8 @@ pub(super) struct Draft {
     pub(super) environment: Option<At<SafeText>>,
     /// Where the variables are written.
     pub(super) vars: BTreeMap<VarName, At<()>>,
+    /// The steps with `for_each`.
+    pub(super) series: Series,
 }
 
 /// What the reading of steps has to know and to collect.
@@ -45,6 +48,7 @@ pub(super) struct Context {
     pub(super) probes: Vec<ProbeId>,
     pub(super) targets: Vec<Targets>,
     pub(super) scripts: Vec<At<String>>,
+    pub(super) series: Series,
     /// Counts steps without a usable name.
     pub(super) nameless: usize,
 }
@@ -74,8 +78,9 @@ pub(super) fn runbook(reading: &mut Reading<'_>, document: &DeTable<'_>) -> Draf
         runbook.rollback = rollback(reading, &mut context, &item).unwrap_or_default();
     }
     top.finish(reading);
-    let Context { targets, scripts, .. } = context;
-    Draft { runbook, targets, scripts, inventory_file, inline, environment, vars }
+    let Context { targets, scripts, series, .. } = context;
+    series.in_needs(&mut runbook);
+    Draft { runbook, targets, scripts, inventory_file, inline, environment, vars, series }
 }
 
 impl Draft {
@@ -186,7 +191,7 @@ pub(super) fn template_item(
 ) -> Option<String> {
     let text = reading.filled(item)?;
     let value = text.value.clone();
-    reading.templates.push(TemplateUse { text, scope: scope.clone(), quoting: Some(quoting) });
+    reading.uses_template(text, scope, Some(quoting));
     Some(value)
 }
 
@@ -444,7 +449,7 @@ fn phase(reading: &mut Reading<'_>, context: &mut Context, item: &Item<'_>) -> O
     let steps = steps.unwrap_or_default();
     let steps = steps
         .iter()
-        .filter_map(|item| shape_step::step(reading, context, item, StepRole::Forward))
+        .flat_map(|item| shape_each::steps(reading, context, item, StepRole::Forward))
         .collect();
     table.finish(reading);
     Some(Phase { id, title, stage, steps })
@@ -459,7 +464,7 @@ fn rollback(reading: &mut Reading<'_>, context: &mut Context, item: &Item<'_>) -
         let items = reading.list(&item, &format!("[[rollback.{key}]] tables"));
         items
             .iter()
-            .filter_map(|item| shape_step::step(reading, context, item, StepRole::Rollback))
+            .flat_map(|item| shape_each::steps(reading, context, item, StepRole::Rollback))
             .collect()
     };
     let before = steps(reading, "before");

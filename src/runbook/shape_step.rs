@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::{ChannelId, Millis, ProbeId, RoleId, SafeText, StepId, VarName};
+use crate::base::{ChannelId, Millis, ProbeId, RoleId, SafeText, VarName};
 
 use super::code::Code;
 use super::model::{
     Action, Breach, Check, Class, Expect, Gate, Manual, Notify, Retry, Soak, Step, Undo,
     UndoSource, UndoStage, Verify,
 };
-use super::reader::{At, Item, Kind, Reading, Scope, Table, TemplateUse};
-use super::shape::{Context, own_name, template, template_item, variable_name};
+use super::reader::{At, Item, Kind, Reading, Scope, Table};
+use super::shape::{Context, template, template_item, variable_name};
+use super::shape_each;
 use super::shape_hosts::{self, Target};
 use super::shape_probe::{Groups, regex};
 use super::template::Quoting;
@@ -41,12 +42,13 @@ pub(super) fn step(
     role: Role,
 ) -> Option<Step> {
     let mut table = Table::open(reading, item, "a step", "step")?;
-    let id = own_name::<StepId>(reading, &mut table, Kind::Step).unwrap_or_else(|| {
+    let id = shape_each::own_id(reading, &mut table).unwrap_or_else(|| {
         context.nameless += 1;
         let name = format!("unnamed-{}", context.nameless);
         table.name_owner(reading, &format!("step {name}"));
         name.parse().expect("it is a name")
     });
+    table.take(reading, "for_each");
     let before = Scope::Before(id.clone());
     let title = template(reading, &mut table, "title", &Scope::Vars, Quoting::Plain);
     let (action, kind) = action(reading, context, &mut table, &before);
@@ -86,6 +88,7 @@ pub(super) fn step(
         r#become: flag(reading, &mut table, "become", false),
         skippable: flag(reading, &mut table, "skippable", true),
         stage: (role == Role::Rollback).then(|| stage(reading, &mut table)).flatten(),
+        each: reading.each.clone(),
         id,
     };
     table.finish(reading);
@@ -203,8 +206,7 @@ fn checklist(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Vec<SafeText> 
     let mut list = Vec::new();
     for text in texts {
         list.push(SafeText::new(&text.value));
-        let quoting = Some(Quoting::Plain);
-        reading.templates.push(TemplateUse { text, scope: Scope::Vars, quoting });
+        reading.uses_template(text, &Scope::Vars, Some(Quoting::Plain));
     }
     list
 }
@@ -273,7 +275,7 @@ fn notify(reading: &mut Reading<'_>, item: &Item<'_>, scope: &Scope) -> Option<N
 fn when(reading: &mut Reading<'_>, table: &mut Table<'_>, scope: &Scope) -> Option<String> {
     let text = table.take(reading, "when").and_then(|item| reading.filled(&item))?;
     let value = text.value.clone();
-    reading.templates.push(TemplateUse { text, scope: scope.clone(), quoting: None });
+    reading.uses_template(text, scope, None);
     Some(value)
 }
 
@@ -483,8 +485,7 @@ fn env(
         }
         let Some(text) = reading.text(&item) else { continue };
         env.insert(item.key.to_owned(), text.value.clone());
-        let quoting = Some(Quoting::Plain);
-        reading.templates.push(TemplateUse { text, scope: scope.clone(), quoting });
+        reading.uses_template(text, scope, Some(Quoting::Plain));
     }
     env
 }

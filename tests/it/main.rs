@@ -26,6 +26,8 @@ mod engine_choices;
 #[cfg(test)]
 mod flood;
 #[cfg(test)]
+mod for_each;
+#[cfg(test)]
 mod histories;
 #[cfg(test)]
 mod hostile;

@@ -132,6 +132,7 @@ impl Night {
 
     async fn step(&mut self, step: &Step) {
         let Action::Run(line) = &step.action else { return };
+        self.values.extend(step.each.iter().map(|each| (each.name.clone(), each.value.clone())));
         let out = self.run_on(&step.on, &self.render(line), &step.expect).await;
         for (name, pattern) in &step.capture {
             let found = regex::Regex::new(pattern).unwrap();

@@ -81,6 +81,8 @@ fn step_json(facts: &Facts<'_>, step: &StepPlan) -> Value {
     json!({
         "id": step.id, "number": facts.plan.number(&step.id), "title": step.title,
         "action": step.work.word(), "text": work_json(&step.work), "on": step.hosts,
+        "for_each": step.each.as_ref().map(|each| json!({ "of": each.of, "number": each.number,
+            "name": each.name, "value": each.value })),
         "needs": step.needs, "when": step.when, "owner": step.owner,
         "class": class_word(step.class), "class_because": step.class_because, "auto": step.auto,
         "estimate": step.estimate, "estimated": step.estimated, "takes": step.takes(),

@@ -1,0 +1,179 @@
+//! `for_each`: one step as written, and one step of the runbook for each of its values.
+
+use std::collections::BTreeMap;
+
+use toml::de::DeValue;
+
+use crate::base::{StepId, VarName};
+
+use super::code::Code;
+use super::model::{Each, Runbook, Step};
+use super::problem::Problem;
+use super::reader::{Item, Kind, Reading, Table};
+use super::shape::{Context, own_name, variable_name};
+use super::shape_step::{self, Role};
+
+/// More values are another kind of tool, as are more steps.
+const VALUES_MAX: usize = 2_000;
+
+/// The steps with `for_each`, each with the steps that it makes, in order.
+#[derive(Debug, Default)]
+pub(super) struct Series {
+    steps: BTreeMap<StepId, Vec<StepId>>,
+    stems: BTreeMap<StepId, StepId>,
+}
+
+impl Series {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&StepId, &Vec<StepId>)> {
+        self.steps.iter()
+    }
+
+    /// The step as written that `step` is one of.
+    pub(super) fn stem(&self, step: &StepId) -> Option<&StepId> {
+        self.stems.get(step)
+    }
+
+    fn add(&mut self, step: &Step) {
+        let Some(each) = &step.each else { return };
+        self.steps.entry(each.of.clone()).or_default().push(step.id.clone());
+        self.stems.insert(step.id.clone(), each.of.clone());
+    }
+
+    /// Whoever needs a step with `for_each` needs all of its steps.
+    pub(super) fn in_needs(&self, runbook: &mut Runbook) {
+        for step in runbook.phases.iter_mut().flat_map(|phase| &mut phase.steps) {
+            let Some(needs) = &mut step.needs else { continue };
+            if needs.iter().any(|need| self.steps.contains_key(need)) {
+                let all = std::mem::take(needs).into_iter();
+                let all = all.map(|need| self.steps.get(&need).cloned().unwrap_or(vec![need]));
+                *needs = all.flatten().collect();
+            }
+        }
+    }
+
+    /// Lets a problem speak of the step as written, so that it is told once, not once a value.
+    pub(super) fn say(&self, problem: &mut Problem) {
+        if self.stems.is_empty() {
+            return;
+        }
+        let labels = problem.also.iter_mut().map(|label| &mut label.text);
+        let texts = labels.chain([&mut problem.message, &mut problem.at.text]);
+        for text in texts.chain(&mut problem.help) {
+            let words = text.split('`').map(|word| {
+                let stem = word.parse().ok().and_then(|id: StepId| self.stems.get(&id));
+                stem.map_or(word, StepId::as_str)
+            });
+            *text = words.collect::<Vec<_>>().join("`");
+        }
+    }
+}
+
+/// Reads a step; one for each value, if it has a `for_each`.
+pub(super) fn steps(
+    reading: &mut Reading<'_>,
+    context: &mut Context,
+    item: &Item<'_>,
+    role: Role,
+) -> Vec<Step> {
+    let each = values(reading, context, item);
+    if each.is_empty() {
+        return shape_step::step(reading, context, item, role).into_iter().collect();
+    }
+    let mut steps: Vec<Step> = Vec::new();
+    for each in each {
+        let first = each.number == 1;
+        reading.each = Some(each);
+        let Some(mut step) = shape_step::step(reading, context, item, role) else { continue };
+        if !first {
+            // In order; a named place to go back to is before all of them.
+            let before = steps.last().map(|before| before.id.clone());
+            step.needs = step.needs.map(|_| before.into_iter().collect());
+            step.checkpoint = None;
+        }
+        context.series.add(&step);
+        steps.push(step);
+    }
+    reading.each = None;
+    steps
+}
+
+/// The values of the step's `for_each`. None if there is no such key, or if the step has no
+/// usable name. A single empty one if the values are no good: the rest is looked at all the same.
+fn values(reading: &mut Reading<'_>, context: &Context, step: &Item<'_>) -> Vec<Each> {
+    let Some(table) = step.raw().as_table() else { return Vec::new() };
+    let written = |key: &str| table.get(key).map(serde_spanned::Spanned::get_ref);
+    let Some(stem) = written("id").and_then(DeValue::as_str) else { return Vec::new() };
+    let Ok(of) = stem.parse::<StepId>() else { return Vec::new() };
+    let Some(item) = Table::peek_in(table, "for_each") else { return Vec::new() };
+    let entries = reading.entries(&item, "one variable and its values");
+    let [entry] = entries.as_slice() else {
+        if item.is_table() {
+            let message = "`for_each` needs exactly one variable";
+            let help = "write for_each = { weight = [5, 25, 50, 100] }";
+            reading.complain(Code::BadValue, &item.span(), message, "", help);
+        }
+        return Vec::new();
+    };
+    let span = entry.key_span.0..entry.key_span.1;
+    let Some(name) = variable_name(reading, entry.key, &span) else { return Vec::new() };
+    let found = list(reading, entry);
+    let steps: usize = context.targets.len() + found.len();
+    let long = format!("{stem}.{}", found.len()).parse::<StepId>().is_err();
+    if steps > VALUES_MAX {
+        let message =
+            format!("{} values make {steps} steps so far; the limit is {VALUES_MAX}", found.len());
+        reading.complain(Code::Limit, &entry.span(), &message, "too many", "split the runbook");
+    } else if long {
+        let message =
+            format!("`{stem}` is too long a name for the steps `{stem}.1`, `{stem}.2`, …");
+        reading.complain(Code::BadName, &entry.span(), &message, "", "choose a shorter `id`");
+    } else if !found.is_empty() {
+        return each(&of, &name, found);
+    }
+    each(&of, &name, vec![String::new()])
+}
+
+fn each(of: &StepId, name: &VarName, values: Vec<String>) -> Vec<Each> {
+    let numbered = (1..).zip(values);
+    numbered
+        .map(|(number, value)| Each { of: of.clone(), number, name: name.clone(), value })
+        .collect()
+}
+
+fn list(reading: &mut Reading<'_>, item: &Item<'_>) -> Vec<String> {
+    let items = reading.list(item, "values");
+    if items.is_empty() && item.raw().is_array() {
+        let message = "a `for_each` without a value makes no step";
+        reading.complain(Code::BadValue, &item.span(), message, "empty", "add values");
+    }
+    let mut values = Vec::new();
+    for item in items {
+        match item.raw() {
+            DeValue::String(_) => values.extend(reading.text(&item).map(|text| text.value)),
+            DeValue::Integer(number) => values.push(number.to_string()),
+            DeValue::Boolean(flag) => values.push(flag.to_string()),
+            DeValue::Float(number) => values.push(number.as_str().to_owned()),
+            DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
+                reading.wrong_type(&item, "a string, a number, true or false");
+            }
+        }
+    }
+    values
+}
+
+/// The name of the step that is being read: its own, or with the number of its value.
+pub(super) fn own_id(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<StepId> {
+    let Some(Each { of, number, .. }) = reading.each.clone() else {
+        return own_name(reading, table, Kind::Step);
+    };
+    if number == 1 {
+        own_name::<StepId>(reading, table, Kind::Step);
+    }
+    let name = format!("{of}.{number}");
+    table.name_owner(reading, &format!("step {name}"));
+    let item = table.take(reading, "id")?;
+    let at = reading.at(name, &item.span());
+    let id = at.value.parse().ok();
+    reading.defined.push((Kind::Step, at));
+    id
+}
