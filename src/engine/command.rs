@@ -45,7 +45,7 @@ pub enum Command {
         which: Which,
         /// The gesture.
         gesture: Gesture,
-        /// Why; has to be there after `unknown`.
+        /// Why; has to be there after `unknown`, unless the step is idempotent.
         reason: Option<SafeText>,
     },
     /// Poll a step's verification again, or for the first time after a failure.

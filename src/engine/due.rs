@@ -192,7 +192,30 @@ impl State {
             vec![Event::Settled { step: step.clone(), part, verdict: Verdict::Succeeded }];
         events.extend(self.all_clear(AlarmId::Silent(step.clone())));
         events.extend(self.all_clear(AlarmId::Step(step.clone())));
+        if part == Part::Action {
+            events.extend(self.warned(step));
+        }
         events
+    }
+
+    /// The alarm about exit statuses that the runbook takes for a warning.
+    fn warned(&self, step: &StepId) -> Option<Event> {
+        let warn = &self.plan.step(step)?.expect.warn;
+        let ends = self.track(step).latest_ends().into_iter();
+        let warned = ends.filter_map(|(place, end)| match &end?.end {
+            End::Exited { code, unmet: None, .. } if warn.contains(code) => {
+                Some(format!("{code} on {place}"))
+            }
+            End::Exited { .. }
+            | End::Signalled { .. }
+            | End::Stopped { .. }
+            | End::NotStarted { .. }
+            | End::Unknown { .. } => None,
+        });
+        let warned: Vec<_> = warned.collect();
+        let text = format!("{step} succeeded with a warning: exit {}", warned.join(", "));
+        let (id, level) = (AlarmId::Step(step.clone()), Level::Caution);
+        (!warned.is_empty()).then(|| Event::AlarmRaised { id, level, text: SafeText::new(&text) })
     }
 
     /// Done, but no longer to be verified or watched: the run goes another way.

@@ -26,6 +26,7 @@ mod event;
 mod health;
 mod job;
 mod limits;
+mod line;
 mod react;
 mod refusal;
 mod start;

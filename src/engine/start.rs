@@ -157,7 +157,7 @@ impl State {
         Ok(Some(Effect::Run(Box::new(Run {
             key: key.clone(),
             places: places.to_vec(),
-            line: resolve(text)?,
+            line: super::line::whole(step, resolve(text)?, |text| resolve(text))?,
             env,
             stdin: match &step.stdin {
                 Some(text) if is_action => Some(resolve(text)?),

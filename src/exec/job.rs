@@ -273,7 +273,7 @@ impl Judge {
             let within = run.poll.map_or(Millis::ZERO, |poll| poll.within);
             return Some(format!("not true within {within}"));
         }
-        if !run.expect.exit.contains(&code) {
+        if !run.expect.exit.contains(&code) && !run.expect.warn.contains(&code) {
             let wanted: Vec<_> = run.expect.exit.iter().map(ToString::to_string).collect();
             return Some(format!("expected exit {}", wanted.join(" or ")));
         }

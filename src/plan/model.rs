@@ -151,6 +151,12 @@ pub struct StepPlan {
     pub stdin: Option<Text>,
     /// Run with the host's `become` prefix.
     pub r#become: bool,
+    /// The folder that its commands run in: its action, its undo and what verifies them.
+    pub dir: Option<Text>,
+    /// The shell that runs its commands, if not `sh`.
+    pub shell: Option<String>,
+    /// Running it twice is the same as running it once: to repeat it needs no reason.
+    pub idempotent: bool,
     /// May the operator skip it?
     pub skippable: bool,
     /// The stage of the rollback it belongs to, for a rollback's own steps.

@@ -16,6 +16,8 @@ use super::shape_hosts::hosts_of;
 use super::suggest;
 use super::template::{self, Quoting, TemplateError};
 
+/// What one variable of the environment can surely hold: a command goes to its shell in one.
+const SHELL_BYTES_MAX: usize = 100 * 1024;
 /// More steps are another kind of tool.
 const STEPS_MAX: usize = 2_000;
 
@@ -204,6 +206,12 @@ fn contradictions(joined: &Joined<'_>, draft: &Draft, step: &Step) -> Vec<Proble
     }
     if step.read_only && step.point_of_no_return {
         add("read_only", "a point of no return changes something", "remove one of the two");
+    }
+    if let (Some(_), Action::Script(path)) = (&step.shell, &step.action)
+        && joined.checked.scripts.get(path).is_some_and(|text| text.len() > SHELL_BYTES_MAX)
+    {
+        let message = format!("`shell` takes scripts of up to {SHELL_BYTES_MAX} bytes");
+        add("shell", &message, "copy the script to the hosts before, and call it in `run`");
     }
     if !step.capture.is_empty() && step.each.is_some() {
         let message = "every step of a `for_each` would capture the same value anew";

@@ -227,6 +227,12 @@ pub struct Step {
     pub stdin: Option<String>,
     /// Run with the host's `become` prefix.
     pub r#become: bool,
+    /// The folder that its commands run in; a template.
+    pub dir: Option<String>,
+    /// The shell that runs its commands, if not `sh`.
+    pub shell: Option<String>,
+    /// Running it twice is the same as running it once.
+    pub idempotent: bool,
     /// May the operator skip it?
     pub skippable: bool,
     /// The stage of a rollback, for steps of `rollback.before` and `rollback.after`.
@@ -325,6 +331,8 @@ pub struct Notify {
 pub struct Expect {
     /// Accepted exit statuses.
     pub exit: BTreeSet<i32>,
+    /// Exit statuses that are accepted and raise a caution.
+    pub warn: BTreeSet<i32>,
     /// A regular expression that standard output has to match.
     pub stdout: Option<String>,
     /// A regular expression that standard error has to match.
@@ -333,7 +341,7 @@ pub struct Expect {
 
 impl Default for Expect {
     fn default() -> Self {
-        Self { exit: BTreeSet::from([0]), stdout: None, stderr: None }
+        Self { exit: BTreeSet::from([0]), warn: BTreeSet::new(), stdout: None, stderr: None }
     }
 }
 

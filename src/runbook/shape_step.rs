@@ -75,7 +75,7 @@ pub(super) fn step(
         estimate: time(reading, &mut table, "estimate"),
         timeout: time(reading, &mut table, "timeout"),
         silence: time(reading, &mut table, "silence"),
-        expect: expect(reading, &mut table),
+        expect: with_warnings(reading, &mut table),
         capture: capture(reading, &mut table),
         retry: retry(reading, &mut table),
         verify: verify(reading, &mut table, &Scope::After(id.clone())),
@@ -86,6 +86,9 @@ pub(super) fn step(
         env: env(reading, &mut table, &before),
         stdin: template(reading, &mut table, "stdin", &before, Quoting::Plain),
         r#become: flag(reading, &mut table, "become", false),
+        dir: dir(reading, &mut table, &before),
+        shell: shell(reading, &mut table),
+        idempotent: flag(reading, &mut table, "idempotent", false),
         skippable: flag(reading, &mut table, "skippable", true),
         stage: (role == Role::Rollback).then(|| stage(reading, &mut table)).flatten(),
         each: reading.each.clone(),
@@ -286,14 +289,62 @@ fn expect(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Expect {
         return expect;
     };
     if let Some(item) = table.take(reading, "exit") {
-        let items = if item.raw().is_array() { reading.list(&item, "numbers") } else { vec![item] };
-        let numbers = items.iter().filter_map(|item| reading.integer(item, 0..256));
-        expect.exit = numbers.filter_map(|number| i32::try_from(number).ok()).collect();
+        expect.exit = statuses(reading, &item);
     }
     expect.stdout = pattern(reading, &mut table, "stdout");
     expect.stderr = pattern(reading, &mut table, "stderr");
     table.finish(reading);
     expect
+}
+
+/// The expectation with the exit statuses that are a warning.
+fn with_warnings(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Expect {
+    let mut expect = expect(reading, table);
+    let Some(item) = table.take(reading, "warn_exit") else { return expect };
+    expect.warn = statuses(reading, &item);
+    if let Some(both) = expect.warn.intersection(&expect.exit).next() {
+        let message = format!("exit status {both} is both a success and a warning");
+        let help = "take it out of `warn_exit`, or out of `expect.exit` (which is [0] by itself)";
+        reading.complain(Code::Contradiction, &item.span(), &message, "", help);
+    }
+    expect
+}
+
+fn statuses(reading: &mut Reading<'_>, item: &Item<'_>) -> BTreeSet<i32> {
+    let items = if item.raw().is_array() { reading.list(item, "numbers") } else { vec![*item] };
+    let numbers = items.iter().filter_map(|item| reading.integer(item, 0..256));
+    numbers.filter_map(|number| i32::try_from(number).ok()).collect()
+}
+
+/// A folder. No shell looks at it, so that a blank in it does no harm and a `~` means nothing.
+fn dir(reading: &mut Reading<'_>, table: &mut Table<'_>, scope: &Scope) -> Option<String> {
+    let item = table.take(reading, "dir")?;
+    let text = template_item(reading, &item, scope, Quoting::Plain)?;
+    if text.starts_with('~') {
+        let message = "`~` does not stand for the home folder here";
+        let help = "a path without `/` in front counts from the home folder: `app` for `~/app`";
+        reading.complain(Code::BadValue, &item.span(), message, "not expanded", help);
+    }
+    Some(text)
+}
+
+/// Shells that read commands as `sh` does: values are quoted for these.
+const SHELLS: [&str; 7] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"];
+
+fn shell(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<String> {
+    let item = table.take(reading, "shell")?;
+    let text = reading.filled(&item)?;
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-');
+    let name = text.value.rsplit('/').next().unwrap_or_default();
+    let whole = text.value.starts_with('/') || !text.value.contains('/');
+    if whole && text.value.chars().all(good) && SHELLS.contains(&name) {
+        return Some(text.value);
+    }
+    let message = format!("`{}` is no shell that reads commands as `sh` does", text.value);
+    let help =
+        format!("one of {}, or its path; anything else is called in `run`", SHELLS.join(", "));
+    reading.complain(Code::BadValue, &item.span(), &message, "unknown shell", &help);
+    None
 }
 
 fn pattern(reading: &mut Reading<'_>, table: &mut Table<'_>, key: &'static str) -> Option<String> {
@@ -491,8 +542,20 @@ fn env(
 }
 
 /// Keys that need a command.
-const OF_COMMANDS: &[&str] =
-    &["read_only", "timeout", "silence", "expect", "capture", "retry", "env", "stdin"];
+const OF_COMMANDS: &[&str] = &[
+    "read_only",
+    "timeout",
+    "silence",
+    "expect",
+    "warn_exit",
+    "capture",
+    "retry",
+    "env",
+    "stdin",
+    "dir",
+    "shell",
+    "idempotent",
+];
 /// Keys that need hosts.
 const OF_HOSTS: &[&str] = &["on", "become"];
 /// Keys that need work which changes something.

@@ -49,6 +49,16 @@ impl Failure {
         track.status == Status::Unknown || track.latest_ends().into_values().any(unknown)
     }
 
+    /// Whether a person has to say why running it again is right.
+    pub(super) fn asks_why(&self, m: &Model<'_>) -> bool {
+        self.is_unknown(m) && !self.is_safe_to_repeat(m)
+    }
+
+    /// Whether the runbook says that running it twice is the same as running it once.
+    fn is_safe_to_repeat(&self, m: &Model<'_>) -> bool {
+        !self.part.is_undo() && m.plan().step(&self.step).is_some_and(|step| step.idempotent)
+    }
+
     /// The command of a retry that needs no reason.
     pub(super) fn retry(&self, which: Which, m: &Model<'_>) -> Command {
         Command::Retry {
@@ -109,7 +119,7 @@ impl Failure {
             what: what.to_owned(),
             takes: takes.to_owned(),
         };
-        if self.is_unknown(m) {
+        if self.asks_why(m) {
             let what = "first write why it is safe, then confirm once more";
             return vec![offer(Action::RetryFailed, "Run it again".to_owned(), what)];
         }
@@ -185,6 +195,9 @@ impl Failure {
         if self.is_unknown(m) {
             rows.say_as("Unknown", text::UNKNOWN_1, Role::Warning);
             rows.say_as("", text::UNKNOWN_2, Role::Title);
+        }
+        if self.is_safe_to_repeat(m) {
+            rows.say_as("Repeat", text::SAFE_TO_REPEAT, Role::Title);
         }
         self.why(rows);
         let started = track.last_action().map(|attempt| attempt.started);

@@ -80,7 +80,7 @@ impl Screen {
     pub(super) fn do_choice(&mut self, m: &Model<'_>) -> Vec<Intent> {
         let Some(Dialog::Failure(dialog)) = self.dialogs.last() else { return Vec::new() };
         let (step, part) = (dialog.step.clone(), dialog.part);
-        let unknown = dialog.is_unknown(m);
+        let asks_why = dialog.asks_why(m);
         let critical = m.plan().step(&step).is_some_and(|step| step.class == Class::Critical);
         let Some(choice) = dialog.choice else {
             self.say(text::CHOOSE_FIRST);
@@ -88,7 +88,7 @@ impl Screen {
         };
         let which = if choice == Action::RetryAll { Which::All } else { Which::Failed };
         if matches!(choice, Action::RetryFailed | Action::RetryAll) {
-            if unknown {
+            if asks_why {
                 self.ask_text(Purpose::RunAgain { step, part, which }, m);
                 return Vec::new();
             }

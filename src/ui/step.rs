@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use crate::base::{HostId, Millis, SafeText, StepId, cells};
-use crate::engine::{Job, Part, PlaceEnd, Status, Track, Verdict};
+use crate::engine::{End, Job, Part, PlaceEnd, Status, Track, Verdict};
 use crate::plan::{CheckPlan, StepPlan, UndoPlan, VerifyPlan, Work};
 use crate::runbook::{Breach, Class, Expect, Soak};
 
@@ -99,6 +99,10 @@ pub(super) fn names(hosts: &[HostId]) -> String {
 fn pass(expect: &Expect) -> String {
     let exits: Vec<String> = expect.exit.iter().map(ToString::to_string).collect();
     let mut all = vec![format!("exit {}", exits.join(" or "))];
+    let warns: Vec<String> = expect.warn.iter().map(ToString::to_string).collect();
+    if !warns.is_empty() {
+        all.push(format!("exit {} with a warning", warns.join(" or ")));
+    }
     all.extend(expect.stdout.iter().map(|out| format!("output matches /{out}/")));
     all.extend(expect.stderr.iter().map(|err| format!("error output matches /{err}/")));
     all.join(", ")
@@ -173,6 +177,11 @@ impl Rows<'_, '_> {
                 self.say("Where", "this machine");
             }
             Some(Work::Manual(_) | Work::Gate(_) | Work::Soak(_)) | None => {}
+        }
+        if matches!(Model::work(step, part), Some(Work::Run(_) | Work::Local(_))) {
+            let dir = step.dir.as_ref().map(|dir| self.m.state.filled(dir));
+            self.say("Folder", &dir.unwrap_or_default());
+            self.say("Shell", step.shell.as_deref().unwrap_or_default());
         }
         for host in hosts {
             if let Some(why) = down.get(host) {
@@ -308,7 +317,7 @@ impl Rows<'_, '_> {
                     let words = format!("ended, NOT RECORDED: {}", end_words(end));
                     (self.theme.mark(Status::Unknown), words, Role::Warning)
                 }
-                None => self.place(end.as_ref(), last.started),
+                None => self.place(&last.key, end.as_ref(), last.started),
             };
             let progress = match end.as_ref().map(|end| &end.end).or(unrecorded) {
                 Some(_) => None,
@@ -334,8 +343,15 @@ impl Rows<'_, '_> {
         format!("  [{}{}] {percent} %", "#".repeat(full), ".".repeat(width - full))
     }
 
+    /// Whether the runbook takes this exit status of an action for a warning.
+    fn warns(&self, key: &crate::engine::Key, code: i32) -> bool {
+        let step = self.m.plan().step(&key.step);
+        key.part == Part::Action && step.is_some_and(|step| step.expect.warn.contains(&code))
+    }
+
     fn place(
         &self,
+        key: &crate::engine::Key,
         end: Option<&PlaceEnd>,
         started: crate::base::Timestamp,
     ) -> (&'static str, String, Role) {
@@ -351,7 +367,9 @@ impl Rows<'_, '_> {
         };
         let spent = end.at.since(started);
         let bytes = end.transcript.map_or(0, |transcript| transcript.bytes);
-        let words = format!("{} after {spent}, {bytes} B", end_words(&end.end));
+        let warned = matches!(&end.end, End::Exited { code, .. } if self.warns(key, *code));
+        let (warning, role) = if warned { (" (a warning)", Role::Caution) } else { ("", role) };
+        let words = format!("{}{warning} after {spent}, {bytes} B", end_words(&end.end));
         (self.theme.mark(status), words, role)
     }
 }

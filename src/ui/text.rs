@@ -133,6 +133,7 @@ pub(super) const CHOOSE_FIRST: &str = "Choose a letter first, then y.";
 pub(super) const TICK_FIRST: &str = "Tick every item of the checklist first.";
 
 // Texts of dialogs.
+pub(super) const SAFE_TO_REPEAT: &str = "safe to repeat: yes, the runbook says (idempotent)";
 pub(super) const UNKNOWN_1: &str = "It may have run. golive does not know.";
 pub(super) const UNKNOWN_2: &str =
     "Look on the host first. Running it again needs a written reason.";

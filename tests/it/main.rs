@@ -36,6 +36,8 @@ mod journal;
 #[cfg(test)]
 mod known_hosts;
 #[cfg(test)]
+mod manner;
+#[cfg(test)]
 mod night;
 #[cfg(test)]
 mod nonsense;

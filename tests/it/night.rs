@@ -319,6 +319,7 @@ fn end(words: &[&str]) -> End {
     };
     match words[0] {
         "ok" => exited(0, None),
+        "warn" => exited(2, None),
         "bad" => exited(3, Some("not an accepted exit status")),
         "signal" => End::Signalled { signal: "KILL".into() },
         "stopped" => End::Stopped { survivors: Some(Vec::new()) },

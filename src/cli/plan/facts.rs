@@ -192,6 +192,21 @@ pub(in crate::cli) fn names<T: ToString>(names: &[T]) -> String {
     names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// What is special about how a step's commands run, each with its word.
+pub(super) fn manner(step: &StepPlan) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    found.extend(step.dir.as_ref().map(|dir| ("folder", dir.shown().to_owned())));
+    found.extend(step.shell.as_ref().map(|shell| ("shell", shell.clone())));
+    let warns: Vec<String> = step.expect.warn.iter().map(ToString::to_string).collect();
+    if !warns.is_empty() {
+        found.push(("warning", format!("exit {}", warns.join(" or "))));
+    }
+    if step.idempotent {
+        found.push(("repeat", "safe".to_owned()));
+    }
+    found
+}
+
 /// The exact command, the instructions or the criteria, line by line and safe to print.
 pub(in crate::cli) fn lines_of(work: &Work) -> Vec<String> {
     let text = match work {

@@ -92,6 +92,8 @@ fn step_json(facts: &Facts<'_>, step: &StepPlan) -> Value {
         "slack": times.map(|times| times.slack),
         "verify": step.verify.as_ref().map(verify),
         "soak": step.soak.as_ref().map(super::facts::soak),
+        "dir": step.dir.as_ref().map(crate::plan::Text::shown), "shell": step.shell,
+        "warn_exit": step.expect.warn, "idempotent": step.idempotent,
         "become": step.r#become, "skippable": step.skippable,
         "point_of_no_return": step.point_of_no_return,
         "undo": undo,

@@ -5,7 +5,7 @@ use crate::cli::args::strategy_name;
 use crate::plan::{StepPlan, UndoPlan, Work};
 
 use super::facts::{
-    Facts, class_word, lines_of, names, place, rag_word, soak, span, stage_word, verify,
+    Facts, class_word, lines_of, manner, names, place, rag_word, soak, span, stage_word, verify,
 };
 
 /// The whole plan.
@@ -84,6 +84,9 @@ fn step_lines(facts: &Facts<'_>, step: &StepPlan) -> Vec<String> {
         lines.extend(text.map(|text| format!("- {name}: {text}")));
     };
     one("needs", facts.unusual_needs(step).then(|| names(&step.needs)));
+    for (word, text) in manner(step) {
+        one(word, Some(text));
+    }
     one("when", step.when.as_ref().map(|when| format!("`{when}`")));
     one("owner", step.owner.as_ref().map(ToString::to_string));
     one("verify", step.verify.as_ref().map(verify));

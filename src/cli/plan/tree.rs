@@ -7,7 +7,7 @@ use crate::plan::{Plan, StepPlan, UndoPlan, Work};
 use crate::runbook::{Class, Stage};
 
 use super::facts::{
-    Facts, class_word, lines_of, names, place, rag_word, soak, span, stage_word, verify,
+    Facts, class_word, lines_of, manner, names, place, rag_word, soak, span, stage_word, verify,
 };
 
 /// Columns before the details of a step.
@@ -119,6 +119,9 @@ fn details(screen: Screen, facts: &Facts<'_>, step: &StepPlan) -> Vec<String> {
     let word = step.work.word();
     let ink = matches!(step.work, Work::Run(_) | Work::Local(_)).then_some(Ink::Cyan);
     one(word, &lines_of(&step.work), ink);
+    for (word, text) in manner(step) {
+        one(word, &[text], None);
+    }
     if let Some(when) = &step.when {
         one("when", std::slice::from_ref(when), None);
     }

@@ -32,8 +32,9 @@ pub(super) fn retry(
     }
     let unknown = track.status == Status::Unknown
         || track.latest_ends().values().flatten().any(|end| end.end.verdict() == Verdict::Unknown);
-    if unknown {
-        // It may have run: only a person who looked can say that once more is right.
+    if unknown && (part.is_undo() || !plan.idempotent) {
+        // It may have run: only a person who looked can say that once more is right, or the
+        // runbook, which says that twice is the same as once.
         need_reason(&reason.cloned().unwrap_or_default(), "running it again, as it may have run,")?;
     }
     if gesture.class < plan.class && !part.is_undo() {
