@@ -94,7 +94,7 @@ impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
         let exit = match &error {
             JournalError::Broken { .. } => Exit::Contradicted,
-            JournalError::Exists { .. } => Exit::Usage,
+            JournalError::Exists { .. } | JournalError::Foreign { .. } => Exit::Usage,
             JournalError::Io { .. }
             | JournalError::Poisoned { .. }
             | JournalError::Unwritable { .. }

@@ -33,7 +33,9 @@ pub(super) fn run(screen: Screen, store: &Store, args: &VerifyArgs) -> Result<Ex
     let pinned = pinned(&found);
     let driven = Lock::holder(&found.dir).ok().flatten();
     let intact = verdict.intact && !matches!(pinned, Pinned::Wrong(_));
+    let foreign = verdict.is_foreign() && !matches!(pinned, Pinned::Wrong(_));
     let exit = match (intact, verdict.sealed) {
+        _ if foreign => Exit::Usage,
         (false, _) => Exit::Contradicted,
         (true, false) => Exit::Unsealed,
         (true, true) => Exit::Done,
@@ -51,6 +53,9 @@ pub(super) fn run(screen: Screen, store: &Store, args: &VerifyArgs) -> Result<Ex
         (Ink::Green, "The record is as it was written.")
     } else if exit == Exit::Unsealed {
         let text = "The record is as it was written, and not closed: more may follow, or its end is missing.";
+        (Ink::Yellow, text)
+    } else if exit == Exit::Usage {
+        let text = "Another golive wrote this record: it is neither confirmed nor contradicted. Verify it with that one.";
         (Ink::Yellow, text)
     } else {
         (Ink::Red, "THE RECORD IS CONTRADICTED.")
@@ -146,7 +151,7 @@ fn document(found: &Found, verdict: &Verdict, pinned: &Pinned, exit: Exit) -> St
     let document = json!({
         "schema": "golive.verify/1",
         "session": found.id,
-        "intact": exit != Exit::Contradicted,
+        "intact": (exit != Exit::Usage).then_some(exit != Exit::Contradicted),
         "closed": verdict.sealed,
         "signed": false,
         "lines": verdict.lines, "good_lines": good_lines(verdict), "head": verdict.head,

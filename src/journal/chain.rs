@@ -73,7 +73,8 @@ impl Chain<'_> {
         bad.map(|(at, fault)| {
             let what = match fault {
                 Fault::Frame | Fault::Seal { .. } | Fault::TooLong => What::Changed,
-                Fault::Version(_) | Fault::UnknownEvent(_) | Fault::Shape(_) => What::NotUnderstood,
+                Fault::Version(_) | Fault::UnknownEvent(_) => What::Foreign,
+                Fault::Shape(_) => What::NotUnderstood,
             };
             Finding::at(at, what, fault.to_string())
         })

@@ -50,6 +50,16 @@ pub enum JournalError {
         /// What is wrong, and what to do.
         what: String,
     },
+    /// A line that another golive wrote.
+    #[error("{}, line {line}: {what}; read it with the golive that wrote it", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is not understood.
+        what: String,
+    },
     /// No line at all: the session was never opened.
     #[error("{} holds nothing: the session was never opened; start a new one", path.display())]
     Empty {
@@ -69,7 +79,9 @@ impl JournalError {
 
     pub(super) fn fault(path: &Path, line: u64, fault: &Fault) -> Self {
         let advice = match fault {
-            Fault::Version(_) | Fault::UnknownEvent(_) => "read it with the golive that wrote it",
+            Fault::Version(_) | Fault::UnknownEvent(_) => {
+                return Self::Foreign { path: path.to_owned(), line, what: fault.to_string() };
+            }
             Fault::Frame | Fault::Seal { .. } | Fault::Shape(_) | Fault::TooLong => {
                 "nothing is written to this journal any more; `golive verify` names all that is wrong"
             }

@@ -62,7 +62,9 @@ pub enum What {
     Moved,
     /// A crash left an unfinished line. No contradiction.
     Torn,
-    /// Sealed, and of a kind that this program does not know.
+    /// Sealed, and of a kind that another golive writes: neither confirmed nor contradicted.
+    Foreign,
+    /// Sealed, and nothing that any golive writes.
     NotUnderstood,
     /// The first line does not open a session, or another one does.
     NotOpened,
@@ -99,11 +101,24 @@ impl fmt::Display for Finding {
     }
 }
 
+impl Verdict {
+    /// Whether another golive wrote it, and nothing contradicts what this one understands of it.
+    pub fn is_foreign(&self) -> bool {
+        let kind = |finding: &Finding| finding.what;
+        self.findings.iter().map(kind).any(|what| what == What::Foreign)
+            && self.findings.iter().map(kind).all(|w| matches!(w, What::Foreign | What::Torn))
+    }
+}
+
 impl fmt::Display for Verdict {
     /// One line: what is proven, and what not.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.findings.len();
-        let chain = if self.intact { "intact" } else { "CONTRADICTED" };
+        let chain = match (self.intact, self.is_foreign()) {
+            (true, _) => "intact",
+            (false, true) => "NOT UNDERSTOOD",
+            (false, false) => "CONTRADICTED",
+        };
         let end = if self.sealed { "closed" } else { "not closed" };
         write!(f, "{chain}: {} lines, {end}, head {}", self.lines, self.head)?;
         write!(f, "; {} outputs, {} bytes as recorded", self.transcripts, self.bytes)?;
@@ -261,6 +276,9 @@ impl Verdict {
                 (None, Some(_)) => self.unproven.push(name),
                 (_, None) => {}
             }
+        }
+        if self.findings.iter().any(|finding| finding.what == What::Foreign) {
+            found.clear(); // The lines that are not understood may be the ones that name them.
         }
         for name in found.keys() {
             let text = format!("{OUTPUT_DIR}/{} is not of this record", SafeText::new(name));

@@ -383,6 +383,7 @@ impl Session {
             | JournalError::Exists { .. }
             | JournalError::Poisoned { .. }
             | JournalError::Broken { .. }
+            | JournalError::Foreign { .. }
             | JournalError::Empty { .. } => self.recording_failed(&error),
         })?;
         self.remember(entry);

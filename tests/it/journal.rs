@@ -414,3 +414,49 @@ fn a_crash_is_not_an_attack_and_files_are_missed() {
         verify_files(dir.path(), &recorded).unwrap().iter().map(|f| f.what).collect();
     assert_eq!(kinds, [What::FileExtra, What::FileChanged]);
 }
+
+/// The record as another golive would have sealed it: each line as `change` makes it.
+fn sealed_by_another(dir: &Path, lines: &[String], change: impl Fn(&str) -> String) {
+    let (mut text, mut head, mut before) = (String::new(), String::new(), None::<Digest>);
+    for (line, seq) in lines.iter().zip(1..) {
+        let (body, _) = line.rsplit_once(",\"seal\":\"").unwrap();
+        let mut body = change(body);
+        if let Some(before) = before {
+            let (kept, _) = body.rsplit_once("\"prev\":\"").unwrap();
+            body = format!("{kept}\"prev\":\"{before}\"");
+        }
+        let seal = Digest::of(body.as_bytes());
+        let line = format!("{body},\"seal\":\"{seal}\"}}");
+        before = Some(Digest::of(line.as_bytes()));
+        text.push_str(&line);
+        text.push('\n');
+        head = format!("{seq:020} {seal}\n");
+    }
+    fs::write(dir.join(JOURNAL_FILE), text).unwrap();
+    fs::write(dir.join("head"), head).unwrap();
+}
+
+#[test]
+fn a_newer_golives_record_is_not_called_tampered_with() {
+    for (from, to) in [("{\"v\":1,", "{\"v\":2,"), ("\"ev\":\"job-ended\"", "\"ev\":\"job-done\"")]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let lines = closed(dir.path());
+        let newer = |line: &str| {
+            let first = line.contains("session-opened");
+            if first { line.to_owned() } else { line.replace(from, to) }
+        };
+        sealed_by_another(dir.path(), &lines, newer);
+        let verdict = verify(dir.path(), None).unwrap();
+        assert!(verdict.is_foreign() && !verdict.intact, "{verdict:?}");
+        assert!(verdict.to_string().starts_with("NOT UNDERSTOOD"), "{verdict}");
+        let error = read_all(dir.path()).unwrap_err();
+        assert!(matches!(error, JournalError::Foreign { .. }), "{error}");
+        assert!(error.to_string().contains("the golive that wrote it"), "{error}");
+        // A change is a change, whoever wrote the rest.
+        let text = fs::read_to_string(dir.path().join(JOURNAL_FILE)).unwrap();
+        let changed = text.replacen("li", "lo", 1);
+        let verdict = judged(dir.path(), changed.as_bytes());
+        assert!(!verdict.is_foreign() && verdict.to_string().starts_with("CONTRADICTED"));
+    }
+}
