@@ -219,13 +219,8 @@ impl Track {
 
     /// The number of the next attempt of `part`.
     pub fn next_attempt(&self, part: Part) -> u32 {
-        self.attempts
-            .iter()
-            .filter(|a| a.key.part == part)
-            .map(|a| a.key.attempt)
-            .max()
-            .unwrap_or(0)
-            + 1
+        let made = self.attempts.iter().filter(|a| a.key.part == part).map(|a| a.key.attempt);
+        made.max().unwrap_or(0).saturating_add(1)
     }
 
     /// How the thing itself last ended in each place, over all attempts.
