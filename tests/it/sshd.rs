@@ -191,7 +191,12 @@ impl Sshd {
     pub(crate) fn connections(&self) -> Vec<u32> {
         let inside =
             if self.namespaced() { children(self.child.id()) } else { vec![self.child.id()] };
-        inside.into_iter().flat_map(children).collect()
+        // What a step left behind is adopted by the first process of a namespace, which is sshd.
+        let serves = |pid: &u32| {
+            let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+            name.is_ok_and(|name| name.starts_with("sshd"))
+        };
+        inside.into_iter().flat_map(children).filter(serves).collect()
     }
 
     fn namespaced(&self) -> bool {
