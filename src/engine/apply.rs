@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::{SafeText, StepId, Timestamp};
+use crate::base::{Millis, SafeText, StepId, Timestamp};
 use crate::plan::Work;
 
 use super::event::{Actor, AlarmId, Event, Level};
-use super::job::{Key, Part, Place, Verdict};
+use super::job::{Job, Key, Part, Place, Verdict};
+use super::sight::Sight;
 use super::state::{
     Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, Rollback, RunStage, State, Status, Stopping,
     Track,
@@ -30,14 +31,16 @@ impl State {
                 self.began = Some(at);
                 self.stage = RunStage::Active;
             }
-            Event::Resumed { driver, away, .. } => {
+            Event::Resumed { driver, away, sought, .. } => {
                 self.driver = driver.clone();
                 self.driver_left = None;
                 self.guard = None;
                 self.last_away = Some((at, *away));
+                self.nobody_sees(at, *away, sought);
             }
             Event::DriverLeft { .. } => self.driver_left = Some(at),
             Event::AttemptStarted { .. }
+            | Event::JobSighted { .. }
             | Event::JobEnded { .. }
             | Event::TimeLimitReached { .. }
             | Event::StopAsked { .. }
@@ -105,6 +108,9 @@ impl State {
     fn apply_to_step(&mut self, at: Timestamp, by: &Actor, event: &Event) {
         match event {
             Event::AttemptStarted { key, places, .. } => self.start(at, by, key, places),
+            Event::JobSighted { job, sight } => self.with_attempt(&job.key, |attempt| {
+                attempt.seen.entry(job.place.clone()).or_default().take(at, sight);
+            }),
             Event::JobEnded { job, end, transcript } => self.with_attempt(&job.key, |attempt| {
                 let end = PlaceEnd { at, end: end.clone(), transcript: *transcript };
                 attempt.places.insert(job.place.clone(), Some(end));
@@ -161,6 +167,17 @@ impl State {
         }
     }
 
+    /// The hosts of durable jobs have not been asked yet since golive ended.
+    fn nobody_sees(&mut self, at: Timestamp, away: Millis, jobs: &[Job]) {
+        let why = SafeText::new("golive was not there; its host is being asked");
+        let sight = Sight::Lost { why, proved: away };
+        for job in jobs {
+            self.with_attempt(&job.key, |attempt| {
+                attempt.seen.entry(job.place.clone()).or_default().take(at, &sight);
+            });
+        }
+    }
+
     fn start(&mut self, at: Timestamp, by: &Actor, key: &Key, places: &[Place]) {
         let work = self.plan.step(&key.step).map(|step| &step.work);
         let status = match key.part {
@@ -174,6 +191,7 @@ impl State {
             started: at,
             by: by.clone(),
             places: places.iter().map(|place| (place.clone(), None)).collect::<BTreeMap<_, _>>(),
+            seen: BTreeMap::new(),
             stopping: None,
         };
         self.with_track(&key.step, key.part, |track| {

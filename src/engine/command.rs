@@ -6,6 +6,7 @@ use crate::runbook::Class;
 use super::event::{Choice, Evidence, Genesis};
 use super::health::Change;
 use super::job::{End, Job, Part, Transcript};
+use super::sight::Sight;
 
 /// A wish of the operator, or a report of the edge. `decide` turns it into events or a refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +83,13 @@ pub enum Command {
     Stop {
         /// Which.
         step: StepId,
+    },
+    /// Look no further for the jobs of a step that nobody can watch.
+    LetGo {
+        /// Which.
+        step: StepId,
+        /// Why.
+        reason: SafeText,
     },
     /// Sign off a manual step or undo.
     SignOff {
@@ -161,6 +169,13 @@ pub enum Command {
         end: End,
         /// What it printed.
         transcript: Option<Transcript>,
+    },
+    /// Something became known of a job that runs, or it went out of sight.
+    Sighted {
+        /// Which.
+        job: Job,
+        /// What.
+        sight: Sight,
     },
     /// A job has printed nothing for longer than its step allows.
     Silent {

@@ -192,6 +192,7 @@ impl State {
             vec![Event::Settled { step: step.clone(), part, verdict: Verdict::Succeeded }];
         events.extend(self.all_clear(AlarmId::Silent(step.clone())));
         events.extend(self.all_clear(AlarmId::Step(step.clone())));
+        events.extend(self.all_clear(AlarmId::Unseen(step.clone())));
         if part == Part::Action {
             events.extend(self.warned(step));
         }
@@ -209,6 +210,7 @@ impl State {
             End::Exited { .. }
             | End::Signalled { .. }
             | End::Stopped { .. }
+            | End::Rebooted { .. }
             | End::NotStarted { .. }
             | End::Unknown { .. } => None,
         });
@@ -484,6 +486,7 @@ fn describe(track: &Track) -> String {
         }
         End::Stopped { .. } => format!(" on {place}: stopped, but something of it may be left"),
         End::NotStarted { why } => format!(" on {place}: did not start, {why}"),
-        End::Unknown { why } => format!(" on {place}: {why}"),
+        End::Rebooted { after } => format!(" on {place}: rebooted within {after}"),
+        End::Unknown { why, .. } => format!(" on {place}: {why}"),
     }
 }

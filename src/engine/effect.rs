@@ -2,16 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{ChannelId, Digest, Millis, SafeText, Timestamp, VarName};
+use crate::base::{ChannelId, Digest, Millis, SafeText, SessionId, Timestamp, VarName};
 use crate::runbook::Expect;
 
-use super::job::{Key, Place};
+use super::job::{Job, Key, Place};
+use super::sight::Begun;
 
 /// Something to be done outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Run a command in these places and report every end.
     Run(Box<Run>),
+    /// Look for a durable command that was started before, and report its end: nothing is
+    /// started. One that has not begun is made unable to.
+    Follow(Box<Run>),
+    /// Look no further for a job; its end has been decided.
+    LetGo(Job),
     /// Stop what runs of this attempt; its ends are reported as usual.
     Stop(Key),
     /// Tell people; the end is reported for [`Place::Here`].
@@ -50,6 +56,24 @@ pub struct Run {
     pub capture: BTreeMap<VarName, String>,
     /// Run it again and again until it exits with 0; the last end is reported.
     pub poll: Option<Poll>,
+    /// What makes it outlive its link on hosts; none for what ends with it.
+    pub durable: Option<Durable>,
+}
+
+/// What belongs to a command that runs on where nobody watches it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Durable {
+    /// The name of the run on the host.
+    pub session: SessionId,
+    /// Earlier attempts whose outcome nobody knows: each has to be over on that host, or be made
+    /// unable to begin there, before this one starts.
+    pub after: BTreeMap<Place, Vec<Key>>,
+    /// Where it was heard to begin: for one that is looked for again.
+    pub begun: BTreeMap<Place, Begun>,
+    /// It ends with a reboot of its host.
+    pub reboot: bool,
+    /// It is being stopped: that is asked of its hosts first.
+    pub stop: bool,
 }
 
 /// Repetition until true.

@@ -8,6 +8,7 @@ use crate::base::{
 
 use super::health::{Health, Reading};
 use super::job::{End, Job, Key, Part, Place, Transcript, Verdict};
+use super::sight::Sight;
 
 /// Who caused something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +138,8 @@ pub enum AlarmId {
     Soak(StepId),
     /// A host cannot be reached.
     Host(HostId),
+    /// A step runs, and nobody can watch it.
+    Unseen(StepId),
     /// The latest safe rollback comes near, or is past.
     LatestSafe,
     /// The window comes to its end.
@@ -161,8 +164,11 @@ pub enum Event {
         machine: SafeText,
         /// How long nobody watched.
         away: Millis,
-        /// Jobs in flight at that time: their outcome is unknown.
+        /// Jobs in flight at that time that ended with their link: their outcome is unknown.
         in_doubt: Vec<Job>,
+        /// Durable jobs in flight at that time: their hosts are asked what became of them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        sought: Vec<Job>,
     },
     /// The driver left, or the terminal went away.
     DriverLeft {
@@ -179,6 +185,13 @@ pub enum Event {
         payload: Digest,
         /// What was confirmed on screen, or that nobody had to.
         confirmed: Confirmed,
+    },
+    /// Something became known of a job that runs, or it went out of sight.
+    JobSighted {
+        /// Which.
+        job: Job,
+        /// What.
+        sight: Sight,
     },
     /// A job ended.
     JobEnded {

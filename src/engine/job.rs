@@ -5,7 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Digest, HostId, SafeText, StepId, VarName};
+use crate::base::{Digest, HostId, Millis, SafeText, StepId, VarName};
+
+use super::sight::Doubt;
 
 /// Which part of a step an attempt belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -121,18 +123,31 @@ pub enum End {
         /// Why.
         why: SafeText,
     },
+    /// The host was started again, as the step wanted.
+    Rebooted {
+        /// From the start of the step until the host answered again.
+        after: Millis,
+    },
     /// It may have run, or may be running: nobody knows.
     Unknown {
         /// Why.
         why: SafeText,
+        /// What kind of not knowing it is.
+        #[serde(default, skip_serializing_if = "Doubt::is_link")]
+        doubt: Doubt,
     },
 }
 
 impl End {
+    /// Nobody knows how it ended, for this reason.
+    pub fn unknown(doubt: Doubt, why: &str) -> Self {
+        Self::Unknown { why: SafeText::new(why), doubt }
+    }
+
     /// The outcome in one word of the step states.
     pub const fn verdict(&self) -> Verdict {
         match self {
-            Self::Exited { unmet: None, .. } => Verdict::Succeeded,
+            Self::Exited { unmet: None, .. } | Self::Rebooted { .. } => Verdict::Succeeded,
             Self::Exited { .. } | Self::Signalled { .. } | Self::NotStarted { .. } => {
                 Verdict::Failed
             }

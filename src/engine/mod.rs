@@ -29,6 +29,7 @@ mod limits;
 mod line;
 mod react;
 mod refusal;
+mod sight;
 mod start;
 mod state;
 mod way_back;
@@ -36,7 +37,7 @@ mod way_back;
 pub use advance::{Advance, advance};
 pub use command::{Command, Gesture, Which};
 pub use decide::decide;
-pub use effect::{Effect, Poll, Run};
+pub use effect::{Durable, Effect, Poll, Run};
 pub use event::{
     Actor, AlarmId, Choice, Confirmed, Event, Evidence, Genesis, Item, Level, RunKind,
 };
@@ -44,6 +45,7 @@ pub use health::{Board, Change, Health, Panel, READINGS_MAX, Reading};
 pub use job::{End, Job, Key, Part, Place, Transcript, Verdict};
 pub use react::react;
 pub use refusal::Refusal;
+pub use sight::{Begun, Doubt, OutOfSight, Seen, Sight, Sync};
 pub use state::{
     Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, Rollback, RunStage, State, Status, Stopping,
     Track,

@@ -7,7 +7,8 @@ use crate::runbook::NoticeEvent;
 use super::effect::Effect;
 use super::event::{Choice, Event, RunKind};
 use super::health::Health;
-use super::job::{Key, Part, Place, Verdict};
+use super::job::{End, Key, Part, Place, Verdict};
+use super::sight::Doubt;
 use super::state::State;
 
 /// What has to be done because `event` happened; `state` is the state after it.
@@ -20,7 +21,10 @@ pub fn react(state: &State, event: &Event) -> Vec<Effect> {
         }
         Event::RetryPlanned { at, .. } => vec![Effect::WakeAt(*at)],
         Event::SoakStarted { step, until } => soaks(state, step, *until),
-        Event::Resumed { .. } => retries(state),
+        Event::Resumed { sought, .. } => [state.follow(sought), retries(state)].concat(),
+        Event::JobEnded { job, end: End::Unknown { doubt: Doubt::LetGo, .. }, .. } => {
+            vec![Effect::LetGo(job.clone())]
+        }
         Event::RunBegan => state.notice(NoticeEvent::Start, "the run has begun"),
         Event::Settled { step, part: Part::Action, verdict: Verdict::Succeeded }
         | Event::Skipped { step, .. }
@@ -51,6 +55,7 @@ pub fn react(state: &State, event: &Event) -> Vec<Effect> {
         Event::Settled { verdict: Verdict::Succeeded, .. }
         | Event::SessionOpened(_)
         | Event::DriverLeft { .. }
+        | Event::JobSighted { .. }
         | Event::JobEnded { .. }
         | Event::SoakBreached { .. }
         | Event::DoneByHand { .. }

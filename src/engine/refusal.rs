@@ -119,6 +119,9 @@ pub enum Refusal {
     /// There is nothing to stop.
     #[error("nothing of `{0}` is running")]
     NothingRuns(StepId),
+    /// Every job of the step is watched, or none runs.
+    #[error("nothing of `{0}` runs out of sight")]
+    NothingUnseen(StepId),
     /// The session is closed.
     #[error("the session is closed: its record is complete")]
     Closed,

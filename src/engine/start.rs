@@ -6,11 +6,12 @@ use crate::base::{Digest, HostId, Millis, StepId, Timestamp};
 use crate::plan::{CheckPlan, NotCaptured, StepPlan, Text, UndoPlan, UndoStep, VerifyPlan, Work};
 use crate::runbook::Expect;
 
-use super::effect::{Effect, Poll, Run};
+use super::effect::{Durable, Effect, Poll, Run};
 use super::event::{Confirmed, Event};
-use super::job::{Key, Part, Place};
+use super::job::{Job, Key, Part, Place, Verdict};
 use super::refusal::Refusal;
-use super::state::{PlaceEnd, State};
+use super::sight::Seen;
+use super::state::{Attempt, PlaceEnd, State};
 
 /// How much longer than `within` a verification may take before it is stopped.
 const VERIFY_GRACE: Millis = Millis::from_secs(15);
@@ -112,7 +113,8 @@ impl State {
         let payload = match self.effect_of(&key, &places)? {
             Some(Effect::Run(run)) => run.payload(),
             Some(Effect::Notify { text, .. }) => Digest::of(text.as_str().as_bytes()),
-            Some(Effect::Stop(_) | Effect::WakeAt(_)) | None => Digest::of(b""),
+            Some(Effect::Follow(_) | Effect::LetGo(_) | Effect::Stop(_) | Effect::WakeAt(_))
+            | None => Digest::of(b""),
         };
         let mut events = vec![Event::AttemptStarted { key, places, payload, confirmed }];
         if let (Part::Action, Some(Work::Soak(soak))) = (part, self.work_of(step, part)) {
@@ -168,6 +170,83 @@ impl State {
             expect: if is_action { step.expect.clone() } else { Expect::default() },
             capture: if is_action { step.capture.clone() } else { BTreeMap::new() },
             poll,
+            durable: self.durable(key, places),
         }))))
+    }
+
+    /// Whether a job outlives its link, and golive.
+    pub fn is_durable(&self, job: &Job) -> bool {
+        let on_host = matches!(job.place, Place::Host(_));
+        let attached = self.seen(job).is_some_and(|seen| seen.attached.is_some());
+        on_host && !attached && self.is_detached(&job.key)
+    }
+
+    fn is_detached(&self, key: &Key) -> bool {
+        let step = self.plan.step(&key.step).filter(|step| step.detached);
+        step.is_some() && matches!(self.work_of(&key.step, key.part), Some(Work::Run(_)))
+    }
+
+    /// What is known of a job beyond that it was started.
+    pub fn seen(&self, job: &Job) -> Option<&Seen> {
+        self.attempt(&job.key)?.seen.get(&job.place)
+    }
+
+    fn attempt(&self, key: &Key) -> Option<&Attempt> {
+        let attempts = &self.track_of(&key.step, key.part).attempts;
+        attempts.iter().find(|attempt| attempt.key == *key)
+    }
+
+    fn durable(&self, key: &Key, places: &[Place]) -> Option<Durable> {
+        let session = self.genesis.as_ref().map(|genesis| genesis.session.clone())?;
+        if !self.is_detached(key) {
+            return None;
+        }
+        let here = |place: &Place| Job { key: key.clone(), place: place.clone() };
+        let begun = |place: &Place| Some((place.clone(), self.seen(&here(place))?.begun.clone()?));
+        Some(Durable {
+            session,
+            after: places.iter().map(|it| (it.clone(), self.in_question(key, it))).collect(),
+            begun: places.iter().filter_map(begun).collect(),
+            reboot: key.part == Part::Action
+                && self.plan.step(&key.step).is_some_and(|step| step.reboot),
+            stop: self.attempt(key).is_some_and(|attempt| attempt.stopping.is_some()),
+        })
+    }
+
+    /// Earlier durable attempts at the same step, forward or back, of which nobody knows whether
+    /// they are over in that place.
+    fn in_question(&self, key: &Key, place: &Place) -> Vec<Key> {
+        let tracks = [Part::Action, Part::Undo].map(|part| self.track_of(&key.step, part));
+        let attempts = tracks.into_iter().flat_map(|track| &track.attempts);
+        let asked =
+            attempts.filter(|attempt| attempt.key != *key && self.is_detached(&attempt.key));
+        let doubted = |end: &Option<PlaceEnd>| {
+            end.as_ref().is_none_or(|end| end.end.verdict() == Verdict::Unknown)
+        };
+        let open = asked.filter(|attempt| attempt.places.get(place).is_some_and(doubted));
+        open.map(|attempt| attempt.key.clone()).collect()
+    }
+
+    /// The effects that look again for these jobs, one for each attempt.
+    pub(super) fn follow(&self, jobs: &[Job]) -> Vec<Effect> {
+        let mut places: BTreeMap<&Key, Vec<Place>> = BTreeMap::new();
+        for job in jobs {
+            places.entry(&job.key).or_default().push(job.place.clone());
+        }
+        let effect = |(key, places): (&Key, Vec<Place>)| match self.effect_of(key, &places) {
+            Ok(Some(Effect::Run(run))) => Some(Effect::Follow(run)),
+            Ok(
+                Some(
+                    Effect::Follow(_)
+                    | Effect::LetGo(_)
+                    | Effect::Stop(_)
+                    | Effect::Notify { .. }
+                    | Effect::WakeAt(_),
+                )
+                | None,
+            )
+            | Err(_) => None,
+        };
+        places.into_iter().filter_map(effect).collect()
     }
 }

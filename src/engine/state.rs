@@ -9,6 +9,7 @@ use crate::plan::{Plan, StepPlan};
 use super::event::{Actor, AlarmId, Choice, Evidence, Genesis, Item, Level};
 use super::health::Health;
 use super::job::{End, Key, Part, Place, Transcript, Verdict};
+use super::sight::{OutOfSight, Seen};
 
 /// A run of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,6 +168,8 @@ pub struct Attempt {
     pub by: Actor,
     /// Its places and how they ended; empty for a person's work and for watching probes.
     pub places: BTreeMap<Place, Option<PlaceEnd>>,
+    /// What is known of it in each place where anything is, beyond that it was started.
+    pub seen: BTreeMap<Place, Seen>,
     /// Whether it is being stopped, and why.
     pub stopping: Option<Stopping>,
 }
@@ -202,6 +205,12 @@ impl Attempt {
     /// Whether every place has ended.
     pub fn has_ended(&self) -> bool {
         self.places.values().all(Option::is_some)
+    }
+
+    /// The places where it runs as far as is known, and nobody can watch it now.
+    pub fn out_of_sight(&self) -> impl Iterator<Item = (&Place, &OutOfSight)> {
+        let open = self.places.iter().filter(|(_, end)| end.is_none()).map(|(place, _)| place);
+        open.filter_map(|place| Some((place, self.seen.get(place)?.lost.as_ref()?)))
     }
 }
 

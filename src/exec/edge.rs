@@ -8,7 +8,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::base::{HostId, Millis, ProbeId, SafeText};
-use crate::engine::{Effect, End, Job, Key, Place, Reading, Run, Transcript};
+use crate::engine::{Doubt, Effect, End, Job, Key, Place, Reading, Run, Sight, Transcript};
 use crate::plan::Plan;
 use crate::runbook::Probe;
 
@@ -51,6 +51,13 @@ pub enum Report {
         end: End,
         /// What it printed.
         transcript: Option<Transcript>,
+    },
+    /// Something became known of a job that runs, or it went out of sight.
+    Sighted {
+        /// Which.
+        job: Job,
+        /// What.
+        sight: Sight,
     },
     /// A job has printed nothing for long.
     Silent {
@@ -166,6 +173,8 @@ impl Edge {
     pub fn perform(&self, effect: Effect) {
         match effect {
             Effect::Run(run) => self.run(&Arc::new(*run)),
+            Effect::Follow(run) => self.follow(&run),
+            Effect::LetGo(job) => tracing::debug!(%job, "let go"),
             Effect::Stop(key) => self.stop(&key),
             Effect::Notify { key, channels, text } => {
                 let channels = channels
@@ -208,11 +217,19 @@ impl Edge {
                 // A job is never without an end: a bug of ours is one that nobody knows.
                 let (end, transcript) = task.await.unwrap_or_else(|error| {
                     let why = format!("golive itself failed while it ran ({error})");
-                    (End::Unknown { why: SafeText::new(&why) }, None)
+                    (End::unknown(Doubt::Link, &why), None)
                 });
                 running.lock().unwrap_or_else(PoisonError::into_inner).remove(&job);
                 reports.send(Report::Ended { job, end, transcript }).ok();
             });
+        }
+    }
+
+    fn follow(&self, run: &Run) {
+        for place in &run.places {
+            let job = Job { key: run.key.clone(), place: place.clone() };
+            let end = End::unknown(Doubt::Link, "golive ended while it was in flight");
+            self.reports.send(Report::Ended { job, end, transcript: None }).ok();
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::base::{Millis, SafeText, VarName};
-use crate::engine::{End, Job, Place, Run, Transcript};
+use crate::engine::{Doubt, End, Job, Place, Run, Transcript};
 
 use super::edge::{Link, Report, Sink, Sinks};
 use super::local;
@@ -81,14 +81,14 @@ pub(super) async fn run_job(task: Task) -> (End, Option<Transcript>) {
     drop(quiet);
     let Some(Ear { sink, judge, .. }) = ear.into_inner() else {
         let why = "its output is still being written";
-        return (End::Unknown { why: SafeText::new(why) }, None);
+        return (End::unknown(Doubt::Unrecorded, why), None);
     };
     let end = judge.judge(end, &task.run);
     match sink.finish() {
         Ok(transcript) => (end, Some(transcript)),
         Err(error) => {
             let why = format!("{}; its output is not all on disk: {error}", in_words(&end));
-            (End::Unknown { why: SafeText::new(&why) }, None)
+            (End::unknown(Doubt::Unrecorded, &why), None)
         }
     }
 }
@@ -251,19 +251,19 @@ impl Judge {
                 let code = i32::try_from(code).unwrap_or(i32::MAX);
                 if !whole {
                     let why = format!("it exited with {code}, but not all it printed has arrived");
-                    return End::Unknown { why: SafeText::new(&why) };
+                    return End::unknown(Doubt::Link, &why);
                 }
                 let unmet = self.unmet(code, run).map(|unmet| SafeText::new(&unmet));
                 End::Exited { code, unmet, captured: self.captured }
             }
             RunEnd::Signalled { signal, .. } => End::Signalled { signal: SafeText::new(&signal) },
             RunEnd::NotStarted { why } => End::NotStarted { why: SafeText::new(&why.to_string()) },
-            RunEnd::Lost { why, .. } => End::Unknown { why: SafeText::new(&why.to_string()) },
+            RunEnd::Lost { why, .. } => End::unknown(Doubt::Link, &why.to_string()),
             RunEnd::Stopped { proof, .. } => End::Stopped { survivors: survivors(&proof) },
             RunEnd::Unrecorded { why, end } => {
                 let end = in_words(&self.judge(*end, run));
                 let why = format!("its output could not be kept ({why}); {end}");
-                End::Unknown { why: SafeText::new(&why) }
+                End::unknown(Doubt::Unrecorded, &why)
             }
         }
     }
@@ -332,6 +332,7 @@ fn in_words(end: &End) -> String {
         End::Signalled { signal } => format!("signal {signal} ended it"),
         End::Stopped { .. } => "it was stopped".to_owned(),
         End::NotStarted { why } => format!("it did not start: {why}"),
-        End::Unknown { why } => format!("its outcome is not known: {why}"),
+        End::Rebooted { .. } => "its host was rebooted".to_owned(),
+        End::Unknown { why, .. } => format!("its outcome is not known: {why}"),
     }
 }

@@ -297,6 +297,8 @@ impl<'a> Compiler<'a> {
             dir: step.dir.as_ref().map(|dir| self.text(&part, dir, Quoting::Plain)),
             shell: step.shell.clone(),
             idempotent: step.idempotent,
+            detached: step.detached && !step.read_only,
+            reboot: step.reboot,
             skippable: step.skippable,
             stage: step.stage,
             each: step.each.clone(),

@@ -157,6 +157,10 @@ pub struct StepPlan {
     pub shell: Option<String>,
     /// Running it twice is the same as running it once: to repeat it needs no reason.
     pub idempotent: bool,
+    /// Its commands outlive the link to their host; not so where it only reads.
+    pub detached: bool,
+    /// It ends with a reboot of its hosts.
+    pub reboot: bool,
     /// May the operator skip it?
     pub skippable: bool,
     /// The stage of the rollback it belongs to, for a rollback's own steps.

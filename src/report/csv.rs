@@ -142,6 +142,7 @@ fn hosts(story: &Story<'_>) -> String {
                 End::Exited { code, .. } => Some(*code),
                 End::Signalled { .. }
                 | End::Stopped { .. }
+                | End::Rebooted { .. }
                 | End::NotStarted { .. }
                 | End::Unknown { .. } => None,
             });

@@ -2,7 +2,8 @@
 
 use crate::base::{Millis, ProbeId, SafeText, StepId};
 use crate::engine::{
-    Actor, AlarmId, Confirmed, Event, Evidence, Fact, Genesis, Part, Reading, Transcript, Verdict,
+    Actor, AlarmId, Confirmed, Event, Evidence, Fact, Genesis, Part, Reading, Sight, Transcript,
+    Verdict,
 };
 use crate::plan::Plan;
 
@@ -47,12 +48,14 @@ pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
     match &fact.event {
         Event::SessionOpened(genesis) => opened(genesis),
         Event::RunBegan => run("the run began"),
-        Event::Resumed { driver, machine, away, in_doubt } => {
+        Event::Resumed { driver, machine, away, in_doubt, sought } => {
             let doubt = match in_doubt.len() {
                 0 => String::new(),
                 count => format!("{count} IN DOUBT: {}", list(in_doubt)),
             };
-            run(format!("{driver} took over on {machine}; nobody watched for {away}")).result(doubt)
+            let asked = maybe(!sought.is_empty(), || format!("; asking about {}", list(sought)));
+            run(format!("{driver} took over on {machine}; nobody watched for {away}{asked}"))
+                .result(doubt)
         }
         Event::DriverLeft { why } => run(format!("the driver left: {why}")),
         Event::AttemptStarted { key, places, confirmed, .. } => {
@@ -64,6 +67,11 @@ pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
             let what = format!("{}attempt {}{place}, {by}", part_of(key.part), key.attempt);
             let again = key.attempt > 1 && *confirmed != Confirmed::ByRule;
             of(&key.step, what).result("started").main(again || key.part == Part::Undo)
+        }
+        Event::JobSighted { job, sight } => {
+            let what = format!("{}attempt {}", part_of(job.key.part), job.key.attempt);
+            let lost = !matches!(sight, Sight::Began(_) | Sight::Back);
+            of(&job.key.step, format!("{what} on {}: {}", job.place, sight.words())).main(lost)
         }
         Event::JobEnded { job, end, transcript } => {
             let what = format!("{}attempt {}", part_of(job.key.part), job.key.attempt);
@@ -186,6 +194,7 @@ fn alarm(id: &AlarmId, what: String) -> Told {
         AlarmId::Step(step)
         | AlarmId::Silent(step)
         | AlarmId::Soak(step)
+        | AlarmId::Unseen(step)
         | AlarmId::Notice(step) => Some(step.clone()),
         AlarmId::Probe(_) | AlarmId::Host(_) | AlarmId::LatestSafe | AlarmId::Window => None,
     };
@@ -222,7 +231,7 @@ pub(super) fn who(by: &Actor) -> String {
 mod tests {
     use super::{Told, told};
     use crate::base::{Digest, Millis};
-    use crate::engine::{Actor, Confirmed, End, Event, Fact, Job, Key, Part, Place};
+    use crate::engine::{Actor, Confirmed, Doubt, End, Event, Fact, Job, Key, Part, Place};
 
     fn plan() -> crate::plan::Plan {
         super::super::story::tests::plan()
@@ -252,7 +261,7 @@ mod tests {
         );
         assert!(started.main);
         let job = Job { key, place: Place::Here };
-        let end = End::Unknown { why: "link lost".into() };
+        let end = End::unknown(Doubt::Link, "link lost");
         let ended = tell(Event::JobEnded { job, end, transcript: None });
         assert_eq!(ended.what, "undo: attempt 1 on local: may have run: link lost");
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::base::{Millis, ProbeId, SafeText, StepId, Timestamp, Zone};
-use crate::engine::{Attempt, Event, Health, Item, Part, Place, PlaceEnd, Reading, Status, Track};
+use crate::engine::{
+    Attempt, Doubt, End, Event, Health, Item, Part, Place, PlaceEnd, Reading, Status, Track,
+};
 use crate::journal::Verdict;
 use crate::plan::{CheckPlan, UndoPlan, VerifyPlan, Work, signed};
 use crate::runbook::UndoStage;
@@ -160,10 +162,12 @@ fn is_decision(event: &Event) -> bool {
         | Event::RollbackBegan { .. }
         | Event::Abandoned { .. }
         | Event::Resumed { .. }
-        | Event::DriverLeft { .. } => true,
+        | Event::DriverLeft { .. }
+        | Event::JobEnded { end: End::Unknown { doubt: Doubt::LetGo, .. }, .. } => true,
         Event::AttemptStarted { key, .. } => key.attempt > 1,
         Event::SessionOpened(genesis) => genesis.overridden.is_some(),
         Event::RunBegan
+        | Event::JobSighted { .. }
         | Event::JobEnded { .. }
         | Event::RetryPlanned { .. }
         | Event::SoakStarted { .. }

@@ -1,6 +1,6 @@
 //! The words of tables and lines.
 
-use crate::engine::{AlarmId, Choice, End, Level, Part, RunKind, Verdict};
+use crate::engine::{AlarmId, Choice, Doubt, End, Level, Part, RunKind, Verdict};
 use crate::runbook::UndoStage;
 
 /// How many places or probes are named before the rest is only counted.
@@ -14,6 +14,7 @@ pub(super) fn alarm_words(id: &AlarmId) -> String {
         AlarmId::Probe(probe) => format!("probe {probe}"),
         AlarmId::Soak(step) => format!("soak of {step}"),
         AlarmId::Host(host) => format!("host {host}"),
+        AlarmId::Unseen(step) => format!("step {step} out of sight"),
         AlarmId::LatestSafe => "latest safe rollback".to_owned(),
         AlarmId::Window => "window".to_owned(),
         AlarmId::Notice(step) => format!("notice of {step}"),
@@ -34,7 +35,9 @@ pub fn end_words(end: &End) -> String {
         }
         End::Stopped { survivors: Some(alive) } => format!("stopped; still alive: {}", list(alive)),
         End::NotStarted { why } => format!("did not run: {why}"),
-        End::Unknown { why } => format!("may have run: {why}"),
+        End::Rebooted { after } => format!("rebooted, answered after {after}"),
+        End::Unknown { why, doubt: Doubt::Link } => format!("may have run: {why}"),
+        End::Unknown { why, doubt } => format!("{}: {why}", doubt.words()),
     }
 }
 

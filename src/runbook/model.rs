@@ -233,6 +233,10 @@ pub struct Step {
     pub shell: Option<String>,
     /// Running it twice is the same as running it once.
     pub idempotent: bool,
+    /// Its commands outlive the link to their host. `false` is for tiny ones.
+    pub detached: bool,
+    /// It ends with a reboot of its hosts.
+    pub reboot: bool,
     /// May the operator skip it?
     pub skippable: bool,
     /// The stage of a rollback, for steps of `rollback.before` and `rollback.after`.

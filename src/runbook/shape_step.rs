@@ -89,6 +89,8 @@ pub(super) fn step(
         dir: dir(reading, &mut table, &before),
         shell: shell(reading, &mut table),
         idempotent: flag(reading, &mut table, "idempotent", false),
+        detached: flag(reading, &mut table, "detached", true),
+        reboot: flag(reading, &mut table, "reboot", false),
         skippable: flag(reading, &mut table, "skippable", true),
         stage: (role == Role::Rollback).then(|| stage(reading, &mut table)).flatten(),
         each: reading.each.clone(),
@@ -557,7 +559,7 @@ const OF_COMMANDS: &[&str] = &[
     "idempotent",
 ];
 /// Keys that need hosts.
-const OF_HOSTS: &[&str] = &["on", "become"];
+const OF_HOSTS: &[&str] = &["on", "become", "detached", "reboot"];
 /// Keys that need work which changes something.
 const OF_WORK: &[&str] = &["verify", "soak", "undo", "irreversible"];
 /// Keys of forward steps only.

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use crate::base::{HostId, Millis, SafeText, Timestamp};
 use crate::engine::{
-    Actor, Board, Command, Effect, End, Event, Genesis, Job, Place, Refusal, RunKind, RunStage,
-    State, advance, decide,
+    Actor, Board, Command, Doubt, Effect, End, Event, Genesis, Job, Place, Refusal, RunKind,
+    RunStage, State, advance, decide,
 };
 use crate::exec::ssh::Pool;
 use crate::exec::{Edge, Link, Report};
@@ -393,7 +393,11 @@ impl Session {
                 Effect::WakeAt(at) => {
                     self.wakes.insert(at);
                 }
-                effect @ (Effect::Run(_) | Effect::Stop(_) | Effect::Notify { .. }) => {
+                effect @ (Effect::Run(_)
+                | Effect::Follow(_)
+                | Effect::LetGo(_)
+                | Effect::Stop(_)
+                | Effect::Notify { .. }) => {
                     self.edge.perform(effect); // 3. outside
                 }
             }
@@ -473,7 +477,7 @@ impl Session {
         if self.not_recorded.is_none() {
             // It says too much for a line of the journal: what is left is that it ended.
             let why = format!("how it ended cannot be recorded: {why}");
-            let end = End::Unknown { why: SafeText::new(&why) };
+            let end = End::unknown(Doubt::Unrecorded, &why);
             return self.submit_report(by, &Command::Ended { job, end, transcript });
         }
         Arc::make_mut(&mut self.unrecorded).insert(job, end);
@@ -488,6 +492,13 @@ impl Session {
                     Place::Here => Actor::Engine,
                 };
                 Some((by, Command::Ended { job, end, transcript }))
+            }
+            Report::Sighted { job, sight } => {
+                let by = match &job.place {
+                    Place::Host(host) => Actor::Host(host.clone()),
+                    Place::Here => Actor::Engine,
+                };
+                Some((by, Command::Sighted { job, sight }))
             }
             Report::Silent { job, quiet } => Some((Actor::Clock, Command::Silent { job, quiet })),
             Report::Reading { probe, reading } => {

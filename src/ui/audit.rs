@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::base::{SafeText, Timestamp};
-use crate::engine::{End, Event, Fact, Verdict};
+use crate::engine::{Doubt, End, Event, Fact, Verdict};
 
 /// Facts kept for the audit view.
 pub const FACTS_MAX: usize = 2_000;
@@ -59,8 +59,9 @@ fn describe(event: &Event) -> (&'static str, String) {
             ("opened", format!("{} {} plan {plan}", genesis.kind.word(), genesis.runbook))
         }
         Event::RunBegan => ("began", String::new()),
-        Event::Resumed { driver, away, in_doubt, .. } => {
-            ("resumed", format!("by {driver} after {away}, {} in doubt", in_doubt.len()))
+        Event::Resumed { driver, away, in_doubt, sought, .. } => {
+            let (doubt, asked) = (in_doubt.len(), sought.len());
+            ("resumed", format!("by {driver} after {away}, {doubt} in doubt, {asked} asked for"))
         }
         Event::DriverLeft { why } => ("driver left", why.to_string()),
         Event::AttemptStarted { key, places, payload, .. } => {
@@ -70,6 +71,7 @@ fn describe(event: &Event) -> (&'static str, String) {
             let bytes = transcript.map_or(0, |transcript| transcript.bytes);
             ("ended", format!("{job} {}, {bytes} bytes", end_words(end)))
         }
+        Event::JobSighted { job, sight } => ("sighted", format!("{job} {}", sight.words())),
         Event::TimeLimitReached { key } => ("time limit", key.to_string()),
         Event::StopAsked { key } => ("stop asked", key.to_string()),
         Event::RetryPlanned { step, .. } => ("retry planned", step.to_string()),
@@ -132,7 +134,9 @@ pub fn end_words(end: &End) -> String {
             format!("stopped, still alive: {}", alive.join(", "))
         }
         End::NotStarted { why } => format!("not started: {why}"),
-        End::Unknown { why } => format!("unknown: {why}"),
+        End::Rebooted { after } => format!("rebooted, answered after {after}"),
+        End::Unknown { why, doubt: Doubt::Link } => format!("unknown: {why}"),
+        End::Unknown { why, doubt } => format!("{}: {why}", doubt.words()),
     }
 }
 

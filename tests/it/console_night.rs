@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyEventState, KeyModifiers};
 use golive::base::{Digest, Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
-    Actor, Board, Command, End, Fact, Genesis, Gesture, Job, Key, Part, Place, Reading, RunKind,
-    State, Status, Transcript, WayBack, advance,
+    Actor, Board, Command, Doubt, End, Fact, Genesis, Gesture, Job, Key, Part, Place, Reading,
+    RunKind, State, Status, Transcript, WayBack, advance,
 };
 use golive::plan::{Forecast, forecast};
 use golive::runbook::{Class, SourceFile};
@@ -218,7 +218,7 @@ impl Night {
     pub(crate) fn unknown(&mut self, step: &str, host: &str) {
         let key = self.state.track(&id(step)).last().unwrap().key.clone();
         let job = Job { key, place: Place::Host(host.parse().unwrap()) };
-        let end = End::Unknown { why: SafeText::new("the link broke and the host is silent") };
+        let end = End::unknown(Doubt::Link, "the link broke and the host is silent");
         self.ask(&Command::Ended { job, end, transcript: None });
     }
 

@@ -56,6 +56,7 @@ fn here(line: &str, poll: Option<Poll>) -> Run {
         expect: Expect::default(),
         capture: BTreeMap::new(),
         poll,
+        durable: None,
     }
 }
 
@@ -70,7 +71,7 @@ async fn end(reports: &mut mpsc::UnboundedReceiver<Report>) -> End {
 async fn a_job_that_a_bug_ends_is_in_doubt_and_not_forgotten() {
     let (edge, mut reports) = edge();
     edge.perform(Effect::Run(Box::new(here("echo boom", None))));
-    let End::Unknown { why } = end(&mut reports).await else { panic!("not in doubt") };
+    let End::Unknown { why, .. } = end(&mut reports).await else { panic!("not in doubt") };
     assert!(why.as_str().contains("golive itself failed"), "{why}");
     edge.perform(Effect::Run(Box::new(here("echo well", None))));
     assert!(matches!(end(&mut reports).await, End::Exited { code: 0, unmet: None, .. }));

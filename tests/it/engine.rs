@@ -199,7 +199,11 @@ fn what_a_step_needs_captured_has_to_be_captured() {
     );
     let sent = |effect: &Effect| match effect {
         Effect::Run(run) => run.line.contains("do b 7"),
-        Effect::Stop(_) | Effect::Notify { .. } | Effect::WakeAt(_) => false,
+        Effect::Follow(_)
+        | Effect::LetGo(_)
+        | Effect::Stop(_)
+        | Effect::Notify { .. }
+        | Effect::WakeAt(_) => false,
     };
     assert!(night.effects.iter().any(sent), "{:?}", night.effects);
 }
@@ -215,7 +219,11 @@ fn a_verification_can_use_what_its_own_step_captured() {
     );
     let sent = night.effects.iter().any(|effect| match effect {
         Effect::Run(run) => run.line == "check 9" && run.poll.is_some(),
-        Effect::Stop(_) | Effect::Notify { .. } | Effect::WakeAt(_) => false,
+        Effect::Follow(_)
+        | Effect::LetGo(_)
+        | Effect::Stop(_)
+        | Effect::Notify { .. }
+        | Effect::WakeAt(_) => false,
     });
     assert!(sent, "{:?}", night.effects);
 }
@@ -353,7 +361,11 @@ fn a_phase_is_over_with_its_last_step_however_it_ended() {
         let night = story(&change("a", ONE, ""), &lines);
         let heard = night.effects.iter().any(|effect| match effect {
             Effect::Notify { text, .. } => text.as_str().contains("phase The night is over"),
-            Effect::Run(_) | Effect::Stop(_) | Effect::WakeAt(_) => false,
+            Effect::Run(_)
+            | Effect::Follow(_)
+            | Effect::LetGo(_)
+            | Effect::Stop(_)
+            | Effect::WakeAt(_) => false,
         });
         assert_eq!(heard, told, "{line}");
     }

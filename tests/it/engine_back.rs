@@ -303,7 +303,8 @@ fn a_driver_who_leaves_holds_the_run() {
 
 #[test]
 fn after_a_crash_nothing_in_flight_is_started_again_and_a_person_looks_first() {
-    let body = change("a", WEB, RETRY) + &look("b", "needs = [\"a\"]");
+    let attached = format!("{RETRY}\ndetached = false");
+    let body = change("a", WEB, &attached) + &look("b", "needs = [\"a\"]");
     story(
         &body,
         "1 start a                 | run a.1 web1,web2
@@ -372,14 +373,15 @@ fn a_resumed_rollback_goes_on_at_the_next_item() {
          4 end b.1.web1 ok
          5 roll-back why          | run freeze.1 local
          6 end freeze.1.local ok  | run b.undo.1 web1
-         60 resume                | ~b:unknown; ~a:pending; rolling-back; held by Wei Zhang
+         60 resume                | follow b.undo.1 web1; ~b:running; ~a:pending; rolling-back; held by Wei Zhang
+         61 end b.undo.1.web1 unknown | ~b:unknown
          61 continue              | run a.undo.1 web1; freeze:succeeded
          62 end a.undo.1.web1 ok  | run verify-old.1 web1
          63 end verify-old.1.web1 ok | held by golive: 1 of 4
          64 accept b undo it was idempotent | rolled-back verified",
     );
     let doubts = night.journal.iter().find_map(|(_, fact)| {
-        if let Event::Resumed { in_doubt, .. } = &fact.event { Some(in_doubt) } else { None }
+        if let Event::Resumed { sought, .. } = &fact.event { Some(sought) } else { None }
     });
     let id: StepId = step("b");
     assert!(doubts.unwrap().iter().all(|job| job.key.step == id && job.place != Place::Here));

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use golive::base::{Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
-    Actor, Change, Choice, Command, Effect, End, Evidence, Fact, Gesture, Health, Job, Part, Place,
-    RunKind, RunStage, State, Status, Which, advance,
+    Actor, Change, Choice, Command, Doubt, Effect, End, Evidence, Fact, Gesture, Health, Job, Part,
+    Place, Run, RunKind, RunStage, State, Status, Which, advance,
 };
 use golive::plan::{Plan, Work};
 use golive::runbook::Class;
@@ -230,6 +230,11 @@ impl World<'_> {
                     let running = self.running.iter().filter(|job| job.key == *key);
                     self.stopping.extend(running.cloned());
                 }
+                Effect::Follow(run) => self.look_for(run),
+                Effect::LetGo(job) => {
+                    self.running.retain(|running| running != job);
+                    self.ended.push(job.clone());
+                }
                 Effect::Notify { key: None, .. } | Effect::WakeAt(_) => {}
             }
         }
@@ -322,11 +327,24 @@ impl World<'_> {
         self.ended.push(job);
     }
 
+    /// Hosts are asked about what runs there, and about nothing else.
+    fn look_for(&mut self, run: &Run) {
+        for place in &run.places {
+            let job = Job { key: run.key.clone(), place: place.clone() };
+            assert!(self.running.contains(&job), "{job} does not run, and is looked for");
+        }
+    }
+
     /// The process dies: what it ran is gone with its memory, and its journal is read again.
     fn crash(&mut self) {
         self.state = replay(&self.plan, &self.journal);
-        self.ended.append(&mut self.running);
-        self.stopping.clear();
+        // What is durable runs on where nobody sees it.
+        let running = std::mem::take(&mut self.running);
+        let (durable, gone): (Vec<_>, Vec<_>) =
+            running.into_iter().partition(|job| self.state.is_durable(job));
+        self.stopping.retain(|job| durable.contains(job));
+        self.ended.extend(gone);
+        self.running = durable;
         self.ask(&wei(), &resume());
     }
 
@@ -381,7 +399,7 @@ fn end(how: u16, stopping: bool) -> End {
         11 if !stopping => exited(3),
         12 => End::Signalled { signal: "SEGV".into() },
         13 => End::NotStarted { why: "no route".into() },
-        14 => End::Unknown { why: "the link was lost".into() },
+        14 => End::unknown(Doubt::Link, "the link was lost"),
         15 => End::Stopped { survivors: None },
         _ => End::Stopped { survivors: Some(Vec::new()) },
     }

@@ -24,6 +24,8 @@ mod engine_back;
 #[cfg(test)]
 mod engine_choices;
 #[cfg(test)]
+mod engine_durable;
+#[cfg(test)]
 mod flood;
 #[cfg(test)]
 mod for_each;

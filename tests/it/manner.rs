@@ -16,7 +16,11 @@ fn sent(keys: &str) -> String {
     night.line("1 start a | a:running; run a.1 local");
     let mut runs = night.effects.iter().filter_map(|effect| match effect {
         Effect::Run(run) => Some(run.line.clone()),
-        Effect::Stop(_) | Effect::Notify { .. } | Effect::WakeAt(_) => None,
+        Effect::Follow(_)
+        | Effect::LetGo(_)
+        | Effect::Stop(_)
+        | Effect::Notify { .. }
+        | Effect::WakeAt(_) => None,
     });
     runs.next_back().expect("it runs")
 }

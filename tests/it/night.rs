@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use golive::base::{Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
-    Actor, Change, Choice, Command, Effect, End, Evidence, Fact, Gesture, Health, Job, Part,
-    Reading, RunKind, RunStage, State, Which, advance,
+    Actor, Begun, Change, Choice, Command, Doubt, Effect, End, Evidence, Fact, Gesture, Health,
+    Job, Part, Reading, RunKind, RunStage, Sight, State, Sync, Which, advance,
 };
 use golive::plan::Plan;
 use golive::runbook::Class;
@@ -170,6 +170,21 @@ impl Night {
                 };
                 return (by, Command::Ended { job, end, transcript: None });
             }
+            "began" | "lost" | "back" | "orphan" | "attached" => {
+                let job = self.job(words.remove(0));
+                let sight = match verb {
+                    "began" => Sight::Began(begun()),
+                    "lost" => Sight::Lost { why: why(&words), proved: Millis::from_secs(2) },
+                    "back" => Sight::Back,
+                    "orphan" => Sight::Orphan,
+                    _ => Sight::Attached { why: why(&words) },
+                };
+                return report(Command::Sighted { job, sight });
+            }
+            "let-go" => {
+                let step = take(&mut words);
+                Command::LetGo { step, reason: why(&words) }
+            }
             "silent" => {
                 let job = self.job(words[0]);
                 return report(Command::Silent { job, quiet: Millis::from_secs(180) });
@@ -221,12 +236,21 @@ impl Night {
                 let places: Vec<_> = run.places.iter().map(ToString::to_string).collect();
                 Some(format!("run {} {}", run.key, places.join(",")))
             }
+            Effect::Follow(run) => {
+                let places: Vec<_> = run.places.iter().map(ToString::to_string).collect();
+                let stop = run.durable.as_ref().is_some_and(|durable| durable.stop);
+                let stop = if stop { " stopping" } else { "" };
+                Some(format!("follow {} {}{stop}", run.key, places.join(",")))
+            }
+            Effect::LetGo(job) => Some(format!("let-go {job}")),
             Effect::Stop(key) => Some(format!("stop {key}")),
             Effect::Notify { key: Some(key), .. } => Some(format!("tell {key}")),
             Effect::Notify { key: None, .. } | Effect::WakeAt(_) => None,
         };
         let done: Vec<_> = self.effects.iter().filter_map(shown).collect();
-        let is_effect = |w: &&&str| ["run ", "stop ", "tell "].iter().any(|e| w.starts_with(e));
+        let is_effect = |w: &&&str| {
+            ["run ", "follow ", "let-go ", "stop ", "tell "].iter().any(|e| w.starts_with(e))
+        };
         let asked: Vec<_> = wanted.iter().filter(is_effect).map(ToString::to_string).collect();
         assert_eq!(done, asked, "the effects of: {line}");
         assert_eq!(replay(&self.plan, &self.journal), self.state, "replay after: {line}");
@@ -240,7 +264,7 @@ impl Night {
             alarms.map(|a| format!("{:?}: {}", a.level, a.text)).collect::<Vec<_>>()
         };
         match word {
-            "run" | "stop" | "tell" | "refused" => {}
+            "run" | "follow" | "let-go" | "stop" | "tell" | "refused" => {}
             "held" => {
                 let hold = state.hold().unwrap_or_else(|| panic!("{line}\n   it is not held"));
                 let said = format!("by {}: {}", hold.by.name(), hold.why);
@@ -326,7 +350,7 @@ fn end(words: &[&str]) -> End {
         "alive" => End::Stopped { survivors: Some(vec!["sleep".into()]) },
         "stopped-perhaps" => End::Stopped { survivors: None },
         "not-started" => End::NotStarted { why: "no route to host".into() },
-        "unknown" => End::Unknown { why: "the link was lost".into() },
+        "unknown" => End::unknown(Doubt::Link, "the link was lost"),
         other => panic!("no end {other}"),
     }
 }
@@ -400,3 +424,16 @@ pub(crate) const WEB: &str = "[\"web1\", \"web2\"]";
 pub(crate) const ONE: &str = "\"web1\"";
 pub(crate) const RETRY: &str = "retry = { attempts = 3, delay = \"10s\" }";
 pub(crate) const SOAK: &str = "soak = { for = \"60s\", probes = [\"p99\", \"errors\"] }";
+
+/// What a host says of a job that has begun.
+pub(crate) fn begun() -> Begun {
+    Begun {
+        pid: 4711,
+        born: Some(815),
+        boot: "boot-1".into(),
+        root: "/home/ops/.golive".into(),
+        root_id: "7f".into(),
+        sync: Sync::File,
+        group: true,
+    }
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use golive::base::{Digest, Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
-    Actor, AlarmId, Board, Choice, Command, Confirmed, End, Event, Evidence, Fact, Genesis,
+    Actor, AlarmId, Board, Choice, Command, Confirmed, Doubt, End, Event, Evidence, Fact, Genesis,
     Gesture, Health, Item, Job, Key, Level, Part, Place, Reading, RunKind, State, Transcript,
     Verdict, Which, advance,
 };
@@ -117,7 +117,8 @@ impl Made<'_> {
             End::Stopped { survivors: None },
             End::Stopped { survivors: Some(vec![why.clone()]) },
             End::NotStarted { why: why.clone() },
-            End::Unknown { why },
+            End::Rebooted { after: self.span() },
+            End::Unknown { why, doubt: Doubt::Gone },
         ])
     }
 
@@ -170,6 +171,7 @@ impl Made<'_> {
                 machine: self.text(),
                 away: self.span(),
                 in_doubt: vec![self.job()],
+                sought: vec![self.job()],
             },
             5 => Event::DriverLeft { why },
             6..14 => Event::AttemptStarted {

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use golive::base::{StepId, Timestamp};
 use golive::engine::{
-    Actor, Choice, Command, Effect, End, Event, Fact, Health, Item, Key, Part, Place, RunStage,
-    State, Status, Track, Verdict, advance,
+    Actor, Choice, Command, Effect, End, Event, Fact, Health, Item, Job, Key, Part, Place,
+    RunStage, State, Status, Track, Verdict, advance,
 };
 use golive::plan::{CheckPlan, Plan, UndoPlan, VerifyPlan, Work};
 use proptest::prelude::*;
@@ -74,6 +74,9 @@ fn rule_1_intent_before_effect() {
                     };
                     assert!(turn.facts.iter().any(is_asked), "{key}");
                 }
+                // Neither starts anything.
+                Effect::Follow(run) => assert!(turn.before.in_flight().any(|a| a.key == run.key)),
+                Effect::LetGo(job) => assert!(turn.before.in_flight().any(|a| a.key == job.key)),
                 Effect::Notify { key: None, .. } | Effect::WakeAt(_) => {}
             }
         }
@@ -82,7 +85,7 @@ fn rule_1_intent_before_effect() {
             let is_its = |effect: &Effect| match effect {
                 Effect::Run(run) => run.key == *key,
                 Effect::Notify { key: of, .. } => of.as_ref() == Some(key),
-                Effect::Stop(_) | Effect::WakeAt(_) => false,
+                Effect::Follow(_) | Effect::LetGo(_) | Effect::Stop(_) | Effect::WakeAt(_) => false,
             };
             assert_eq!(turn.effects.iter().filter(|e| is_its(e)).count(), 1, "{key} {places:?}");
         }
@@ -441,28 +444,38 @@ fn rule_10_unknown_health_holds_a_gate() {
 }
 
 #[test]
-fn after_a_crash_at_any_moment_nothing_in_flight_starts_again_and_all_of_it_is_unknown() {
+fn after_a_crash_at_any_moment_nothing_starts_and_each_job_is_unknown_or_looked_for() {
     always(64, |turn| {
         let state = turn.after;
         let Ok(back) = advance(state, &wei(), &resume(), turn.now) else {
             assert!(state.is_closed());
             return;
         };
-        let sends = |effect: &Effect| match effect {
-            Effect::Run(_) | Effect::Stop(_) => true,
+        let starts = |effect: &Effect| match effect {
+            Effect::Run(_) => true,
             Effect::Notify { key, .. } => key.is_some(),
-            Effect::WakeAt(_) => false,
+            Effect::Stop(_) | Effect::Follow(_) | Effect::LetGo(_) | Effect::WakeAt(_) => false,
         };
-        assert!(!back.effects.iter().any(sends), "{:?}", back.effects);
-        assert_eq!(back.state.in_flight().count(), 0);
+        let followed: BTreeSet<_> = back.effects.iter().filter_map(looked_for).flatten().collect();
+        assert!(!back.effects.iter().any(starts), "{:?}", back.effects);
+        let mut durable = BTreeSet::new();
         for attempt in state.in_flight() {
             let Key { step, part, .. } = &attempt.key;
-            assert_eq!(back.state.track_of(step, *part).status, Status::Unknown);
+            let open = attempt.places.iter().filter(|(_, end)| end.is_none());
+            let jobs =
+                open.map(|(place, _)| Job { key: attempt.key.clone(), place: place.clone() });
+            let (kept, gone): (Vec<_>, Vec<_>) = jobs.partition(|job| state.is_durable(job));
+            if kept.is_empty() {
+                assert_eq!(back.state.track_of(step, *part).status, Status::Unknown);
+            }
+            assert!(gone.is_empty() || kept.is_empty(), "an attempt is durable or it is not");
+            durable.extend(kept);
         }
+        assert_eq!(followed, durable);
         // Nor does anything start before a person has said so, however long it takes.
         let later = turn.now.after(golive::base::Millis::from_secs(86_400));
         let later = advance(&back.state, &Actor::Clock, &Command::Wake, later).expect("a wake");
-        assert!(!later.effects.iter().any(sends), "{:?}", later.effects);
+        assert!(!later.effects.iter().any(starts), "{:?}", later.effects);
         if matches!(state.stage(), RunStage::Active | RunStage::RollingBack) {
             let hold = back.state.hold().expect("it is held");
             assert!(matches!(hold.by, Actor::Operator(_)));
@@ -548,4 +561,14 @@ fn the_histories_hold_every_kind_of_event_and_every_status() {
     let seen = seen.into_inner();
     let missing: Vec<_> = rich.into_iter().filter(|name| !seen.contains_key(*name)).collect();
     assert!(missing.is_empty(), "{missing:?} of {seen:#?}");
+}
+
+/// The jobs that an effect looks for again.
+fn looked_for(effect: &Effect) -> Option<Vec<Job>> {
+    if let Effect::Follow(run) = effect {
+        let job = |place: &Place| Job { key: run.key.clone(), place: place.clone() };
+        Some(run.places.iter().map(job).collect())
+    } else {
+        None
+    }
 }

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use golive::base::{Digest, Millis, SafeText, Timestamp};
 use golive::engine::{
-    Actor, AlarmId, Choice, Confirmed, End, Event, Evidence, Fact, Genesis, Health, Item, Job, Key,
-    Level, Part, Place, Reading, RunKind, Transcript, Verdict,
+    Actor, AlarmId, Begun, Choice, Confirmed, Doubt, End, Event, Evidence, Fact, Genesis, Health,
+    Item, Job, Key, Level, Part, Place, Reading, RunKind, Sight, Sync, Transcript, Verdict,
 };
 use golive::journal::{JOURNAL_FILE, Journal, Stamp, read_all};
 use golive::runbook::Class;
 use proptest::prelude::*;
+use proptest::sample::select;
 use proptest::{collection, option};
 
 fn id<T: std::str::FromStr<Err: std::fmt::Debug> + std::fmt::Debug>() -> impl Strategy<Value = T> {
@@ -60,6 +61,33 @@ fn job() -> impl Strategy<Value = Job> {
     (key(), place()).prop_map(|(key, place)| Job { key, place })
 }
 
+fn doubt() -> impl Strategy<Value = Doubt> {
+    select(vec![
+        Doubt::Link,
+        Doubt::Gone,
+        Doubt::Rebooted,
+        Doubt::Forgotten,
+        Doubt::LetGo,
+        Doubt::Unrecorded,
+    ])
+}
+
+fn sight() -> impl Strategy<Value = Sight> {
+    let sync = select(vec![Sync::File, Sync::Full, Sync::None]);
+    let told = (text(), text(), text(), sync, any::<bool>());
+    let begun = (any::<u32>(), option::of(any::<u64>()), told).prop_map(|(pid, born, told)| {
+        let (boot, root, root_id, sync, group) = told;
+        Sight::Began(Begun { pid, born, boot, root, root_id, sync, group })
+    });
+    prop_oneof![
+        begun,
+        (text(), millis()).prop_map(|(why, proved)| Sight::Lost { why, proved }),
+        Just(Sight::Back),
+        Just(Sight::Orphan),
+        text().prop_map(|why| Sight::Attached { why }),
+    ]
+}
+
 fn end() -> impl Strategy<Value = End> {
     let captured = collection::btree_map(id(), text(), 0..3);
     prop_oneof![
@@ -68,7 +96,8 @@ fn end() -> impl Strategy<Value = End> {
         text().prop_map(|signal| End::Signalled { signal }),
         option::of(collection::vec(text(), 0..3)).prop_map(|survivors| End::Stopped { survivors }),
         text().prop_map(|why| End::NotStarted { why }),
-        text().prop_map(|why| End::Unknown { why }),
+        (text(), doubt()).prop_map(|(why, doubt)| End::Unknown { why, doubt }),
+        millis().prop_map(|after| End::Rebooted { after }),
     ]
 }
 
@@ -158,13 +187,21 @@ fn genesis() -> impl Strategy<Value = Genesis> {
 /// Events about jobs and steps.
 fn work() -> BoxedStrategy<Event> {
     let in_doubt = collection::vec(job(), 0..3);
+    let sought = collection::vec(job(), 0..3);
     let places = collection::vec(place(), 0..3);
     prop_oneof![
         genesis().prop_map(Event::SessionOpened),
         Just(Event::RunBegan),
-        (text(), text(), millis(), in_doubt).prop_map(|(driver, machine, away, in_doubt)| {
-            Event::Resumed { driver, machine, away, in_doubt }
-        }),
+        (text(), text(), millis(), in_doubt, sought).prop_map(
+            |(driver, machine, away, in_doubt, sought)| Event::Resumed {
+                driver,
+                machine,
+                away,
+                in_doubt,
+                sought,
+            }
+        ),
+        (job(), sight()).prop_map(|(job, sight)| Event::JobSighted { job, sight }),
         text().prop_map(|why| Event::DriverLeft { why }),
         (key(), places, digest(), confirmed()).prop_map(|(key, places, payload, confirmed)| {
             Event::AttemptStarted { key, places, payload, confirmed }
@@ -342,7 +379,7 @@ fn night() -> Vec<Vec<Fact>> {
             }),
             golive(Event::JobEnded {
                 job: job(),
-                end: End::Unknown { why: "link lost".into() },
+                end: End::unknown(Doubt::Link, "link lost"),
                 transcript: None,
             }),
         ],
@@ -414,6 +451,7 @@ fn night() -> Vec<Vec<Fact>> {
                 machine: "bastion".into(),
                 away: Millis::from_secs(360),
                 in_doubt: vec![job()],
+                sought: vec![],
             }),
             Fact { by: Actor::Clock, event: Event::ClockJumped { millis: -2500 } },
         ],

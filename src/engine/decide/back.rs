@@ -7,6 +7,7 @@ use crate::engine::event::{Confirmed, Event};
 use crate::engine::health::Health;
 use crate::engine::job::{End, Job, Part};
 use crate::engine::refusal::Refusal;
+use crate::engine::sight::Doubt;
 use crate::engine::state::{RunStage, State, Status, Track};
 use crate::runbook::InFlight;
 
@@ -87,23 +88,24 @@ pub(super) fn resume(
     away: Millis,
     now: Timestamp,
 ) -> Vec<Event> {
-    let in_doubt: Vec<Job> = state
+    let (sought, in_doubt): (Vec<Job>, Vec<Job>) = state
         .in_flight()
         .flat_map(|attempt| {
             let open = attempt.places.iter().filter(|(_, end)| end.is_none());
             open.map(|(place, _)| Job { key: attempt.key.clone(), place: place.clone() })
         })
-        .collect();
+        .partition(|job| state.is_durable(job));
     let mut events = vec![Event::Resumed {
         driver: driver.clone(),
         machine: machine.clone(),
         away,
         in_doubt: in_doubt.clone(),
+        sought,
     }];
-    let why = SafeText::new("golive ended while it was in flight: it may have run");
+    let end = End::unknown(Doubt::Link, "golive ended while it was in flight: it may have run");
     events.extend(in_doubt.into_iter().map(|job| Event::JobEnded {
         job,
-        end: End::Unknown { why: why.clone() },
+        end: end.clone(),
         transcript: None,
     }));
     for (probe, was) in &state.health {

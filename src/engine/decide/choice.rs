@@ -3,8 +3,9 @@
 use crate::base::{SafeText, StepId, Timestamp};
 use crate::engine::command::{Gesture, Which};
 use crate::engine::event::{AlarmId, Confirmed, Event};
-use crate::engine::job::{Part, Verdict};
+use crate::engine::job::{End, Job, Part, Place, Verdict};
 use crate::engine::refusal::Refusal;
+use crate::engine::sight::Doubt;
 use crate::engine::state::{State, Status};
 use crate::plan::Work;
 
@@ -140,6 +141,31 @@ pub(super) fn stop(state: &State, step: &StepId) -> Result<Vec<Event>, Refusal> 
         })
         .collect();
     if events.is_empty() { Err(Refusal::NothingRuns(step.clone())) } else { Ok(events) }
+}
+
+/// Ends the jobs of a step that nobody can watch: what became of them is not known, and their
+/// hosts will be asked before anything of the step starts there again.
+pub(super) fn let_go(
+    state: &State,
+    step: &StepId,
+    reason: &SafeText,
+) -> Result<Vec<Event>, Refusal> {
+    state.known(step)?;
+    need_reason(reason, "looking no further for a step")?;
+    let parts = [Part::Action, Part::Undo];
+    let attempts = parts.into_iter().flat_map(|part| &state.track_of(step, part).attempts);
+    let unseen = attempts.flat_map(|attempt| {
+        let job = |place: &Place| Job { key: attempt.key.clone(), place: place.clone() };
+        attempt.out_of_sight().map(move |(place, _)| job(place))
+    });
+    let end = End::Unknown { why: reason.clone(), doubt: Doubt::LetGo };
+    let ended = unseen.map(|job| Event::JobEnded { job, end: end.clone(), transcript: None });
+    let mut events: Vec<_> = ended.collect();
+    if events.is_empty() {
+        return Err(Refusal::NothingUnseen(step.clone()));
+    }
+    events.extend(state.all_clear(AlarmId::Unseen(step.clone())));
+    Ok(events)
 }
 
 impl State {

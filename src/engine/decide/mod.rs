@@ -68,6 +68,7 @@ pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Ev
             choice::choice(state, step, part, reason, event, "accepting its failure")
         }
         Command::Stop { step } => choice::stop(state, step),
+        Command::LetGo { step, reason } => choice::let_go(state, step, reason),
         Command::SignOff { step, part, ticked, words } => {
             person::sign_off(state, step, part.thing(), *ticked, words, now)
         }
@@ -130,6 +131,7 @@ pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Ev
         Command::Close => back::close(state),
         Command::Wake => Ok(super::due::due(state, now)),
         Command::Ended { job, end, transcript } => report::ended(state, job, end, *transcript),
+        Command::Sighted { job, sight } => report::sighted(state, job, sight),
         Command::Silent { job, quiet } => Ok(report::silent(state, job, *quiet)),
         Command::Health(change) => Ok(report::health(state, change)),
         Command::Link { host, down } => Ok(report::link(state, host, down.as_ref())),

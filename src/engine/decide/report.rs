@@ -5,6 +5,7 @@ use crate::engine::event::{AlarmId, Event, Level};
 use crate::engine::health::{Change, Health, Reading};
 use crate::engine::job::{End, Job, Transcript};
 use crate::engine::refusal::Refusal;
+use crate::engine::sight::Sight;
 use crate::engine::state::State;
 use crate::runbook::Threshold;
 
@@ -15,11 +16,43 @@ pub(super) fn ended(
     transcript: Option<Transcript>,
 ) -> Result<Vec<Event>, Refusal> {
     if state.is_open(job) {
-        let (job, end) = (job.clone(), end.clone());
-        Ok(vec![Event::JobEnded { job, end, transcript }])
+        let mut events = vec![Event::JobEnded { job: job.clone(), end: end.clone(), transcript }];
+        if state.is_only_unseen(job) {
+            events.extend(state.all_clear(AlarmId::Unseen(job.key.step.clone())));
+        }
+        Ok(events)
     } else {
         Err(Refusal::NotInFlight(job.to_string()))
     }
+}
+
+pub(super) fn sighted(state: &State, job: &Job, sight: &Sight) -> Result<Vec<Event>, Refusal> {
+    if !state.is_open(job) {
+        return Err(Refusal::NotInFlight(job.to_string()));
+    }
+    let step = &job.key.step;
+    let id = AlarmId::Unseen(step.clone());
+    let event = Event::JobSighted { job: job.clone(), sight: sight.clone() };
+    let alarms = match sight {
+        Sight::Lost { why, .. } => {
+            let text = format!("{step} runs on {}, and nobody sees it: {why}", job.place);
+            state.alarm(id, Level::Caution, &text)
+        }
+        Sight::Orphan => {
+            let text = format!(
+                "{step} runs on {} without its watcher: its exit status will not be known",
+                job.place
+            );
+            state.alarm(id, Level::Warning, &text)
+        }
+        Sight::Began(_) | Sight::Back if state.is_only_unseen(job) => state.all_clear(id),
+        Sight::Began(_) | Sight::Back => Vec::new(),
+        Sight::Attached { why } => {
+            let text = format!("{step} is not durable on {}: {why}", job.place);
+            vec![Event::Noted { step: Some(step.clone()), text }]
+        }
+    };
+    Ok([vec![event], alarms].concat())
 }
 
 pub(super) fn silent(state: &State, job: &Job, quiet: Millis) -> Vec<Event> {
@@ -82,6 +115,15 @@ fn measured(reading: &Reading, limit: Option<Threshold>, unit: &str) -> String {
 }
 
 impl State {
+    /// Whether no other job of the same step is out of sight.
+    fn is_only_unseen(&self, job: &Job) -> bool {
+        let attempts = &self.track_of(&job.key.step, job.key.part).attempts;
+        let unseen = attempts.iter().flat_map(|attempt| {
+            attempt.out_of_sight().map(move |(place, _)| (&attempt.key, place))
+        });
+        unseen.filter(|it| *it != (&job.key, &job.place)).count() == 0
+    }
+
     /// Whether the end of this job is still awaited.
     fn is_open(&self, job: &Job) -> bool {
         let track = self.track_of(&job.key.step, job.key.part);
