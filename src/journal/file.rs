@@ -1,17 +1,18 @@
 //! The journal on disk: the only place that writes it.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::base::{Digest, SessionId};
 use crate::engine::Fact;
 
+use super::disk::{self, Disk, DiskFile, Open, RealDisk};
 use super::entry::{Entry, Stamp};
 use super::error::JournalError;
+use super::read::read_on;
 use super::wire::{self, LINE_BYTES_MAX};
-use super::{HEAD_FILE, JOURNAL_FILE, TORN_DIR, read};
+use super::{HEAD_FILE, JOURNAL_FILE, TORN_DIR};
 
 /// The end of a journal: what one has to hold to notice later that it was rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,43 +38,31 @@ pub struct Recovery {
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    tape: Box<dyn Tape>,
-    head_file: File,
+    tape: Box<dyn DiskFile>,
+    head_file: Box<dyn DiskFile>,
     head: Head,
     last: Digest,
     bytes: u64,
     poison: Option<String>,
 }
 
-/// What the journal asks of the file it writes; a test stands in for a failing disk.
-trait Tape: std::fmt::Debug + Send {
-    fn append(&mut self, line: &[u8]) -> io::Result<usize>;
-    fn sync(&mut self) -> io::Result<()>;
-    fn cut_to(&mut self, bytes: u64) -> io::Result<()>;
-}
-
-impl Tape for File {
-    fn append(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.write(line)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
-    }
-
-    fn cut_to(&mut self, bytes: u64) -> io::Result<()> {
-        self.set_len(bytes)
-    }
-}
-
 impl Journal {
     /// Creates the journal of a new session. `dir` is created too, for its owner alone; its
     /// parent has to be there.
     pub fn create(dir: &Path, session: &SessionId) -> Result<Self, JournalError> {
-        make_dir(dir)?;
+        Self::create_on(&RealDisk::shared(), dir, session)
+    }
+
+    /// The same on any disk.
+    pub fn create_on(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        session: &SessionId,
+    ) -> Result<Self, JournalError> {
+        make_dir(&**disk, dir)?;
         let path = dir.join(JOURNAL_FILE);
-        let opened = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path);
-        let file = opened.map_err(|source| {
+        let opened = disk.open(&path, Open::AppendNew);
+        let mut tape = opened.map_err(|source| {
             if source.kind() == io::ErrorKind::AlreadyExists {
                 return JournalError::Exists { path: path.clone() };
             }
@@ -83,27 +72,18 @@ impl Journal {
         let head = Head { seq: 0, seal: genesis };
         let head_path = dir.join(HEAD_FILE);
         let head_file = (|| {
-            let mut file =
-                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&head_path)?;
-            file.write_all(head_text(head).as_bytes())?;
+            let mut file = disk.open(&head_path, Open::WriteNew)?;
+            disk::append_all(&mut *file, head_text(head).as_bytes())?;
             file.sync_all()?;
             Ok(file)
         })()
         .map_err(|source| JournalError::io("create", &head_path, source))?;
-        file.sync_all().map_err(|source| JournalError::io("create", &path, source))?;
-        sync_dir(dir)?;
+        tape.sync_all().map_err(|source| JournalError::io("create", &path, source))?;
+        sync_dir(&**disk, dir)?;
         if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            sync_dir(parent)?;
+            sync_dir(&**disk, parent)?;
         }
-        Ok(Self {
-            path,
-            tape: Box::new(file),
-            head_file,
-            head,
-            last: genesis,
-            bytes: 0,
-            poison: None,
-        })
+        Ok(Self { path, tape, head_file, head, last: genesis, bytes: 0, poison: None })
     }
 
     /// Takes up the journal of the session in `dir`: reads and checks all of it, and cuts an
@@ -111,9 +91,17 @@ impl Journal {
     ///
     /// Anything else that is wrong is an error, and nothing is written.
     pub fn open(dir: &Path) -> Result<(Self, Vec<Entry>, Option<Recovery>), JournalError> {
+        Self::open_on(&RealDisk::shared(), dir)
+    }
+
+    /// The same on any disk.
+    pub fn open_on(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+    ) -> Result<(Self, Vec<Entry>, Option<Recovery>), JournalError> {
         let path = dir.join(JOURNAL_FILE);
-        let mut reader = read(dir)?;
-        let noted = read_head(dir)?;
+        let mut reader = read_on(&**disk, dir)?;
+        let noted = read_head(&**disk, dir)?;
         let mut noted_seal = (noted.seq == 0).then_some(noted.seal);
         let mut entries = Vec::new();
         while let Some(entry) = reader.next() {
@@ -132,23 +120,25 @@ impl Journal {
             let what = format!("{what}; nothing is written to it any more");
             return Err(JournalError::broken(&path, noted.seq.min(seq + 1), what));
         }
-        let opened = OpenOptions::new().append(true).open(&path);
-        let file = opened.map_err(|source| JournalError::io("open", &path, source))?;
+        let opened = disk.open(&path, Open::Append);
+        let mut tape = opened.map_err(|source| JournalError::io("open", &path, source))?;
         let recovery = match reader.partial() {
             [] => None,
-            torn => Some(cut_tail(dir, &file, torn, bytes)?),
+            torn => Some(cut_tail(&**disk, dir, &mut *tape, torn, bytes)?),
         };
         let (Some(last), Some(seal)) = (reader.last_digest(), reader.seal()) else {
             return Err(JournalError::Empty { path });
         };
         let head_path = dir.join(HEAD_FILE);
-        let opened = OpenOptions::new().write(true).open(&head_path);
+        let opened = disk.open(&head_path, Open::Write);
         let head_file = opened.map_err(|source| JournalError::io("open", &head_path, source))?;
         let head = Head { seq, seal };
-        let mut journal =
-            Self { path, tape: Box::new(file), head_file, head, last, bytes, poison: None };
+        let mut journal = Self { path, tape, head_file, head, last, bytes, poison: None };
         // What was read may be in memory only; from here on it counts as recorded.
-        journal.tape.sync().map_err(|source| JournalError::io("sync", &journal.path, source))?;
+        journal
+            .tape
+            .sync_data()
+            .map_err(|source| JournalError::io("sync", &journal.path, source))?;
         journal.note_head();
         Ok((journal, entries, recovery))
     }
@@ -212,7 +202,7 @@ impl Journal {
             if count == line.len() { Ok(()) } else { Err(short()) }
         });
         // A failed sync is not tried again: the kernel may already have dropped the page.
-        let synced = whole.and_then(|()| self.tape.sync());
+        let synced = whole.and_then(|()| self.tape.sync_data());
         if let Err(error) = synced {
             // Best effort: a torn end would be cut when the session is resumed.
             return match self.tape.cut_to(self.bytes) {
@@ -230,7 +220,8 @@ impl Journal {
     /// Notes the end beside the journal. The line itself is safe by now: an error closes the
     /// journal for the next one.
     fn note_head(&mut self) {
-        if let Err(error) = self.head_file.write_all_at(head_text(self.head).as_bytes(), 0) {
+        let text = head_text(self.head);
+        if let Err(error) = disk::write_all_at(&mut *self.head_file, text.as_bytes(), 0) {
             let path = self.path.with_file_name(HEAD_FILE);
             self.poison = Some(JournalError::io("write", &path, error).to_string());
         }
@@ -243,9 +234,10 @@ fn head_text(head: Head) -> String {
 }
 
 /// What the head file of the session in `dir` notes.
-pub(super) fn read_head(dir: &Path) -> Result<Head, JournalError> {
+pub(super) fn read_head(disk: &dyn Disk, dir: &Path) -> Result<Head, JournalError> {
     let path = dir.join(HEAD_FILE);
-    let text = std::fs::read(&path).map_err(|source| JournalError::io("read", &path, source))?;
+    let text =
+        disk::read_file(disk, &path).map_err(|source| JournalError::io("read", &path, source))?;
     let head = std::str::from_utf8(&text).ok().and_then(|text| {
         let (seq, seal) = text.strip_suffix('\n')?.split_once(' ')?;
         let head = Head { seq: seq.parse().ok()?, seal: seal.parse().ok()? };
@@ -258,39 +250,42 @@ pub(super) fn read_head(dir: &Path) -> Result<Head, JournalError> {
     })
 }
 
-fn cut_tail(dir: &Path, file: &File, torn: &[u8], keep: u64) -> Result<Recovery, JournalError> {
+fn cut_tail(
+    disk: &dyn Disk,
+    dir: &Path,
+    tape: &mut dyn DiskFile,
+    torn: &[u8],
+    keep: u64,
+) -> Result<Recovery, JournalError> {
     let digest = Digest::of(torn);
     let torn_dir = dir.join(TORN_DIR);
-    make_dir(&torn_dir)?;
+    make_dir(disk, &torn_dir)?;
     let kept = torn_dir.join(format!("journal.at-{keep}.{}", digest.short()));
-    let saved = (|| {
-        let mut copy =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&kept)?;
-        copy.write_all(torn)?;
+    let saved = disk.open(&kept, Open::Replace).and_then(|mut copy| {
+        disk::write_all_at(&mut *copy, torn, 0)?;
         copy.sync_all()
-    })();
+    });
     saved.map_err(|source| JournalError::io("write", &kept, source))?;
-    sync_dir(&torn_dir)?;
-    sync_dir(dir)?;
+    sync_dir(disk, &torn_dir)?;
+    sync_dir(disk, dir)?;
     let path = dir.join(JOURNAL_FILE);
-    let cut = file.set_len(keep).and_then(|()| file.sync_all());
+    let cut = tape.cut_to(keep).and_then(|()| tape.sync_all());
     cut.map_err(|source| JournalError::io("cut", &path, source))?;
     let cut_bytes = u64::try_from(torn.len()).unwrap_or(u64::MAX);
     Ok(Recovery { cut_bytes, digest, kept })
 }
 
 /// Creates `dir` for its owner alone, unless it is there.
-pub(super) fn make_dir(dir: &Path) -> Result<(), JournalError> {
-    match DirBuilder::new().mode(0o700).create(dir) {
+pub(super) fn make_dir(disk: &dyn Disk, dir: &Path) -> Result<(), JournalError> {
+    match disk.make_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => made.map_err(|source| JournalError::io("create", dir, source)),
     }
 }
 
 /// Makes the names in `dir` survive a power cut.
-pub(super) fn sync_dir(dir: &Path) -> Result<(), JournalError> {
-    let synced = File::open(dir).and_then(|dir| dir.sync_all());
-    synced.map_err(|source| JournalError::io("sync", dir, source))
+pub(super) fn sync_dir(disk: &dyn Disk, dir: &Path) -> Result<(), JournalError> {
+    disk.sync_dir(dir).map_err(|source| JournalError::io("sync", dir, source))
 }
 
 #[cfg(test)]
@@ -304,7 +299,7 @@ mod tests {
     use super::super::entry::Stamp;
     use super::super::error::JournalError;
     use super::super::{JOURNAL_FILE, read_all};
-    use super::{Journal, Tape};
+    use super::{DiskFile, Journal};
 
     /// A disk that fails in one way, the first time only.
     #[derive(Debug)]
@@ -321,7 +316,7 @@ mod tests {
         Sync,
     }
 
-    impl Tape for Failing<Box<dyn Tape>> {
+    impl DiskFile for Failing<Box<dyn DiskFile>> {
         fn append(&mut self, line: &[u8]) -> io::Result<usize> {
             self.appends += 1;
             assert_eq!(self.appends, 1, "a journal with an error is never written again");
@@ -332,12 +327,32 @@ mod tests {
             }
         }
 
-        fn sync(&mut self) -> io::Result<()> {
-            if self.how == Fault::Sync { Err(io::Error::other("EIO")) } else { self.below.sync() }
+        fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+            self.below.write_at(bytes, offset)
+        }
+
+        fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+            self.below.read_at(bytes, offset)
+        }
+
+        fn sync_data(&mut self) -> io::Result<()> {
+            if self.how == Fault::Sync {
+                Err(io::Error::other("EIO"))
+            } else {
+                self.below.sync_data()
+            }
+        }
+
+        fn sync_all(&mut self) -> io::Result<()> {
+            self.sync_data()
         }
 
         fn cut_to(&mut self, bytes: u64) -> io::Result<()> {
             self.below.cut_to(bytes)
+        }
+
+        fn len(&self) -> io::Result<u64> {
+            self.below.len()
         }
     }
 

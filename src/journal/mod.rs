@@ -3,6 +3,7 @@
 //!
 //! # Invariants
 //!
+//! - Every file of a record is touched through a [`Disk`], and through nothing else.
 //! - One decision is one line, written whole, and on disk before [`Journal::append`] returns.
 //! - A line that cannot be read back is never written.
 //! - After the first error nothing more is written: the record fails closed.
@@ -15,6 +16,7 @@
 //! rewrite every file of a session can forge it, unless somebody else holds a later head.
 
 mod chain;
+mod disk;
 mod entry;
 mod error;
 mod file;
@@ -26,14 +28,17 @@ mod transcript;
 mod verify;
 mod wire;
 
+pub use disk::{
+    Cursor, Disk, DiskFile, Open, RealDisk, append_all, read_file, replace_file, write_all_at,
+};
 pub use entry::{Entry, Stamp};
 pub use error::JournalError;
 pub use file::{Head, Journal, Recovery};
 pub use lock::{Holder, Lock, LockError};
-pub use output::{Line, Lines, digest_file, read_range};
-pub use read::{Reader, read, read_all};
+pub use output::{Line, Lines, digest_file, digest_file_on, read_range};
+pub use read::{Reader, read, read_all, read_all_on, read_on};
 pub use transcript::{Stream, Transcript};
-pub use verify::{Finding, Verdict, What, digest_files, verify, verify_files};
+pub use verify::{Finding, Verdict, What, digest_files, verify, verify_files, verify_on};
 pub use wire::{LINE_BYTES_MAX, VERSION, ascii};
 
 /// The journal's file in a session's directory.

@@ -1,12 +1,11 @@
 //! Reading transcripts, of any size, in little memory.
 
-use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use crate::base::{Digest, Hasher, Timestamp};
 
+use super::disk::{Cursor, Disk, Open, RealDisk};
 use super::transcript::{Span, Stream};
 
 /// A longer line is given in pieces.
@@ -29,8 +28,8 @@ pub struct Line {
 /// within a line.
 #[derive(Debug)]
 pub struct Lines {
-    log: BufReader<File>,
-    index: Option<BufReader<File>>,
+    log: BufReader<Cursor>,
+    index: Option<BufReader<Cursor>>,
     span: Option<Span>,
     offset: u64,
     parts: [Part; 2],
@@ -48,8 +47,8 @@ struct Part {
 
 /// Reads `len` bytes from `offset`, or as many as there are.
 pub fn read_range(path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    let size = file.metadata()?.len().saturating_sub(offset);
+    let file = RealDisk.open(path, Open::Read)?;
+    let size = file.len()?.saturating_sub(offset);
     let mut bytes = vec![0; len.min(usize::try_from(size).unwrap_or(usize::MAX))];
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -67,7 +66,12 @@ pub fn read_range(path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>> {
 
 /// The length and the digest of a file.
 pub fn digest_file(path: &Path) -> io::Result<(u64, Digest)> {
-    let mut input = BufReader::with_capacity(1 << 18, File::open(path)?);
+    digest_file_on(&RealDisk, path)
+}
+
+/// The same on any disk.
+pub fn digest_file_on(disk: &dyn Disk, path: &Path) -> io::Result<(u64, Digest)> {
+    let mut input = BufReader::with_capacity(1 << 18, Cursor::open(disk, path)?);
     let mut hasher = Hasher::default();
     let mut bytes = 0;
     loop {
@@ -90,13 +94,13 @@ impl Lines {
 
     /// The lines of the last `bytes` bytes or a little more. The first may be cut.
     pub fn near_end(path: &Path, bytes: u64) -> io::Result<Self> {
-        let from = std::fs::metadata(path)?.len().saturating_sub(bytes);
+        let from = RealDisk.open(path, Open::Read)?.len()?.saturating_sub(bytes);
         Self::from_span(path, Some(from))
     }
 
     fn from_span(path: &Path, from: Option<u64>) -> io::Result<Self> {
-        let mut log = BufReader::with_capacity(1 << 16, File::open(path)?);
-        let mut index = match File::open(path.with_extension("idx")) {
+        let mut log = BufReader::with_capacity(1 << 16, Cursor::open(&RealDisk, path)?);
+        let mut index = match Cursor::open(&RealDisk, &path.with_extension("idx")) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             opened => Some(BufReader::new(opened?)),
         };
@@ -187,14 +191,14 @@ impl Iterator for Lines {
     }
 }
 
-fn next_span(index: &mut BufReader<File>) -> io::Result<Option<Span>> {
+fn next_span(index: &mut BufReader<Cursor>) -> io::Result<Option<Span>> {
     let mut line = Vec::with_capacity(Span::WIDTH);
     index.by_ref().take(1 << 10).read_until(b'\n', &mut line)?;
     Ok(std::str::from_utf8(&line).ok().and_then(Span::parse))
 }
 
 /// The span that holds the byte at `offset`, or the last before it.
-fn span_of(index: &mut BufReader<File>, offset: u64) -> io::Result<Option<Span>> {
+fn span_of(index: &mut BufReader<Cursor>, offset: u64) -> io::Result<Option<Span>> {
     let mut found = None;
     while let Some(span) = next_span(index)? {
         found = Some(span);

@@ -1,12 +1,12 @@
 //! Reading a journal while somebody else may be writing it.
 
-use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::base::{Digest, SessionId};
 
 use super::JOURNAL_FILE;
+use super::disk::{Cursor, Disk, RealDisk};
 use super::entry::Entry;
 use super::error::JournalError;
 use super::wire::{self, Fault, LINE_BYTES_MAX, Sealed};
@@ -18,7 +18,7 @@ use super::wire::{self, Fault, LINE_BYTES_MAX, Sealed};
 #[derive(Debug)]
 pub struct Reader {
     path: PathBuf,
-    input: BufReader<File>,
+    input: BufReader<Cursor>,
     partial: Vec<u8>,
     seq: u64,
     last: Option<Digest>,
@@ -30,8 +30,14 @@ pub struct Reader {
 
 /// Opens the journal of the session in `dir` for reading.
 pub fn read(dir: &Path) -> Result<Reader, JournalError> {
+    read_on(&RealDisk, dir)
+}
+
+/// The same on any disk.
+pub fn read_on(disk: &dyn Disk, dir: &Path) -> Result<Reader, JournalError> {
     let path = dir.join(JOURNAL_FILE);
-    let file = File::open(&path).map_err(|source| JournalError::io("read", &path, source))?;
+    let file =
+        Cursor::open(disk, &path).map_err(|source| JournalError::io("read", &path, source))?;
     Ok(Reader {
         path,
         input: BufReader::with_capacity(1 << 16, file),
@@ -47,7 +53,12 @@ pub fn read(dir: &Path) -> Result<Reader, JournalError> {
 
 /// All entries of the journal of the session in `dir`; a line still being written is left out.
 pub fn read_all(dir: &Path) -> Result<Vec<Entry>, JournalError> {
-    read(dir)?.collect()
+    read_all_on(&RealDisk, dir)
+}
+
+/// The same on any disk.
+pub fn read_all_on(disk: &dyn Disk, dir: &Path) -> Result<Vec<Entry>, JournalError> {
+    read_on(disk, dir)?.collect()
 }
 
 impl Reader {

@@ -8,17 +8,15 @@
 //! A job that prints nothing has neither file: most steps of a fan-out are silent, and two files
 //! for each of them are dearer than all else that is written about it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{Access, access};
+use std::sync::Arc;
 
 use crate::base::{Hasher, Millis, Timestamp};
 use crate::engine::{Job, Transcript as Summary};
 
 use super::OUTPUT_DIR;
+use super::disk::{self, Disk, DiskFile, Open, RealDisk};
 use super::file::{make_dir, sync_dir};
 
 /// Chunks this near to each other share a line of the index.
@@ -79,6 +77,7 @@ impl Span {
 /// power cut too.
 #[derive(Debug)]
 pub struct Transcript {
+    disk: Arc<dyn Disk>,
     dir: PathBuf,
     path: PathBuf,
     /// Made by the first byte.
@@ -94,20 +93,20 @@ pub struct Transcript {
 
 #[derive(Debug)]
 struct Files {
-    log: File,
-    index: File,
+    log: Box<dyn DiskFile>,
+    index: Box<dyn DiskFile>,
 }
 
 impl Files {
-    fn create(path: &Path) -> io::Result<Self> {
-        let create = |path: &Path, append: bool| {
-            let mut options = OpenOptions::new();
-            options.write(true).append(append).create_new(true).mode(0o600).open(path).map_err(
-                |error| io::Error::new(error.kind(), format!("{}: {error}", path.display())),
-            )
+    fn create(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
+        let create = |path: &Path, how| {
+            let named = |error: io::Error| {
+                io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+            };
+            disk.open(path, how).map_err(named)
         };
-        let log = create(path, true)?;
-        Ok(Self { log, index: create(&path.with_extension("idx"), false)? })
+        let log = create(path, Open::AppendNew)?;
+        Ok(Self { log, index: create(&path.with_extension("idx"), Open::WriteNew)? })
     }
 }
 
@@ -121,23 +120,29 @@ impl Transcript {
     /// written there, and there is none. One that is there already is never written over: this
     /// is an error of kind `AlreadyExists`.
     pub fn create(dir: &Path, job: &Job) -> io::Result<Self> {
+        Self::create_on(&RealDisk::shared(), dir, job)
+    }
+
+    /// The same on any disk.
+    pub fn create_on(disk: &Arc<dyn Disk>, dir: &Path, job: &Job) -> io::Result<Self> {
         let path = Self::path_of(dir, job);
         let dir = dir.join(OUTPUT_DIR);
-        make_dir(&dir).map_err(io::Error::other)?;
+        make_dir(&**disk, &dir).map_err(io::Error::other)?;
         let named = |path: &Path, kind: io::ErrorKind, why: &dyn std::fmt::Display| {
             io::Error::new(kind, format!("{}: {why}", path.display()))
         };
-        if let Err(error) = access(&dir, Access::WRITE_OK | Access::EXEC_OK) {
+        if let Err(error) = disk.may_write_in(&dir) {
             return Err(named(&dir, error.kind(), &error));
         }
-        match path.symlink_metadata() {
-            Ok(_) => {
+        match disk.is_there(&path) {
+            Ok(true) => {
                 return Err(named(&path, io::ErrorKind::AlreadyExists, &"it is there already"));
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(false) => {}
             Err(error) => return Err(named(&path, error.kind(), &error)),
         }
         Ok(Self {
+            disk: Arc::clone(disk),
             dir,
             path,
             files: None,
@@ -155,9 +160,9 @@ impl Transcript {
         let Some(last) = bytes.last() else { return Ok(()) };
         let files = match &mut self.files {
             Some(files) => files,
-            None => self.files.insert(Files::create(&self.path)?),
+            None => self.files.insert(Files::create(&*self.disk, &self.path)?),
         };
-        files.log.write_all(bytes)?;
+        disk::append_all(&mut *files.log, bytes)?;
         self.hasher.update(bytes);
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let offset = self.bytes;
@@ -188,10 +193,10 @@ impl Transcript {
     /// Waits until the disk has everything, and says what it is. The session journals that.
     ///
     /// The index is a reading aid: it is not waited for.
-    pub fn finish(self) -> io::Result<Summary> {
-        if let Some(files) = &self.files {
+    pub fn finish(mut self) -> io::Result<Summary> {
+        if let Some(files) = &mut self.files {
             files.log.sync_data()?;
-            sync_dir(&self.dir).map_err(io::Error::other)?;
+            sync_dir(&*self.disk, &self.dir).map_err(io::Error::other)?;
         }
         Ok(self.summary())
     }
@@ -210,7 +215,7 @@ impl Transcript {
         self.span = Some(span);
         let width = u64::try_from(Span::WIDTH).unwrap_or(u64::MAX);
         let at = (self.spans - 1) * width;
-        let index = self.files.as_ref().map(|files| &files.index);
-        index.map_or(Ok(()), |index| index.write_all_at(span.text().as_bytes(), at))
+        let index = self.files.as_mut().map(|files| &mut *files.index);
+        index.map_or(Ok(()), |index| disk::write_all_at(index, span.text().as_bytes(), at))
     }
 }

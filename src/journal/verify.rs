@@ -9,11 +9,13 @@ use crate::base::{Digest, SafeText, SessionId};
 use crate::engine::{Event, Job, Place, Transcript};
 
 use super::chain::{Chain, Link};
+use super::disk::{Disk, RealDisk};
 use super::error::JournalError;
 use super::file::read_head;
-use super::output::digest_file;
+use super::output::digest_file_on;
+use super::read::read_on;
 use super::wire::{self, Fault, Sealed};
-use super::{HEAD_FILE, OUTPUT_DIR, PINNED_DIR, read};
+use super::{HEAD_FILE, OUTPUT_DIR, PINNED_DIR};
 
 /// What was found about a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,9 +149,18 @@ struct Told {
 ///
 /// Only what cannot be read at all is an error.
 pub fn verify(dir: &Path, expected: Option<&SessionId>) -> Result<Verdict, JournalError> {
+    verify_on(&RealDisk, dir, expected)
+}
+
+/// The same on any disk.
+pub fn verify_on(
+    disk: &dyn Disk,
+    dir: &Path,
+    expected: Option<&SessionId>,
+) -> Result<Verdict, JournalError> {
     let mut told = Told::default();
-    let (lines, torn) = told.read(dir)?;
-    let head = match read_head(dir) {
+    let (lines, torn) = told.read(disk, dir)?;
+    let head = match read_head(disk, dir) {
         Ok(head) => Some(head),
         Err(error @ JournalError::Broken { .. }) => {
             told.findings.push(Finding::file(What::Head, error.to_string()));
@@ -189,14 +200,18 @@ pub fn verify(dir: &Path, expected: Option<&SessionId>) -> Result<Verdict, Journ
         findings,
         session: told.session,
     };
-    verdict.check_outputs(dir, &told.started, &told.ended)?;
+    verdict.check_outputs(disk, dir, &told.started, &told.ended)?;
     verdict.intact = verdict.findings.iter().all(|finding| finding.what == What::Torn);
     Ok(verdict)
 }
 
 impl Told {
-    fn read(&mut self, dir: &Path) -> Result<(Vec<Result<Link, Fault>>, usize), JournalError> {
-        let mut reader = read(dir)?;
+    fn read(
+        &mut self,
+        disk: &dyn Disk,
+        dir: &Path,
+    ) -> Result<(Vec<Result<Link, Fault>>, usize), JournalError> {
+        let mut reader = read_on(disk, dir)?;
         let mut lines = Vec::new();
         loop {
             let line = match reader.next_line() {
@@ -250,18 +265,19 @@ impl Told {
 impl Verdict {
     fn check_outputs(
         &mut self,
+        disk: &dyn Disk,
         dir: &Path,
         started: &BTreeSet<Job>,
         ended: &BTreeMap<Job, Option<Transcript>>,
     ) -> Result<(), JournalError> {
         let dir = dir.join(OUTPUT_DIR);
-        let mut found = list(&dir)?;
+        let mut found = list(disk, &dir)?;
         for job in started {
             let name = format!("{job}.log");
             let log = found.remove(&name);
             found.remove(&format!("{job}.idx"));
             match (ended.get(job).copied().flatten(), log) {
-                (Some(recorded), Some(true)) => self.check_output(&dir, &name, recorded)?,
+                (Some(recorded), Some(true)) => self.check_output(disk, &dir, &name, recorded)?,
                 (Some(_), Some(false)) => {
                     let text = format!("{OUTPUT_DIR}/{name} is not a file: it was replaced");
                     self.findings.push(Finding::file(What::FileChanged, text));
@@ -289,13 +305,14 @@ impl Verdict {
 
     fn check_output(
         &mut self,
+        disk: &dyn Disk,
         dir: &Path,
         name: &str,
         recorded: Transcript,
     ) -> Result<(), JournalError> {
         let path = dir.join(name);
-        let (bytes, digest) =
-            digest_file(&path).map_err(|source| JournalError::io("read", &path, source))?;
+        let (bytes, digest) = digest_file_on(disk, &path)
+            .map_err(|source| JournalError::io("read", &path, source))?;
         if (bytes, digest) == (recorded.bytes, recorded.digest) {
             self.transcripts += 1;
             self.bytes += bytes;
@@ -319,10 +336,10 @@ impl Verdict {
 pub fn digest_files(dir: &Path) -> Result<BTreeMap<String, Digest>, JournalError> {
     let dir = dir.join(PINNED_DIR);
     let mut digests = BTreeMap::new();
-    for (name, _) in list(&dir)?.into_iter().filter(|(_, is_file)| *is_file) {
+    for (name, _) in list(&RealDisk, &dir)?.into_iter().filter(|(_, is_file)| *is_file) {
         let path = dir.join(&name);
-        let (_, digest) =
-            digest_file(&path).map_err(|source| JournalError::io("read", &path, source))?;
+        let (_, digest) = digest_file_on(&RealDisk, &path)
+            .map_err(|source| JournalError::io("read", &path, source))?;
         digests.insert(name, digest);
     }
     Ok(digests)
@@ -350,17 +367,9 @@ pub fn verify_files(
 }
 
 /// The names in a directory, and whether each is a regular file; empty if there is none.
-fn list(dir: &Path) -> Result<BTreeMap<String, bool>, JournalError> {
-    let failed = |source| JournalError::io("list", dir, source);
-    let entries = match std::fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        entries => entries.map_err(failed)?,
-    };
-    let mut names = BTreeMap::new();
-    for entry in entries {
-        let entry = entry.map_err(failed)?;
-        let is_file = entry.file_type().map_err(failed)?.is_file();
-        names.insert(entry.file_name().to_string_lossy().into_owned(), is_file);
+fn list(disk: &dyn Disk, dir: &Path) -> Result<BTreeMap<String, bool>, JournalError> {
+    match disk.list(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        names => names.map_err(|source| JournalError::io("list", dir, source)),
     }
-    Ok(names)
 }

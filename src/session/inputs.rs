@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,10 +11,11 @@ use thiserror::Error;
 
 use crate::base::{SafeText, VarName};
 use crate::engine::RunKind;
+use crate::journal::{self, Disk, Open, RealDisk};
 use crate::plan::{self, Plan};
 use crate::runbook::{self, Checked, Options, SourceFile};
 
-use super::store::{Found, StoreError, make_private_dir};
+use super::store::{Found, StoreError};
 
 /// The exact texts and values that a plan is made from. The same inputs give the same plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,15 +211,26 @@ impl Inputs {
     /// # Errors
     /// The disk refused.
     pub fn pin(&self, session: &Found) -> Result<(), InputsError> {
+        self.pin_on(&RealDisk, session)
+    }
+
+    /// The same on any disk.
+    pub fn pin_on(&self, disk: &dyn Disk, session: &Found) -> Result<(), InputsError> {
         let dir = session.pinned();
-        make_private_dir(&dir)?;
+        match disk.make_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made.map_err(|source| {
+                let path = dir.clone();
+                StoreError::Io { doing: "create", path, source }
+            })?,
+        }
         let mut files = BTreeMap::new();
         for (index, (name, text)) in self.files.iter().enumerate() {
             let base = Path::new(name).file_name().and_then(|base| base.to_str());
             let safe = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
             let base: String = base.unwrap_or("file").chars().map(safe).collect();
             let kept = format!("{index}-{base}");
-            write_private(&dir.join(&kept), text)?;
+            write_private(disk, &dir.join(&kept), text)?;
             files.insert(name.clone(), kept);
         }
         let manifest = Manifest {
@@ -232,9 +243,9 @@ impl Inputs {
         let text = serde_json::to_string_pretty(&manifest).map_err(|error| {
             InputsError::Pinned { path: dir.join("inputs.json"), why: error.to_string() }
         })?;
-        write_private(&dir.join("inputs.json"), &format!("{text}\n"))?;
-        let sync = fs::File::open(&dir).and_then(|dir| dir.sync_all());
-        sync.map_err(|source| StoreError::Io { doing: "sync", path: dir, source }.into())
+        write_private(disk, &dir.join("inputs.json"), &format!("{text}\n"))?;
+        disk.sync_dir(&dir)
+            .map_err(|source| StoreError::Io { doing: "sync", path: dir, source }.into())
     }
 
     /// The inputs that a session was started from.
@@ -242,11 +253,19 @@ impl Inputs {
     /// # Errors
     /// They cannot be read.
     pub fn pinned(session: &Found) -> Result<Self, InputsError> {
+        Self::pinned_on(&RealDisk, session)
+    }
+
+    /// The same on any disk.
+    pub fn pinned_on(disk: &dyn Disk, session: &Found) -> Result<Self, InputsError> {
         let dir = session.pinned();
         let path = dir.join("inputs.json");
-        let read = |path: PathBuf| match fs::read_to_string(&path) {
-            Ok(text) => Ok(text),
-            Err(source) => Err(InputsError::Read { path, source }),
+        let read = |path: PathBuf| {
+            let bytes = journal::read_file(disk, &path);
+            let utf8 = |bytes| {
+                String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))
+            };
+            bytes.and_then(utf8).map_err(|source| InputsError::Read { path, source })
         };
         let manifest: Manifest = serde_json::from_str(&read(path.clone())?)
             .map_err(|error| InputsError::Pinned { path, why: error.to_string() })?;
@@ -276,12 +295,10 @@ fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))
 }
 
-fn write_private(path: &Path, text: &str) -> Result<(), StoreError> {
-    let write = || {
-        let mut file =
-            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(text.as_bytes())?;
+fn write_private(disk: &dyn Disk, path: &Path, text: &str) -> Result<(), StoreError> {
+    let written = disk.open(path, Open::WriteNew).and_then(|mut file| {
+        journal::write_all_at(&mut *file, text.as_bytes(), 0)?;
         file.sync_all()
-    };
-    write().map_err(|source| StoreError::Io { doing: "write", path: path.to_owned(), source })
+    });
+    written.map_err(|source| StoreError::Io { doing: "write", path: path.to_owned(), source })
 }

@@ -14,6 +14,7 @@
 //! Nothing is drawn here, and no argument is parsed.
 
 mod clock;
+mod core;
 mod dispatcher;
 mod handle;
 mod inputs;
@@ -22,8 +23,9 @@ mod recovery;
 mod store;
 
 pub use clock::{Clock, boot_id, machine_name};
+pub use core::Core;
 pub use dispatcher::{Start, StartError, start};
 pub use handle::{Chunk, Handle, LinkView, SubmitError, TailFact, View};
 pub use inputs::{Environment, Inputs, InputsError, may_run};
-pub use recovery::{RecoverError, Recovered, fold, open};
+pub use recovery::{RecoverError, Recovered, fold, open, open_on};
 pub use store::{Found, Store, StoreError, Summary};

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use crate::base::Timestamp;
 use crate::engine::{Event, Job, Place, Transcript as Summary};
 use crate::exec::{Sink, Sinks};
-use crate::journal::{Entry, Lines, Stream, Transcript};
+use crate::journal::{Disk, Entry, Lines, Stream, Transcript};
 
 use super::clock::Clock;
 use super::handle::Chunk;
@@ -63,6 +63,7 @@ fn send(tap: &mpsc::Sender<Chunk>, job: &Job, chunk: Option<(Stream, Timestamp, 
 
 /// Opens a transcript for every job.
 pub(super) struct Outputs {
+    pub disk: Arc<dyn Disk>,
     pub dir: PathBuf,
     pub clock: Arc<std::sync::Mutex<Clock>>,
     pub tap: Option<mpsc::Sender<Chunk>>,
@@ -80,7 +81,7 @@ struct Output {
 impl Sinks for Outputs {
     fn open(&self, job: &Job) -> io::Result<Box<dyn Sink>> {
         Ok(Box::new(Output {
-            transcript: Transcript::create(&self.dir, job)?,
+            transcript: Transcript::create_on(&self.disk, &self.dir, job)?,
             job: job.clone(),
             clock: Arc::clone(&self.clock),
             tap: self.tap.clone(),

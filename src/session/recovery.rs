@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::base::{Digest, Timestamp};
 use crate::engine::{Event, Genesis, State};
-use crate::journal::{Entry, JournalError};
+use crate::journal::{Disk, Entry, JournalError, RealDisk};
 use crate::plan::Plan;
 
 use super::inputs::{Inputs, InputsError};
@@ -57,13 +57,18 @@ pub enum RecoverError {
 
 /// Reads a session back, without touching it: a driver may be alive.
 pub fn open(found: &Found) -> Result<Recovered, RecoverError> {
-    let entries = crate::journal::read_all(&found.dir)?;
+    open_on(&RealDisk, found)
+}
+
+/// The same on any disk.
+pub fn open_on(disk: &dyn Disk, found: &Found) -> Result<Recovered, RecoverError> {
+    let entries = crate::journal::read_all_on(disk, &found.dir)?;
     let first = entries.first().and_then(|entry| entry.facts.first());
     let Some(Event::SessionOpened(genesis)) = first.map(|fact| &fact.event) else {
         return Err(RecoverError::NoGenesis);
     };
     let genesis = genesis.clone();
-    let inputs = Inputs::pinned(found)?;
+    let inputs = Inputs::pinned_on(disk, found)?;
     let is = inputs.digest();
     if is != genesis.plan {
         let dir = found.pinned().display().to_string();

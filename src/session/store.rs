@@ -242,12 +242,3 @@ const fn said_by(event: &Event) -> Option<&'static str> {
         _ => None,
     }
 }
-
-/// Makes a folder for its owner alone.
-pub(super) fn make_private_dir(path: &Path) -> Result<(), StoreError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| StoreError::Io {
-        doing: "create",
-        path: path.to_owned(),
-        source,
-    })
-}

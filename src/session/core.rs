@@ -1,0 +1,377 @@
+//! What a session decides and knows, without a thread, a clock or a link: whoever drives it brings
+//! the time, the disk and the edge.
+//!
+//! [`Core::submit_all`] is the one place where an effect comes to be: it gives effects back only
+//! after their line is on the disk. The dispatcher drives it in a run; a simulation drives it with
+//! a time, a disk and an edge of its own.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::base::{HostId, Millis, SafeText, Timestamp};
+use crate::engine::{
+    Actor, Board, Command, Doubt, Effect, End, Event, Genesis, Job, Place, Refusal, RunStage,
+    State, advance, decide,
+};
+use crate::exec::{Link, Report};
+use crate::journal::{Entry, Journal, JournalError, Recovery, Stamp};
+use crate::plan::{self, Plan};
+
+use super::handle::{LinkView, SubmitError, TailFact, View};
+
+/// Facts that a view carries for the audit screen.
+const TAIL_MAX: usize = 500;
+/// Ticks between two looks at the limits of time.
+const TICKS_PER_LIMIT_CHECK: u32 = 10;
+
+/// A session's state, its journal, and what is shown of both.
+#[derive(Debug)]
+pub struct Core {
+    state: Arc<State>,
+    board: Board,
+    journal: Journal,
+    wakes: BTreeSet<Timestamp>,
+    links: Arc<BTreeMap<HostId, LinkView>>,
+    tail: VecDeque<Arc<TailFact>>,
+    not_recorded: Option<SafeText>,
+    /// Ends that came after the record had failed.
+    unrecorded: Arc<BTreeMap<Job, End>>,
+    /// Whether there is something to show that was not shown yet.
+    news: bool,
+    ticks: u32,
+}
+
+impl Core {
+    /// A session in `state`, which is what `journal` says. `now` is when its probes begin.
+    pub fn new(state: State, journal: Journal, now: Timestamp) -> Self {
+        let board = Board::new(state.plan(), now);
+        let hosts = state.plan().hosts.keys();
+        let links: BTreeMap<_, _> = hosts.map(|host| (host.clone(), LinkView::Idle)).collect();
+        Self {
+            state: Arc::new(state),
+            board,
+            journal,
+            wakes: BTreeSet::new(),
+            links: Arc::new(links),
+            tail: VecDeque::new(),
+            not_recorded: None,
+            unrecorded: Arc::default(),
+            news: false,
+            ticks: 0,
+        }
+    }
+
+    /// What has to be submitted first, one after the other: that the session is opened, or, where
+    /// its journal has `entries`, that it is taken up again; and that a crash had left half a
+    /// line, and where it is kept.
+    pub fn opening(
+        &mut self,
+        genesis: Genesis,
+        entries: Vec<Entry>,
+        cut: Option<Recovery>,
+        now: Timestamp,
+    ) -> Vec<(Actor, Command)> {
+        let by = Actor::Operator(genesis.driver.clone());
+        let first = if let Some(last) = entries.last().map(|entry| entry.at) {
+            let away = now.since(last);
+            let skipped = entries.len().saturating_sub(TAIL_MAX);
+            entries.into_iter().skip(skipped).for_each(|entry| self.remember(entry));
+            Command::Resume { driver: genesis.driver, machine: genesis.machine, away }
+        } else {
+            Command::Open(genesis)
+        };
+        let note = cut.map(|cut| {
+            let text = format!(
+                "a crash had left {} bytes of an unfinished line; they are kept in {}",
+                cut.cut_bytes,
+                cut.kept.display()
+            );
+            (Actor::Engine, Command::Note { step: None, text })
+        });
+        std::iter::once((by, first)).chain(note).collect()
+    }
+
+    /// Where the run stands.
+    pub const fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
+    /// When the next timer of the engine is due; none if there is none.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        self.wakes.first().copied()
+    }
+
+    /// What is shown of it at `now`.
+    pub fn view(&self, now: Timestamp) -> View {
+        let head = self.journal.head();
+        View {
+            state: Arc::clone(&self.state),
+            board: Arc::new(self.board.clone()),
+            seq: head.seq,
+            head: head.seal.short(),
+            not_recorded: self.not_recorded.clone(),
+            unrecorded: Arc::clone(&self.unrecorded),
+            links: Arc::clone(&self.links),
+            tail: self.tail.clone(),
+            at: now,
+        }
+    }
+
+    /// The same, if it shows anything that was not given out yet.
+    pub fn news(&mut self, now: Timestamp) -> Option<View> {
+        std::mem::take(&mut self.news).then(|| self.view(now))
+    }
+
+    /// Carries out `command`: decide, write down, believe; what is given back is to be done then.
+    ///
+    /// If this returns an error, nothing is to be done. If the program dies before the effects are
+    /// done, the journal says that the attempt started and nothing more, and the resume puts it in
+    /// doubt instead of running it a second time.
+    pub fn submit(
+        &mut self,
+        stamp: &Stamp,
+        by: &Actor,
+        command: &Command,
+    ) -> Result<Vec<Effect>, SubmitError> {
+        self.submit_all(stamp, &[(by, command)])
+    }
+
+    /// The same for commands that came together: one line, one wait for the disk.
+    ///
+    /// A single command that is refused is an error; among several it is passed over.
+    pub fn submit_all(
+        &mut self,
+        stamp: &Stamp,
+        commands: &[(&Actor, &Command)],
+    ) -> Result<Vec<Effect>, SubmitError> {
+        if let Some(why) = &self.not_recorded {
+            return Err(SubmitError::NotRecorded(why.clone()));
+        }
+        let mut next = Arc::clone(&self.state);
+        let (mut facts, mut effects, mut refused) = (Vec::new(), Vec::new(), None);
+        for (by, command) in commands {
+            if **command == Command::Wake && decide(&next, command, stamp.at)?.is_empty() {
+                continue; // Most timers: nothing is due.
+            }
+            match advance(&next, by, command, stamp.at) {
+                Ok(advance) => {
+                    facts.extend(advance.facts);
+                    effects.extend(advance.effects);
+                    next = Arc::new(advance.state);
+                }
+                Err(refusal) => refused = Some(refusal),
+            }
+        }
+        if facts.is_empty() {
+            let nothing = Ok(Vec::new());
+            return refused.map_or(nothing, |refusal: Refusal| Err(refusal.into()));
+        }
+        let written = self.journal.append(stamp, &facts); // 1. on disk
+        let entry = written.map_err(|error| self.not_written(&error))?;
+        self.remember(entry);
+        self.state = next; // 2. in memory
+        let outside = effects.into_iter().filter_map(|effect| match effect {
+            Effect::WakeAt(at) => {
+                self.wakes.insert(at);
+                None
+            }
+            effect @ (Effect::Run(_)
+            | Effect::Follow(_)
+            | Effect::LetGo(_)
+            | Effect::Stop(_)
+            | Effect::Notify { .. }) => Some(effect),
+        });
+        Ok(outside.collect()) // 3. outside
+    }
+
+    /// Takes in reports that have come together; what they say is recorded as one line. Gives back
+    /// what has to be done then.
+    pub fn take_reports(
+        &mut self,
+        stamp: &Stamp,
+        reports: impl IntoIterator<Item = Report>,
+    ) -> Vec<Effect> {
+        self.news = true; // A link, a reading.
+        let mut decided = Vec::new();
+        for report in reports {
+            decided.extend(self.command_of(report));
+        }
+        if decided.is_empty() {
+            return Vec::new();
+        }
+        let together: Vec<_> = decided.iter().map(|(by, command)| (by, command)).collect();
+        match self.submit_all(stamp, &together) {
+            Ok(effects) => effects,
+            Err(SubmitError::NotRecorded(why)) => {
+                let mut effects = Vec::new();
+                for (by, command) in decided {
+                    effects.extend(self.not_taken(stamp, &by, command, &why));
+                }
+                effects
+            }
+            Err(error @ (SubmitError::Refused(_) | SubmitError::Gone)) => {
+                tracing::debug!(%error, "a report was not taken");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Time has passed; `jump` is by how many milliseconds the wall clock has jumped meanwhile.
+    /// Gives back what has to be done then.
+    pub fn tick(&mut self, stamp: &Stamp, jump: Option<i64>) -> Vec<Effect> {
+        let now = stamp.at;
+        let later = self.wakes.split_off(&now.after(Millis::new(1)));
+        self.wakes = later;
+        let mut effects = self.submit_report(stamp, &Actor::Clock, &Command::Wake);
+        for change in self.board.tick(now) {
+            let by = Actor::Probe(change.probe.clone());
+            effects.extend(self.submit_report(stamp, &by, &Command::Health(change)));
+        }
+        if let Some(millis) = jump {
+            let jump = Command::ClockJump { millis };
+            effects.extend(self.submit_report(stamp, &Actor::Clock, &jump));
+        }
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks.is_multiple_of(TICKS_PER_LIMIT_CHECK) {
+            effects.extend(self.check_limits(stamp));
+        }
+        effects
+    }
+
+    fn not_written(&mut self, error: &JournalError) -> SubmitError {
+        match error {
+            // The disk is well, and so is the journal: only this cannot be said in one line.
+            JournalError::Unwritable { .. } => {
+                SubmitError::NotRecorded(SafeText::new(&error.to_string()))
+            }
+            JournalError::Io { .. }
+            | JournalError::Exists { .. }
+            | JournalError::Poisoned { .. }
+            | JournalError::Broken { .. }
+            | JournalError::Foreign { .. }
+            | JournalError::Empty { .. } => self.recording_failed(error),
+        }
+    }
+
+    fn remember(&mut self, entry: Entry) {
+        self.news = true;
+        let Entry { seq, at, facts, .. } = entry;
+        let facts = facts.into_iter().map(|fact| Arc::new(TailFact { seq, at, fact }));
+        self.tail.extend(facts);
+        let extra = self.tail.len().saturating_sub(TAIL_MAX);
+        self.tail.drain(..extra);
+    }
+
+    /// The record has failed: nothing new starts, what runs goes on, and everybody sees it.
+    fn recording_failed(&mut self, error: &JournalError) -> SubmitError {
+        let why = SafeText::new(&error.to_string());
+        tracing::error!(%why, "the journal cannot be written");
+        self.not_recorded = Some(why.clone());
+        self.news = true;
+        SubmitError::NotRecorded(why)
+    }
+
+    /// A report that could not be recorded together with the others. What ended is not forgotten:
+    /// it is shown as ended, and said to be in no record.
+    fn not_taken(
+        &mut self,
+        stamp: &Stamp,
+        by: &Actor,
+        command: Command,
+        why: &SafeText,
+    ) -> Vec<Effect> {
+        if self.not_recorded.is_none() {
+            match self.submit(stamp, by, &command) {
+                Ok(effects) => return effects,
+                Err(error) => tracing::debug!(%error, "a report was not taken"),
+            }
+        }
+        let Command::Ended { job, end, transcript } = command else { return Vec::new() };
+        if self.not_recorded.is_none() {
+            // It says too much for a line of the journal: what is left is that it ended.
+            let why = format!("how it ended cannot be recorded: {why}");
+            let end = End::unknown(Doubt::Unrecorded, &why);
+            return self.submit_report(stamp, by, &Command::Ended { job, end, transcript });
+        }
+        Arc::make_mut(&mut self.unrecorded).insert(job, end);
+        Vec::new()
+    }
+
+    /// What a report asks to decide; nothing where it only changes what is shown.
+    fn command_of(&mut self, report: Report) -> Option<(Actor, Command)> {
+        match report {
+            Report::Ended { job, end, transcript } => {
+                let by = match &job.place {
+                    Place::Host(host) => Actor::Host(host.clone()),
+                    Place::Here => Actor::Engine,
+                };
+                Some((by, Command::Ended { job, end, transcript }))
+            }
+            Report::Sighted { job, sight } => {
+                let by = match &job.place {
+                    Place::Host(host) => Actor::Host(host.clone()),
+                    Place::Here => Actor::Engine,
+                };
+                Some((by, Command::Sighted { job, sight }))
+            }
+            Report::Silent { job, quiet } => Some((Actor::Clock, Command::Silent { job, quiet })),
+            Report::Reading { probe, reading } => {
+                let change = self.board.take(&probe, reading)?;
+                Some((Actor::Probe(probe), Command::Health(change)))
+            }
+            Report::Link { host, link } => self.link(host, link),
+            Report::NoticeLost { why } => {
+                let text = format!("a notice was not delivered: {why}");
+                Some((Actor::Engine, Command::Note { step: None, text }))
+            }
+        }
+    }
+
+    fn link(&mut self, host: HostId, link: Link) -> Option<(Actor, Command)> {
+        let view = match &link {
+            Link::Connecting => LinkView::Connecting,
+            Link::Up => LinkView::Up,
+            Link::Down(why) => LinkView::Down(why.clone()),
+        };
+        let was = Arc::make_mut(&mut self.links).insert(host.clone(), view);
+        let down = match link {
+            Link::Connecting => return None,
+            Link::Up if !self.state.links_down().contains_key(&host) => return None,
+            Link::Up => None,
+            Link::Down(why) if was == Some(LinkView::Down(why.clone())) => return None,
+            Link::Down(why) => Some(why),
+        };
+        Some((Actor::Host(host.clone()), Command::Link { host, down }))
+    }
+
+    /// A report is decided like a key press; when it is refused, nobody is there to tell.
+    fn submit_report(&mut self, stamp: &Stamp, by: &Actor, command: &Command) -> Vec<Effect> {
+        self.submit(stamp, by, command).unwrap_or_else(|error| {
+            tracing::debug!(%error, "a report was not taken");
+            Vec::new()
+        })
+    }
+
+    /// Raises the alarms about time, where the plan has a window.
+    fn check_limits(&mut self, stamp: &Stamp) -> Vec<Effect> {
+        let now = stamp.at;
+        let plan: &Plan = self.state.plan();
+        let Some(window) = &plan.window else { return Vec::new() };
+        let limit = if self.state.stage() == RunStage::Active {
+            let forecast = plan::forecast(plan, &self.state.progress(), now);
+            let latest_safe = forecast.backout.latest_safe.map(|at| plan::signed(now, at));
+            Command::Limit { latest_safe, window: Some(plan::signed(now, window.closes)) }
+        } else {
+            // Nothing is left to decide in time: the alarms about it end.
+            Command::Limit { latest_safe: None, window: None }
+        };
+        self.submit_report(stamp, &Actor::Clock, &limit)
+    }
+}
+
+impl View {
+    /// Whether the last word of the journal closes the session.
+    pub fn is_closed(&self) -> bool {
+        self.tail.back().is_some_and(|last| last.fact.event == Event::Closed)
+    }
+}
