@@ -58,6 +58,11 @@ impl Ground {
                 own.address = host.addr.ip().to_string();
                 own.port = Some(host.addr.port());
                 own.hostkey = Some(host.hostkey.clone());
+                if let Some(proof) = &mut own.proof {
+                    // The real machine's answer is not to be had here.
+                    "hostname".clone_into(&mut proof.run);
+                    host.id.as_str().clone_into(&mut proof.equals);
+                }
                 own.user = Some("practice".to_owned());
                 own.jump.clear();
                 own.identity = None;
@@ -105,6 +110,7 @@ fn spec(host: &Host) -> HostSpec {
         jump: host.jump.clone(),
         identity: host.identity.as_ref().map(Into::into),
         hostkey: host.hostkey.clone(),
+        proof: host.proof.clone(),
         max_concurrent: usize::from(host.max_concurrent),
         ..HostSpec::new(host.id.clone(), host.address.as_str())
     }

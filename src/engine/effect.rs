@@ -56,6 +56,8 @@ pub struct Run {
     pub capture: BTreeMap<VarName, String>,
     /// Run it again and again until it exits with 0; the last end is reported.
     pub poll: Option<Poll>,
+    /// Its hosts have to prove first that they are the machines that are meant.
+    pub prove: bool,
     /// What makes it outlive its link on hosts; none for what ends with it.
     pub durable: Option<Durable>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::{Digest, HostId, Millis, StepId, Timestamp};
 use crate::plan::{CheckPlan, NotCaptured, StepPlan, Text, UndoPlan, UndoStep, VerifyPlan, Work};
-use crate::runbook::Expect;
+use crate::runbook::{Class, Expect};
 
 use super::effect::{Durable, Effect, Poll, Run};
 use super::event::{Confirmed, Event};
@@ -170,6 +170,11 @@ impl State {
             expect: if is_action { step.expect.clone() } else { Expect::default() },
             capture: if is_action { step.capture.clone() } else { BTreeMap::new() },
             poll,
+            prove: match key.part {
+                Part::Action => step.class > Class::Check,
+                Part::Undo => true,
+                Part::Verify | Part::UndoVerify => false,
+            },
             durable: self.durable(key, places),
         }))))
     }

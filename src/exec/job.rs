@@ -131,6 +131,7 @@ async fn once(task: &Task, ear: &Shared<Ear>) -> RunEnd {
     command.env = run.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     command.stdin = run.stdin.clone().map(String::into_bytes);
     command.become_prefix.clone_from(prefix);
+    command.prove = run.prove;
     let output = Box::new(ear.clone());
     let host = match &job.place {
         Place::Host(host) => host,

@@ -207,6 +207,7 @@ fn contradictions(joined: &Joined<'_>, draft: &Draft, step: &Step) -> Vec<Proble
     if step.read_only && step.point_of_no_return {
         add("read_only", "a point of no return changes something", "remove one of the two");
     }
+    reboots(step, &mut add);
     if let (Some(_), Action::Script(path)) = (&step.shell, &step.action)
         && joined.checked.scripts.get(path).is_some_and(|text| text.len() > SHELL_BYTES_MAX)
     {
@@ -245,6 +246,25 @@ fn contradictions(joined: &Joined<'_>, draft: &Draft, step: &Step) -> Vec<Proble
         );
     }
     found
+}
+
+/// What does not go together with a reboot.
+fn reboots(step: &Step, add: &mut impl FnMut(&str, &str, &str)) {
+    if !step.reboot {
+        return;
+    }
+    if step.read_only {
+        add("read_only", "a reboot is not a look", "remove `read_only`, or `reboot`");
+    }
+    if !step.detached {
+        let message =
+            "a reboot is followed by a step that outlives its link, and this one does not";
+        add("detached", message, "remove `detached = false`");
+    }
+    if !step.capture.is_empty() {
+        let message = "what is printed before a reboot may be lost with it";
+        add("capture", message, "capture it in a step of its own, before or after");
+    }
 }
 
 const fn class_word(class: Class) -> &'static str {

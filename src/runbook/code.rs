@@ -102,6 +102,7 @@ codes! {
     TooManyCritical = 119 "too-many-critical",
     NoWindow = 120 "no-window",
     EmptyPhase = 121 "empty-phase",
+    RebootUnverified = 122 "reboot-unverified",
 }
 
 impl Code {

@@ -82,6 +82,11 @@ impl<'a> Lints<'a> {
             let help = "add `timeout = \"10m\"`: a hanging command is noticed by then";
             found.push(warning(Code::NoTimeout, at("id"), &message, help));
         }
+        if step.reboot && step.is_remote() && step.verify.is_none() {
+            let message = format!("after its reboot nothing looks at the hosts of step `{id}`");
+            let help = "add `verify = { run = \"systemctl is-system-running --wait\" }`";
+            found.push(warning(Code::RebootUnverified, at("reboot"), &message, help));
+        }
         if matches!(step.action, Action::Gate(_)) && step.owner.is_none() {
             let message = format!("gate `{id}` has nobody who decides");
             let help = "add `owner = \"lead\"`, a role of [roles]";

@@ -79,10 +79,22 @@ pub struct Host {
     pub identity: Option<String>,
     /// The pinned fingerprint of the host key, `SHA256:…`.
     pub hostkey: Option<String>,
+    /// What it has to answer before anything is changed on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<HostProof>,
     /// Prefix for steps that say `become = true`; `sudo -n` by default.
     pub r#become: String,
     /// Sessions on this host at the same time, 1 to 64.
     pub max_concurrent: u8,
+}
+
+/// How a host proves that it is the machine that is meant: a question, and the one answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostProof {
+    /// A command for `sh` that only reads: `cat /etc/machine-id`.
+    pub run: String,
+    /// What it has to print, blanks around it aside.
+    pub equals: String,
 }
 
 /// How the new system takes over from the old.

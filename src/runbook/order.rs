@@ -72,6 +72,9 @@ impl Step {
     pub fn rollback_floor(&self) -> (Class, &'static str) {
         let looks = matches!(self.stage, Some(UndoStage::Verify | UndoStage::Notify));
         match self.action {
+            Action::Run(_) | Action::Script(_) if self.reboot => {
+                (Class::Change, "it reboots its hosts")
+            }
             Action::Run(_) | Action::Script(_) | Action::Local(_) if !self.read_only && !looks => {
                 (Class::Change, "a step of the rollback")
             }

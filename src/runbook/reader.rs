@@ -542,6 +542,8 @@ impl<'t> Table<'t> {
 /// What people write in the wrong place, by table.
 const HINTS: &[(&str, &str, &str)] = &[
     ("a notice", "template", "did you mean `text`?"),
+    ("a host's proof", "command", "did you mean `run`?"),
+    ("a host's proof", "expect", "did you mean `equals`?"),
     ("a step", "stage", "a stage belongs to the phase, to the undo, or to a step of the rollback"),
     ("a step", "command", "did you mean `run`?"),
     ("a step", "host", "did you mean `on`?"),
@@ -557,7 +559,6 @@ const HINTS: &[(&str, &str, &str)] = &[
 const LATER: &[(&str, &[&str])] = &[
     ("a runbook", &["objectives", "vars_required", "secrets", "include", "playbook", "snippet"]),
     ("a role", &["keys"]),
-    ("a host", &["proof"]),
     ("the source of a probe", &["prometheus", "query", "metrics", "name", "labels"]),
     (
         "a step",
@@ -575,7 +576,6 @@ const LATER: &[(&str, &[&str])] = &[
             "pause",
             "max_failures",
             "commit",
-            "detached",
         ],
     ),
     ("a gate", &["poll", "require", "rollback_ready"]),

@@ -7,7 +7,7 @@ use toml::de::DeTable;
 use crate::base::{GroupId, HostId, SafeText};
 
 use super::code::Code;
-use super::model::{Host, Inventory};
+use super::model::{Host, HostProof, Inventory};
 use super::problem::Problem;
 use super::reader::{At, Item, Kind, Reading, Table};
 use super::shape::key_name;
@@ -15,6 +15,8 @@ use super::suggest;
 
 /// More hosts are another kind of tool.
 const HOSTS_MAX: usize = 500;
+/// A longer answer is no proof of identity but a document.
+const PROOF_BYTES_MAX: usize = 256;
 
 /// A host or a group, as steps and groups name them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +104,7 @@ fn host(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Host> {
     });
     let identity = table.take(reading, "identity").and_then(|item| reading.filled(&item));
     let hostkey = table.take(reading, "hostkey").and_then(|item| fingerprint(reading, &item));
+    let proof = table.take(reading, "proof").and_then(|item| proof(reading, &item, &id));
     let prefix = table.take(reading, "become").and_then(|item| reading.filled(&item));
     let sessions = table.take(reading, "max_concurrent");
     let sessions = sessions.and_then(|item| reading.integer(&item, 1..65));
@@ -113,10 +116,30 @@ fn host(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Host> {
         jump: jump.unwrap_or_default(),
         identity: identity.map(|text| text.value),
         hostkey,
+        proof,
         r#become: prefix.map_or_else(|| "sudo -n".to_owned(), |text| text.value),
         max_concurrent: sessions.and_then(|number| u8::try_from(number).ok()).unwrap_or(8),
         id,
     })
+}
+
+/// How the host proves which machine it is.
+fn proof(reading: &mut Reading<'_>, item: &Item<'_>, host: &HostId) -> Option<HostProof> {
+    let mut table = Table::open(reading, item, "a host's proof", &format!("proof of {host}"))?;
+    let run = table.need(reading, "run").and_then(|item| reading.filled(&item));
+    let answer = table.need(reading, "equals");
+    let equals = answer.and_then(|item| reading.filled(&item));
+    table.finish(reading);
+    let equals = equals?.value.trim().to_owned();
+    if let Some(item) = answer
+        && (equals.len() > PROOF_BYTES_MAX || equals.contains(char::is_control))
+    {
+        let message = format!("`equals` is not one line of at most {PROOF_BYTES_MAX} bytes");
+        let help = "let `run` print one short line, such as `cat /etc/machine-id`";
+        reading.complain(Code::BadValue, &item.span(), &message, "", help);
+        return None;
+    }
+    Some(HostProof { run: run?.value, equals })
 }
 
 /// A text without blanks that no program can take for an option.

@@ -56,6 +56,7 @@ fn here(line: &str, poll: Option<Poll>) -> Run {
         expect: Expect::default(),
         capture: BTreeMap::new(),
         poll,
+        prove: false,
         durable: None,
     }
 }

@@ -32,6 +32,8 @@ mod for_each;
 #[cfg(test)]
 mod histories;
 #[cfg(test)]
+mod host_proof;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod journal;

@@ -4,7 +4,7 @@ use crate::base::{HostId, Millis, SafeText, StepId, Timestamp};
 use crate::plan::{
     CheckPlan, Forecast, Plan, Rag, StepPlan, UndoPlan, VerifyPlan, Work, initial, signed,
 };
-use crate::runbook::{Breach, Class, Soak, UndoStage};
+use crate::runbook::{Breach, Class, Host, Soak, UndoStage};
 
 /// A plan with its times.
 #[derive(Debug)]
@@ -192,6 +192,16 @@ pub(in crate::cli) fn names<T: ToString>(names: &[T]) -> String {
     names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// What each host has to answer before something is changed on it.
+pub(super) fn proofs(plan: &Plan) -> Vec<String> {
+    let proof = |host: &Host| {
+        let proof = host.proof.as_ref()?;
+        let (run, equals) = (SafeText::new(&proof.run), SafeText::new(&proof.equals));
+        Some(format!("{}: `{run}` says `{equals}`, or nothing is changed there", host.id))
+    };
+    plan.hosts.values().filter_map(proof).collect()
+}
+
 /// What is special about how a step's commands run, each with its word.
 pub(super) fn manner(step: &StepPlan) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
@@ -200,6 +210,12 @@ pub(super) fn manner(step: &StepPlan) -> Vec<(&'static str, String)> {
     let warns: Vec<String> = step.expect.warn.iter().map(ToString::to_string).collect();
     if !warns.is_empty() {
         found.push(("warning", format!("exit {}", warns.join(" or "))));
+    }
+    if step.reboot {
+        let text = "ends with a reboot of each host: its boot id has to change";
+        found.push(("reboot", text.to_owned()));
+    } else if !step.detached && step.class != Class::Check && matches!(step.work, Work::Run(_)) {
+        found.push(("link", "the command ends with the link (detached = false)".to_owned()));
     }
     if step.idempotent {
         found.push(("repeat", "safe".to_owned()));

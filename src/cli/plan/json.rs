@@ -23,6 +23,7 @@ pub(super) fn json(facts: &Facts<'_>) -> Value {
         json!({
             "id": host.id, "address": host.address, "port": host.port, "user": host.user,
             "jump": host.jump, "hostkey": host.hostkey,
+            "proof": host.proof,
         })
     });
     let phases = plan.phases.iter().map(|phase| {
@@ -94,6 +95,7 @@ fn step_json(facts: &Facts<'_>, step: &StepPlan) -> Value {
         "soak": step.soak.as_ref().map(super::facts::soak),
         "dir": step.dir.as_ref().map(crate::plan::Text::shown), "shell": step.shell,
         "warn_exit": step.expect.warn, "idempotent": step.idempotent,
+        "detached": step.detached, "reboot": step.reboot,
         "become": step.r#become, "skippable": step.skippable,
         "point_of_no_return": step.point_of_no_return,
         "undo": undo,

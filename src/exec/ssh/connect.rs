@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use russh::client::{Config, DisconnectReason, Handle, Handler, Session};
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey, PublicKeyOrCertificate};
 use russh::{Names, Preferred, cipher, kex};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::{sleep, timeout};
 
 use super::auth::{self, KeyRing};
@@ -60,6 +60,8 @@ pub(super) type OnEnd = Box<dyn FnOnce(&str) + Send>;
 pub(super) struct Connection {
     pub(super) handle: Handle<Client>,
     pub(super) peer: Arc<Peer>,
+    /// Set once the host has proved on it which machine it is.
+    pub(super) proved: OnceCell<()>,
     seen: Arc<Mutex<Seen>>,
     /// The connection that this one goes through lives as long.
     _via: Option<Arc<Self>>,
@@ -144,7 +146,7 @@ pub(super) async fn open(plan: &Plan<'_>, on_end: OnEnd) -> Result<Connection, S
         if let (Some(end), Some(on_end)) = (gone, on_end.take()) {
             on_end(&end);
         }
-        return Ok(Connection { handle, peer, seen, _via: via });
+        return Ok(Connection { handle, peer, proved: OnceCell::new(), seen, _via: via });
     }
 }
 

@@ -191,6 +191,16 @@ pub enum SshError {
         /// The host.
         host: String,
     },
+    /// The host did not prove that it is the machine that is meant; nothing was sent.
+    #[error(
+        "{host}: host proof: {why}. Nothing was sent. Is `address` the right machine, and `proof` its own?"
+    )]
+    NotProved {
+        /// The host.
+        host: String,
+        /// What was expected, and what it said.
+        why: String,
+    },
     /// The link died.
     #[error("{host}: the link is lost: {why}")]
     LinkLost {
@@ -252,6 +262,7 @@ impl SshError {
             | Self::Config { .. }
             | Self::NoSession { .. }
             | Self::ExecRefused { .. }
+            | Self::NotProved { .. }
             | Self::NoStatus { .. }
             | Self::NoStart { .. }
             | Self::BadCommand { .. }

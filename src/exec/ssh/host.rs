@@ -11,6 +11,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::base::HostId;
+use crate::runbook::HostProof;
 
 /// Sessions that one connection carries at most: `sshd` allows 10, and two stay free for
 /// stopping what runs.
@@ -35,6 +36,8 @@ pub struct HostSpec {
     pub identity: Option<PathBuf>,
     /// A pinned host key, `SHA256:…`; then `known_hosts` is not asked.
     pub hostkey: Option<String>,
+    /// What it has to answer before a command that asks for proof is sent.
+    pub proof: Option<HostProof>,
     /// Sessions at once, at least 1 and at most [`SESSIONS_MAX`].
     pub max_concurrent: usize,
 }
@@ -50,6 +53,7 @@ impl HostSpec {
             jump: Vec::new(),
             identity: None,
             hostkey: None,
+            proof: None,
             max_concurrent: SESSIONS_MAX,
         }
     }

@@ -21,6 +21,7 @@ mod host;
 mod known_hosts;
 mod lookup;
 mod pool;
+mod prove;
 mod run;
 mod shell;
 mod stop;

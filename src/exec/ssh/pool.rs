@@ -17,10 +17,12 @@ use super::connect::{self, Connection, OnEnd, Peer, Plan};
 use super::error::{Budget, ErrorKind, SshError, words};
 use super::host::{HostSpec, Options, SESSIONS_MAX, SecretKey};
 use super::lookup::Lookups;
+use super::prove::{self, Unproved};
 use super::run::{Command, Flight, Output, RunEnd, StopSignal};
 use super::shell::{Group, Survivor};
 use super::stop::{self, Proof};
 use crate::base::{HostId, Timestamp};
+use crate::runbook::HostProof;
 
 /// Handshakes at once through one jump host: stock sshd drops some beyond 10 (`MaxStartups`).
 const HANDSHAKES_PER_HOP: usize = 8;
@@ -91,6 +93,7 @@ struct Node {
     jump: Vec<String>,
     identity: Option<std::path::PathBuf>,
     pin: Option<String>,
+    proof: Option<HostProof>,
 }
 
 /// A host's place in the pool.
@@ -162,7 +165,7 @@ pub(super) struct Session {
 }
 
 /// Why no session was opened.
-enum NoChannel {
+pub(super) enum NoChannel {
     Refused(String),
     Dead(String),
     Slow,
@@ -182,6 +185,7 @@ impl Pool {
                 jump: spec.jump,
                 identity: spec.identity,
                 pin: spec.hostkey,
+                proof: spec.proof,
             };
             (spec.id.clone(), Slot::new(Some(spec.id), node, spec.max_concurrent))
         };
@@ -248,7 +252,7 @@ impl Pool {
             return RunEnd::NotStarted { why: SshError::StoppedBefore { host: name } };
         }
         let opened = tokio::select! {
-            opened = self.session(&slot) => opened,
+            opened = self.session(&slot, command.prove) => opened,
             _ = signal.asked() => Err(SshError::StoppedBefore { host: name.clone() }),
         };
         let session = match opened {
@@ -304,7 +308,10 @@ impl Pool {
     }
 
     /// A place and an open channel in it. Nothing has been sent when this fails.
-    async fn session(&self, slot: &Arc<Slot>) -> Result<Session, SshError> {
+    ///
+    /// With `prove`, the host has proved on this very connection which machine it is, if its
+    /// inventory asks for that.
+    async fn session(&self, slot: &Arc<Slot>, prove: bool) -> Result<Session, SshError> {
         let budget = self.0.options.budgets.open;
         let host = || slot.name().to_owned();
         let closed = || SshError::LinkLost { host: host(), why: "the pool is closed".to_owned() };
@@ -314,7 +321,13 @@ impl Pool {
         let (mut dead, mut refused) = (false, 0_u32);
         loop {
             let connection = self.acquire(slot, Vec::new()).await?;
-            match open_channel(&connection, budget).await {
+            let proof = slot.node.proof.as_ref().filter(|_| prove);
+            let opened = match prove::once(&connection, slot.name(), proof, budget).await {
+                Ok(()) => open_channel(&connection, budget).await,
+                Err(Unproved::NoChannel(why)) => Err(why),
+                Err(Unproved::Not(error)) => return Err(error),
+            };
+            match opened {
                 Ok(channel) => {
                     let (slot, channel) = (Arc::clone(slot), Some(channel));
                     return Ok(Session { slot, connection, channel, _place: permit });
@@ -512,7 +525,13 @@ impl Pool {
         let way = format!("{by_id} {} {name}", before.join(","));
         let make = || {
             let mut node = known.map_or_else(
-                || Node { query: parse_hop(name), jump: Vec::new(), identity: None, pin: None },
+                || Node {
+                    query: parse_hop(name),
+                    jump: Vec::new(),
+                    identity: None,
+                    pin: None,
+                    proof: None,
+                },
                 |slot| slot.node.clone(),
             );
             node.jump = before.to_vec();
@@ -549,7 +568,7 @@ fn identity_file(node: &Node, path: &std::path::Path) -> Result<std::path::PathB
 
 /// Opens a session's channel. A late one, that nobody waits for any more, is closed again:
 /// left open it would keep its place on the server.
-async fn open_channel(
+pub(super) async fn open_channel(
     connection: &Arc<Connection>,
     budget: Duration,
 ) -> Result<Channel<Msg>, NoChannel> {

@@ -40,6 +40,9 @@ pub struct Command {
     /// The words that make a command run as another user (`sudo -n`): the step runs behind
     /// them, and is stopped with them.
     pub become_prefix: Option<String>,
+    /// The host has to prove first, on the same connection, that it is the machine that is
+    /// meant. Asked once a connection, and only where the inventory has a `proof`.
+    pub prove: bool,
 }
 
 impl Command {
@@ -493,7 +496,7 @@ fn signal_text(signal: &Sig) -> String {
 }
 
 /// A word that no output of a step has by chance.
-fn nonce() -> String {
+pub(super) fn nonce() -> String {
     use std::hash::{BuildHasher as _, Hasher as _};
     let draw = || std::hash::RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", draw(), draw())
