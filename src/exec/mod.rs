@@ -11,6 +11,7 @@
 //!
 //! The journal and the state: who asks for an effect records it first.
 
+pub mod durable;
 mod edge;
 mod job;
 mod local;
