@@ -12,9 +12,9 @@ gl_send() {
 # gl_pump: sends what is written, as it is written, until the client closes its end; answers each
 # line of the client with the state. Runs beside the supervisor and is not needed by the step.
 gl_pump() {
-  tail -c "+$((gl_o+1))" -f "$gl_k.out" 2>/dev/null &
+  exec tail -c "+$((gl_o+1))" -f "$gl_k.out" 2>/dev/null &
   gl_ta=$! 
-  tail -c "+$((gl_e+1))" -f "$gl_k.err" 1>&2 2>/dev/null &
+  exec tail -c "+$((gl_e+1))" -f "$gl_k.err" 1>&2 2>/dev/null &
   gl_te=$! 
   #CP pump1
   while read -r gl_l; do
