@@ -420,6 +420,12 @@ pub(super) struct ResumeArgs {
     /// Without a screen, with the flags of `golive run`
     #[arg(long)]
     pub headless: bool,
+    /// Take it from a driver who is there; needs --reason
+    #[arg(long)]
+    pub take_over: bool,
+    /// Why it is taken over; recorded
+    #[arg(long, value_name = "TEXT", requires = "take_over")]
+    pub reason: Option<String>,
     #[command(flatten)]
     pub policy: Policy,
     #[command(flatten)]

@@ -7,10 +7,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::base::SafeText;
 use crate::console::{self, Look, Outcome};
-use crate::engine::{Actor, RunKind, RunStage};
+use crate::engine::{Actor, Command, RunKind, RunStage};
 use crate::exec::ssh::Passphrase;
 use crate::plan::Plan;
-use crate::session::{Handle, Inputs, Start, View};
+use crate::session::{Door, Handle, Inputs, Start, View, next_knock};
 
 use super::args::{
     ColorWhen, Common, DemoArgs, DemoStrategy, DriveArgs, Fleet, Guard, RehearseArgs, ResumeArgs,
@@ -19,7 +19,7 @@ use super::exit::Exit;
 use super::ground::{self, Ground};
 use super::input;
 use super::message::Failure;
-use super::run::{Driven, begin, ground_of, on_runtime, resumed, take_up};
+use super::run::{Driven, begin, ground_of, on_runtime, resumed, successor, take_up};
 use super::screen::{Ink, Screen};
 use super::terminal::{self, Asker};
 
@@ -112,9 +112,10 @@ fn demo_inputs(strategy: DemoStrategy, window: &str) -> Inputs {
 /// Runs `golive resume` with the console.
 pub(super) fn resume(screen: Screen, common: &Common, args: &ResumeArgs) -> Result<Exit, Failure> {
     let store = input::store(common)?;
-    let recovered = take_up(&store, &args.session)?;
-    needs_terminal(&format!("golive resume {} --headless", recovered.found.id))?;
-    let driver = ground::driver(args.driver.as_deref());
+    needs_terminal(&format!("golive resume {} --headless", store.find(&args.session)?.id))?;
+    let successor = successor(args)?;
+    let recovered = take_up(screen, &store, &args.session, &successor)?;
+    let driver = successor.driver;
     on_runtime(async {
         let asker = Asker::default();
         let ask: Arc<dyn Passphrase> = Arc::new(asker.clone());
@@ -202,16 +203,18 @@ async fn at_the_console(
     driven: Driven,
     driver: SafeText,
 ) -> Result<Exit, Failure> {
-    let Driven { found, handle, chunks } = driven;
+    let Driven { found, handle, mut door, chunks } = driven;
     let by = Actor::Operator(driver);
     let codes = Box::new(terminal::two_digits);
     let theme = look(common).theme();
-    let outcome = console::drive(handle.clone(), by, chunks, codes, theme).await;
+    let console = console::drive(handle.clone(), by.clone(), &mut door, chunks, codes, theme);
+    let outcome = console.await;
     let outcome = outcome.map_err(|error| {
         Failure::new(Exit::Failed, format!("the console cannot use this terminal: {error}"))
             .help(format!("the session is open still: golive resume {}", found.id))
     })?;
-    wait_for_what_runs(screen, &handle).await;
+    let lives_on = outcome == Outcome::TerminalLost || ground.is_practice();
+    wait_for_what_runs(screen, &handle, &by, &mut door, lives_on).await;
     let view = handle.view();
     let state = Arc::clone(&view.state);
     let failed = view.not_recorded.is_some() || outcome == Outcome::Broken;
@@ -219,6 +222,7 @@ async fn at_the_console(
         _ if failed => Exit::Failed,
         (Outcome::Signal(2), _) => Exit::Interrupted,
         (Outcome::Signal(_) | Outcome::TerminalLost, _) => Exit::Terminated,
+        (Outcome::TakenOver, _) => Exit::Stopped,
         (_, RunStage::Completed) => Exit::Done,
         (_, RunStage::RolledBack { verified: true }) => Exit::RolledBack,
         (_, RunStage::RolledBack { verified: false }) => Exit::RollbackUnfinished,
@@ -254,30 +258,44 @@ fn bad_news(view: &View, outcome: Outcome) -> Vec<String> {
     lines
 }
 
-/// What runs on a host ends before the program does: cut off, its outcome would be unknown.
-async fn wait_for_what_runs(screen: Screen, handle: &Handle) {
+/// What would be lost with the program ends before it does; what is durable goes on without it.
+/// A session whose terminal is gone lives on and watches that too. Whoever knocks gets it.
+async fn wait_for_what_runs(
+    screen: Screen,
+    handle: &Handle,
+    by: &Actor,
+    door: &mut Option<Door>,
+    lives_on: bool,
+) {
     let mut views = handle.views();
-    if !handle.view().runs() {
-        return;
-    }
-    screen.complain(
-        "held; what runs ends first, Ctrl-C to leave at once (its outcome is then unknown)",
-    );
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
+    let done = |view: &View| {
+        if lives_on { !view.runs() } else { view.bound_to_us().is_empty() }
     };
-    loop {
-        tokio::select! {
-            _ = interrupt.recv() => return,
-            _ = terminate.recv() => return,
-            changed = views.changed() => {
-                if changed.is_err() || !views.borrow_and_update().runs() {
-                    return;
-                }
+    let mut heir = None;
+    if !done(&handle.view()) {
+        screen.complain(
+            "held; what ends with golive ends first, Ctrl-C to leave at once (its outcome is then \
+             unknown)",
+        );
+        let (Ok(mut interrupt), Ok(mut terminate)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            return;
+        };
+        while !(done(&handle.view()) || heir.is_some() && handle.view().bound_to_us().is_empty()) {
+            tokio::select! {
+                _ = interrupt.recv() => return,
+                _ = terminate.recv() => return,
+                knock = next_knock(door), if heir.is_none() => heir = Some(knock),
+                changed = views.changed() => if changed.is_err() { return },
             }
         }
+    }
+    if let Some(heir) = heir {
+        handle.submit(by, Command::Leave { why: heir.words() }).await.ok();
+        heir.open();
+    } else if handle.view().runs() {
+        screen.complain("what is durable runs on: `golive resume` finds it again");
     }
 }
 

@@ -94,6 +94,11 @@ impl Ground {
         opened.into_iter().filter_map(|peer| Some(peer.err()?.to_string())).collect()
     }
 
+    /// Whether the hosts are the practice fleet, which ends with this process.
+    pub(super) const fn is_practice(&self) -> bool {
+        self.fleet.is_some()
+    }
+
     /// Says goodbye to the hosts.
     pub(super) async fn leave(self) {
         self.pool.close().await;

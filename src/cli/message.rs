@@ -43,6 +43,13 @@ impl Failure {
         self
     }
 
+    /// The same with what somebody said about it.
+    #[must_use]
+    pub(super) fn because(mut self, why: &str) -> Self {
+        self.message = format!("{}; {why}", self.message);
+        self
+    }
+
     /// The lines for standard error; no byte of them acts on a terminal.
     pub(super) fn lines(&self) -> Vec<String> {
         if self.message.is_empty() {
@@ -113,9 +120,9 @@ impl From<LockError> for Failure {
         let failure = Self::new(exit, error.to_string());
         match &error {
             LockError::Held(holder) => failure.help(format!(
-                "`golive status` shows where it stands without touching it. If its terminal is lost, \
-                 it ends by itself once what runs has ended; `kill -INT {}` ends it at once, and the \
-                 outcome of what runs is then unknown",
+                "`golive status` shows where it stands without touching it. `golive resume \
+                 --take-over --reason TEXT` takes it from a driver who is there; `kill -INT {}` ends \
+                 one that does not answer, and `golive resume` then finds what is durable again",
                 holder.pid
             )),
             LockError::HeldByUnknown(_) => {

@@ -7,8 +7,11 @@ use tokio::sync::mpsc;
 use crate::base::{SafeText, Timestamp};
 use crate::engine::{RunKind, RunStage};
 use crate::exec::ssh::{NeverAsk, Passphrase};
-use crate::journal::Lock;
-use crate::session::{Chunk, Found, Handle, Recovered, Start, Store, open, start};
+use crate::journal::{Lock, LockError};
+use crate::session::{
+    Answered, Chunk, Door, Found, Handle, Recovered, Start, Store, ask_to_leave, machine_name,
+    open, start,
+};
 
 use super::args::{Fleet, ResumeArgs, RollbackArgs, RunArgs};
 use super::back;
@@ -40,6 +43,8 @@ pub(super) fn on_runtime<F: Future<Output = Result<Exit, Failure>>>(
 pub(super) struct Driven {
     pub found: Found,
     pub handle: Handle,
+    /// Where others ask to drive it.
+    pub door: Option<Door>,
     pub chunks: mpsc::Receiver<Chunk>,
 }
 
@@ -51,7 +56,9 @@ pub(super) fn begin(
     let (tap, chunks) = mpsc::channel(CHUNKS);
     let asked = Start { pool: ground.pool.clone(), plan: Arc::clone(&ground.plan), ..make(tap) };
     let (found, handle) = start(&asked)?;
-    Ok(Driven { found, handle, chunks })
+    let door = Door::open(&found)
+        .inspect_err(|error| tracing::warn!(%error, "nobody can ask to take this session over"));
+    Ok(Driven { found, handle, door: door.ok(), chunks })
 }
 
 /// Who is asked for passphrases: nobody, where nobody is there.
@@ -98,7 +105,7 @@ pub(super) fn run(screen: Screen, store: Store, args: &RunArgs) -> Result<Exit, 
             resume: None,
         })?;
         screen.say(&format!("session {}", driven.found.id));
-        let run = headless_run(screen, driven, driver, args.policy.json, 0);
+        let run = headless_run(screen, driven, driver, args.policy.json, ground.is_practice(), 0);
         let exit = headless::drive(run, &args.policy, false).await;
         ground.leave().await;
         exit
@@ -110,17 +117,46 @@ fn headless_run(
     driven: Driven,
     driver: SafeText,
     json: bool,
+    hosts_are_ours: bool,
     after: u64,
 ) -> headless::Run {
-    let Driven { found, handle, chunks } = driven;
-    headless::Run { screen, handle, found, driver, chunks, json, after }
+    let Driven { found, handle, door, chunks } = driven;
+    headless::Run { screen, handle, door, found, driver, chunks, json, hosts_are_ours, after }
 }
 
-/// A session to take up, which nobody drives and which is not closed.
-pub(super) fn take_up(store: &Store, name: &str) -> Result<Recovered, Failure> {
+/// Who wants to take a session up, and why from a driver who is there.
+pub(super) struct Successor {
+    pub driver: SafeText,
+    pub reason: Option<SafeText>,
+}
+
+/// A session to take up, which is not closed. Who drives it without a terminal hands it over;
+/// who drives it with one stays, unless there is a reason.
+pub(super) fn take_up(
+    screen: Screen,
+    store: &Store,
+    name: &str,
+    successor: &Successor,
+) -> Result<Recovered, Failure> {
     let found = store.find(name)?;
     if let Some(holder) = Lock::holder(&found.dir)? {
-        return Err(crate::journal::LockError::Held(Box::new(holder)).into());
+        screen.say(&format!("{} drives it on {}: asking", holder.driver, holder.machine));
+        let Successor { driver, reason } = successor;
+        let asked = ask_to_leave(&found, driver.clone(), machine_name(), reason.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| {
+            Failure::new(Exit::Failed, format!("cannot ask who drives it: {error}"))
+        })?;
+        let held = || Failure::from(LockError::Held(Box::new(holder.clone())));
+        match runtime.block_on(asked) {
+            Answered::Left => screen.say("it is handed over"),
+            Answered::Stays(why) => return Err(held().because(why.as_str())),
+            // It may have ended by itself in the meantime.
+            Answered::Silent(why) if Lock::holder(&found.dir)?.is_some() => {
+                return Err(held().because(why.as_str()));
+            }
+            Answered::Silent(_) => {}
+        }
     }
     let recovered = open(&found)?;
     if recovered.state.is_closed() {
@@ -171,16 +207,28 @@ fn last_line(recovered: &Recovered) -> u64 {
     recovered.entries.last().map_or(0, |entry| entry.seq)
 }
 
+/// Who takes up a session, by the flags.
+pub(super) fn successor(args: &ResumeArgs) -> Result<Successor, Failure> {
+    let reason = args.reason.as_deref().map(str::trim).unwrap_or_default();
+    if args.take_over && reason.is_empty() {
+        return Err(Failure::usage("taking a session over needs a reason").help("--reason \"why\""));
+    }
+    let reason = args.take_over.then(|| SafeText::new(reason));
+    Ok(Successor { driver: ground::driver(args.driver.as_deref()), reason })
+}
+
 /// Runs `golive resume --headless`.
 pub(super) fn resume(screen: Screen, store: Store, args: &ResumeArgs) -> Result<Exit, Failure> {
-    let recovered = take_up(&store, &args.session)?;
-    let driver = ground::driver(args.driver.as_deref());
+    let successor = successor(args)?;
+    let recovered = take_up(screen, &store, &args.session, &successor)?;
+    let driver = successor.driver;
     on_runtime(async {
         let ground = ground_of(screen, &recovered, &args.fleet, asker()).await?;
         let after = last_line(&recovered);
         let driven =
             begin(&ground, |tap| resumed(store, &recovered, &ground, driver.clone(), tap))?;
-        let run = headless_run(screen, driven, driver, args.policy.json, after);
+        let run =
+            headless_run(screen, driven, driver, args.policy.json, ground.is_practice(), after);
         let exit = headless::drive(run, &args.policy, true).await;
         ground.leave().await;
         exit
@@ -193,7 +241,9 @@ pub(super) fn rollback(screen: Screen, store: Store, args: &RollbackArgs) -> Res
         let recovered = open(&store.find(&args.session)?)?;
         return back::print(screen, &recovered, args.json);
     }
-    let recovered = take_up(&store, &args.session)?;
+    let driver = ground::driver(args.driver.as_deref());
+    let successor = Successor { driver: driver.clone(), reason: None };
+    let recovered = take_up(screen, &store, &args.session, &successor)?;
     let reason = args.reason.as_deref().unwrap_or_default().trim().to_owned();
     if reason.is_empty() {
         return Err(Failure::usage("a rollback needs a reason").help("--reason \"why\""));
@@ -207,14 +257,13 @@ pub(super) fn rollback(screen: Screen, store: Store, args: &RollbackArgs) -> Res
     if !args.unattended {
         confirm(screen, &recovered, live)?;
     }
-    let driver = ground::driver(args.driver.as_deref());
     on_runtime(async {
         let fleet = Fleet { seed: 42, speed: 1, scenario: None };
         let ground = ground_of(screen, &recovered, &fleet, asker()).await?;
         let after = last_line(&recovered);
         let driven =
             begin(&ground, |tap| resumed(store, &recovered, &ground, driver.clone(), tap))?;
-        let run = headless_run(screen, driven, driver, args.json, after);
+        let run = headless_run(screen, driven, driver, args.json, ground.is_practice(), after);
         let exit = headless::roll_back(run, &reason, args.break_glass.as_deref()).await;
         ground.leave().await;
         exit

@@ -15,7 +15,7 @@ use crate::base::{Millis, SafeText, Timestamp};
 use crate::engine::{Actor, Command, Event as Fact, WayBack};
 use crate::journal::Stream;
 use crate::plan::{Forecast, forecast};
-use crate::session::{Chunk, Handle, SubmitError, View};
+use crate::session::{Chunk, Door, Handle, Knock, SubmitError, View, next_knock};
 use crate::ui::{self, AuditTail, Intent, Leave, LogStore, Model, Theme};
 
 use super::terminal::{Screen, let_go};
@@ -53,10 +53,13 @@ pub enum Outcome {
     Signal(i32),
     /// The terminal went away; the session is held.
     TerminalLost,
+    /// Somebody else drives from now on.
+    TakenOver,
 }
 
 /// Drives a session from this terminal until the operator leaves.
 ///
+/// Who knocks at `door` is told that somebody is here, unless they have a reason to take over.
 /// `chunks` is the live output of jobs, `codes` makes two digits for guarded actions.
 ///
 /// # Errors
@@ -64,6 +67,7 @@ pub enum Outcome {
 pub async fn drive(
     handle: Handle,
     by: Actor,
+    door: &mut Option<Door>,
     chunks: mpsc::Receiver<Chunk>,
     codes: ui::Codes,
     mut theme: Theme,
@@ -81,7 +85,8 @@ pub async fn drive(
     }
     let screen = ui::Screen::new(codes);
     let answers = FuturesUnordered::new();
-    let outcome = Console { terminal, screen, theme, shown, answers, handle, by }.run(chunks).await;
+    let console = Console { terminal, screen, theme, shown, answers, handle, by };
+    let outcome = console.run(chunks, door).await;
     if matches!(outcome, Ok(Outcome::TerminalLost)) {
         let_go();
     }
@@ -214,8 +219,12 @@ impl Shown {
 }
 
 impl Console {
-    async fn run(mut self, chunks: mpsc::Receiver<Chunk>) -> io::Result<Outcome> {
-        match self.until_left(chunks).await {
+    async fn run(
+        mut self,
+        chunks: mpsc::Receiver<Chunk>,
+        door: &mut Option<Door>,
+    ) -> io::Result<Outcome> {
+        match self.until_left(chunks, door).await {
             Ok(outcome) => Ok(outcome),
             Err(error) => {
                 tracing::warn!(%error, "the terminal cannot be used");
@@ -225,7 +234,11 @@ impl Console {
         }
     }
 
-    async fn until_left(&mut self, mut chunks: mpsc::Receiver<Chunk>) -> io::Result<Outcome> {
+    async fn until_left(
+        &mut self,
+        mut chunks: mpsc::Receiver<Chunk>,
+        door: &mut Option<Door>,
+    ) -> io::Result<Outcome> {
         let mut views = self.handle.views();
         let mut keys = EventStream::new();
         let mut signals = Signals::new()?;
@@ -252,6 +265,13 @@ impl Console {
                 }
                 _ = signals.interrupt.recv() => {
                     return self.leave_by(Outcome::Signal(2), "SIGINT").await;
+                }
+                knock = next_knock(door) => {
+                    if knock.reason.is_some() {
+                        return self.give_up_to(knock).await;
+                    }
+                    self.refuse(knock);
+                    due = Some(Instant::now());
                 }
                 _ = signals.goes_on.recv() => {
                     self.terminal.take_again()?;
@@ -380,6 +400,19 @@ impl Console {
     async fn wait_for_answers(&mut self) {
         let all = async { while self.answers.next().await.is_some() {} };
         tokio::time::timeout(LAST_ANSWERS, all).await.ok();
+    }
+
+    /// Somebody takes the session over, and says why.
+    async fn give_up_to(&mut self, knock: Knock) -> io::Result<Outcome> {
+        let outcome = self.leave_by(Outcome::TakenOver, knock.words().as_str()).await;
+        knock.open();
+        outcome
+    }
+
+    /// Somebody asks whether anybody is here.
+    fn refuse(&mut self, knock: Knock) {
+        self.screen.say(&format!("{} on {} asks to drive", knock.driver, knock.machine));
+        knock.refuse("its driver is at the console");
     }
 
     /// Leaves because of something other than a key: holds the run and says why.

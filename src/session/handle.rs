@@ -44,6 +44,17 @@ impl View {
             })
         })
     }
+
+    /// What runs and ends with this process, or could not be told from lost without it: durable
+    /// jobs are not among it.
+    pub fn bound_to_us(&self) -> Vec<Job> {
+        let open = self.state.in_flight().flat_map(|attempt| {
+            let open = attempt.places.iter().filter(|(_, end)| end.is_none());
+            open.map(|(place, _)| Job { key: attempt.key.clone(), place: place.clone() })
+        });
+        let bound = |job: &Job| !self.unrecorded.contains_key(job) && !self.state.is_durable(job);
+        open.filter(bound).collect()
+    }
 }
 
 /// A fact and the line of the journal that holds it.

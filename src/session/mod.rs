@@ -16,6 +16,7 @@
 mod clock;
 mod core;
 mod dispatcher;
+mod door;
 mod handle;
 mod inputs;
 mod output;
@@ -25,6 +26,7 @@ mod store;
 pub use clock::{Clock, boot_id, machine_name};
 pub use core::Core;
 pub use dispatcher::{Start, StartError, start};
+pub use door::{Answered, Door, Knock, SOCKET_FILE, ask_to_leave, next_knock};
 pub use handle::{Chunk, Handle, LinkView, SubmitError, TailFact, View};
 pub use inputs::{Environment, Inputs, InputsError, may_run};
 pub use recovery::{RecoverError, Recovered, fold, open, open_on};

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::base::SafeText;
 use crate::engine::{Actor, Command, RunStage};
 use crate::journal;
-use crate::session::{Chunk, Found, Handle, SubmitError};
+use crate::session::{Chunk, Door, Found, Handle, SubmitError, next_knock};
 
 use super::args::Policy;
 use super::exit::Exit;
@@ -29,17 +29,22 @@ use print::Printer;
 pub(super) struct Run {
     pub screen: Screen,
     pub handle: Handle,
+    /// Where others ask to drive it.
+    pub door: Option<Door>,
     pub found: Found,
     pub driver: SafeText,
     pub chunks: mpsc::Receiver<Chunk>,
     pub json: bool,
+    /// The hosts end with this process: they are the practice fleet's.
+    pub hosts_are_ours: bool,
     /// The last line that is not news: none of a new session, all of a resumed one.
     pub after: u64,
 }
 
 /// Drives a session as the flags allow.
 pub(super) async fn drive(run: Run, policy: &Policy, resumed: bool) -> Result<Exit, Failure> {
-    let rules = Rules::new(policy, resumed);
+    let mut rules = Rules::new(policy, resumed);
+    rules.hosts_are_ours = run.hosts_are_ours;
     follow(run, rules).await
 }
 
@@ -49,7 +54,8 @@ pub(super) async fn roll_back(
     reason: &str,
     break_glass: Option<&str>,
 ) -> Result<Exit, Failure> {
-    let rules = Rules::back(SafeText::new(reason), break_glass.map(SafeText::new));
+    let mut rules = Rules::back(SafeText::new(reason), break_glass.map(SafeText::new));
+    rules.hosts_are_ours = run.hosts_are_ours;
     follow(run, rules).await
 }
 
@@ -119,7 +125,22 @@ async fn follow(mut run: Run, mut rules: Rules) -> Result<Exit, Failure> {
                     if let Err(error) = run.handle.submit(&by, Command::Leave { why }).await {
                         run.screen.complain(&error.to_string());
                     }
-                    run.screen.complain(&format!("{name}: held; what runs ends first, again to leave at once"));
+                    run.screen.complain(&format!("{name}: held; what would be lost ends first, again to leave at once"));
+                }
+                knock = next_knock(&mut run.door) => {
+                    if knock.reason.is_none() && rules.interrupted.is_none() {
+                        knock.refuse("`golive run` drives it");
+                        continue;
+                    }
+                    if knock.reason.is_none() && rules.keeps_us(&run.handle.view()) {
+                        knock.refuse("it leaves once what would be lost with it has ended");
+                        continue;
+                    }
+                    let why = knock.words();
+                    run.handle.submit(&by, Command::Leave { why: why.clone() }).await.ok();
+                    knock.open();
+                    rules.interrupted = Some(Exit::Stopped); // The leaving is recorded already.
+                    break (Exit::Stopped, vec![why.to_string()]);
                 }
                 Some(chunk) = run.chunks.recv() => printer.output(&chunk)?,
                 changed = views.changed() => if changed.is_err() {

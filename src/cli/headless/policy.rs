@@ -53,6 +53,8 @@ pub(super) struct Rules {
     gates_seen: BTreeMap<StepId, Timestamp>,
     /// The code of the signal that asked to leave.
     pub interrupted: Option<Exit>,
+    /// The hosts end with this process, and all that runs on them.
+    pub hosts_are_ours: bool,
 }
 
 impl Rules {
@@ -69,6 +71,7 @@ impl Rules {
             refused_rollback: None,
             gates_seen: BTreeMap::new(),
             interrupted: None,
+            hosts_are_ours: false,
         }
     }
 
@@ -95,6 +98,11 @@ impl Rules {
         named.filter(|id| state.plan().step(id).is_none()).collect()
     }
 
+    /// Whether something runs whose outcome would be lost with this process.
+    pub(super) fn keeps_us(&self, view: &View) -> bool {
+        if self.hosts_are_ours { view.runs() } else { !view.bound_to_us().is_empty() }
+    }
+
     /// What to do next.
     pub(super) fn next(&mut self, view: &View) -> Next {
         let state = &*view.state;
@@ -109,9 +117,8 @@ impl Rules {
         if let Some(exit) = self.interrupted
             && matches!(state.stage(), RunStage::Active | RunStage::RollingBack)
         {
-            // A soak can be watched again later; what runs on a host cannot be taken up again.
-            let runs = state.in_flight().next().is_some();
-            return if runs { Next::Wait } else { Next::End(exit, Vec::new()) };
+            // A soak can be watched again later, and what is durable runs on without us.
+            return if self.keeps_us(view) { Next::Wait } else { Next::End(exit, Vec::new()) };
         }
         match state.stage() {
             RunStage::Preparing => Next::ask(None, Command::Begin),
