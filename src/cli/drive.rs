@@ -222,11 +222,11 @@ async fn at_the_console(
         _ if failed => Exit::Failed,
         (Outcome::Signal(2), _) => Exit::Interrupted,
         (Outcome::Signal(_) | Outcome::TerminalLost, _) => Exit::Terminated,
-        (Outcome::TakenOver, _) => Exit::Stopped,
         (_, RunStage::Completed) => Exit::Done,
         (_, RunStage::RolledBack { verified: true }) => Exit::RolledBack,
         (_, RunStage::RolledBack { verified: false }) => Exit::RollbackUnfinished,
-        (_, RunStage::Preparing | RunStage::Active | RunStage::RollingBack) => Exit::Stopped,
+        (Outcome::TakenOver, _)
+        | (_, RunStage::Preparing | RunStage::Active | RunStage::RollingBack) => Exit::Stopped,
         (_, RunStage::Abandoned) => Exit::StepFailed,
     };
     for line in bad_news(&view, outcome) {
@@ -271,7 +271,7 @@ async fn wait_for_what_runs(
     let done = |view: &View| {
         if lives_on { !view.runs() } else { view.bound_to_us().is_empty() }
     };
-    let mut heir = None;
+    let mut heirs = 0;
     if !done(&handle.view()) {
         screen.complain(
             "held; what ends with golive ends first, Ctrl-C to leave at once (its outcome is then \
@@ -282,19 +282,21 @@ async fn wait_for_what_runs(
         else {
             return;
         };
-        while !(done(&handle.view()) || heir.is_some() && handle.view().bound_to_us().is_empty()) {
+        while !(done(&handle.view()) || heirs > 0 && handle.view().bound_to_us().is_empty()) {
             tokio::select! {
                 _ = interrupt.recv() => return,
                 _ = terminate.recv() => return,
-                knock = next_knock(door), if heir.is_none() => heir = Some(knock),
+                knock = next_knock(door) => {
+                    heirs += 1;
+                    handle.submit(by, Command::Leave { why: knock.words() }).await.ok();
+                    let bound = handle.view().bound_to_us().len();
+                    knock.open(&format!("{bound} jobs end with it and are waited for"));
+                }
                 changed = views.changed() => if changed.is_err() { return },
             }
         }
     }
-    if let Some(heir) = heir {
-        handle.submit(by, Command::Leave { why: heir.words() }).await.ok();
-        heir.open();
-    } else if handle.view().runs() {
+    if handle.view().runs() {
         screen.complain("what is durable runs on: `golive resume` finds it again");
     }
 }

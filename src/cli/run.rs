@@ -1,6 +1,7 @@
 //! `golive run`, `resume` and `rollback`: what is driven, where, and by whom.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -25,6 +26,11 @@ use super::terminal;
 
 /// Pieces of output that a slow reader may be behind.
 const CHUNKS: usize = 512;
+
+/// A process whose door is closed already, and that holds the lock still, is ending: how often,
+/// and how long apart, that is looked at.
+const ENDING_LOOKS: u32 = 30;
+const ENDING_LOOK: Duration = Duration::from_millis(100);
 
 /// Runs `work` on a runtime of its own.
 pub(super) fn on_runtime<F: Future<Output = Result<Exit, Failure>>>(
@@ -105,7 +111,7 @@ pub(super) fn run(screen: Screen, store: Store, args: &RunArgs) -> Result<Exit, 
             resume: None,
         })?;
         screen.say(&format!("session {}", driven.found.id));
-        let run = headless_run(screen, driven, driver, args.policy.json, ground.is_practice(), 0);
+        let run = headless_run(screen, driven, driver, args.policy.json, 0, &ground);
         let exit = headless::drive(run, &args.policy, false).await;
         ground.leave().await;
         exit
@@ -117,9 +123,10 @@ fn headless_run(
     driven: Driven,
     driver: SafeText,
     json: bool,
-    hosts_are_ours: bool,
     after: u64,
+    ground: &Ground,
 ) -> headless::Run {
+    let hosts_are_ours = ground.is_practice();
     let Driven { found, handle, door, chunks } = driven;
     headless::Run { screen, handle, door, found, driver, chunks, json, hosts_are_ours, after }
 }
@@ -142,7 +149,8 @@ pub(super) fn take_up(
     if let Some(holder) = Lock::holder(&found.dir)? {
         screen.say(&format!("{} drives it on {}: asking", holder.driver, holder.machine));
         let Successor { driver, reason } = successor;
-        let asked = ask_to_leave(&found, driver.clone(), machine_name(), reason.clone());
+        let tell = |why: &SafeText| screen.say(&format!("{why}; Ctrl-C to wait no longer"));
+        let asked = ask_to_leave(&found, driver.clone(), machine_name(), reason.clone(), tell);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| {
             Failure::new(Exit::Failed, format!("cannot ask who drives it: {error}"))
@@ -152,7 +160,7 @@ pub(super) fn take_up(
             Answered::Left => screen.say("it is handed over"),
             Answered::Stays(why) => return Err(held().because(why.as_str())),
             // It may have ended by itself in the meantime.
-            Answered::Silent(why) if Lock::holder(&found.dir)?.is_some() => {
+            Answered::Silent(why) if is_held_for_long(&found)? => {
                 return Err(held().because(why.as_str()));
             }
             Answered::Silent(_) => {}
@@ -207,6 +215,17 @@ fn last_line(recovered: &Recovered) -> u64 {
     recovered.entries.last().map_or(0, |entry| entry.seq)
 }
 
+/// Whether the lock of a session is held, and not only by a process that ends right now.
+fn is_held_for_long(found: &Found) -> Result<bool, LockError> {
+    for _ in 0..ENDING_LOOKS {
+        if Lock::holder(&found.dir)?.is_none() {
+            return Ok(false);
+        }
+        std::thread::sleep(ENDING_LOOK);
+    }
+    Ok(true)
+}
+
 /// Who takes up a session, by the flags.
 pub(super) fn successor(args: &ResumeArgs) -> Result<Successor, Failure> {
     let reason = args.reason.as_deref().map(str::trim).unwrap_or_default();
@@ -227,8 +246,7 @@ pub(super) fn resume(screen: Screen, store: Store, args: &ResumeArgs) -> Result<
         let after = last_line(&recovered);
         let driven =
             begin(&ground, |tap| resumed(store, &recovered, &ground, driver.clone(), tap))?;
-        let run =
-            headless_run(screen, driven, driver, args.policy.json, ground.is_practice(), after);
+        let run = headless_run(screen, driven, driver, args.policy.json, after, &ground);
         let exit = headless::drive(run, &args.policy, true).await;
         ground.leave().await;
         exit
@@ -263,7 +281,7 @@ pub(super) fn rollback(screen: Screen, store: Store, args: &RollbackArgs) -> Res
         let after = last_line(&recovered);
         let driven =
             begin(&ground, |tap| resumed(store, &recovered, &ground, driver.clone(), tap))?;
-        let run = headless_run(screen, driven, driver, args.json, ground.is_practice(), after);
+        let run = headless_run(screen, driven, driver, args.json, after, &ground);
         let exit = headless::roll_back(run, &reason, args.break_glass.as_deref()).await;
         ground.leave().await;
         exit

@@ -405,7 +405,7 @@ impl Console {
     /// Somebody takes the session over, and says why.
     async fn give_up_to(&mut self, knock: Knock) -> io::Result<Outcome> {
         let outcome = self.leave_by(Outcome::TakenOver, knock.words().as_str()).await;
-        knock.open();
+        knock.open("it leaves once what would be lost with it has ended");
         outcome
     }
 

@@ -36,8 +36,6 @@ const WORDS_MAX: u64 = 16 * 1024;
 const SAY_WITHIN: Duration = Duration::from_secs(5);
 /// A living session answers within this time.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
-/// A session that said yes has left within this time.
-const LEAVE_WITHIN: Duration = Duration::from_secs(60);
 
 /// The door of a session that this process drives.
 #[derive(Debug)]
@@ -60,9 +58,9 @@ pub struct Knock {
 }
 
 impl Knock {
-    /// The session is theirs. The process has to end now.
-    pub fn open(self) {
-        self.answer.send(Answer { yes: true, why: SafeText::default() }).ok();
+    /// The session is theirs, once this process has ended; `why` it has not yet.
+    pub fn open(self, why: &str) {
+        self.answer.send(Answer { yes: true, why: SafeText::new(why) }).ok();
     }
 
     /// Not now.
@@ -192,24 +190,27 @@ pub enum Answered {
     Silent(SafeText),
 }
 
-/// Asks the process that drives `found` to leave, and waits until it has.
+/// Asks the process that drives `found` to leave, and waits until it has; `tell` hears why that
+/// takes a while.
 pub async fn ask_to_leave(
     found: &Found,
     driver: SafeText,
     machine: SafeText,
     reason: Option<SafeText>,
+    tell: impl Fn(&SafeText),
 ) -> Answered {
     let asked = Asked { language: LANGUAGE.to_owned(), driver, machine, reason };
     match timeout(ANSWER_WITHIN, say(found, &asked)).await {
         Err(_) => Answered::Silent(SafeText::new("it does not answer")),
         Ok(Err(error)) => Answered::Silent(SafeText::new(&error.to_string())),
         Ok(Ok((Answer { yes: false, why }, _))) => Answered::Stays(why),
-        Ok(Ok((Answer { yes: true, .. }, mut stream))) => {
-            let mut rest = Vec::new();
-            match timeout(LEAVE_WITHIN, stream.read_to_end(&mut rest)).await {
-                Ok(_) => Answered::Left,
-                Err(_) => Answered::Silent(SafeText::new("it said yes, and is there still")),
+        Ok(Ok((Answer { yes: true, why }, mut stream))) => {
+            if !why.as_str().is_empty() {
+                tell(&why);
             }
+            // What it waits for takes as long as it takes; its end is the connection's.
+            stream.read_to_end(&mut Vec::new()).await.ok();
+            Answered::Left
         }
     }
 }

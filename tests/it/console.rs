@@ -236,7 +236,7 @@ fn a_second_signal_leaves_at_once() {
     golive.press_until("\r", "RUN two");
     golive.press_until("y", "RUNNING");
     signal(&golive, Signal::TERM);
-    golive.until("what runs ends first");
+    golive.until("what ends with golive ends first");
     signal(&golive, Signal::TERM);
     assert_eq!(golive.wait().exit_code(), 143);
     assert!(!journal(&dir).contains("\"step\":\"two\",\"part\":\"action\",\"verdict\""));

@@ -16,6 +16,8 @@ mod crash;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod door;
+#[cfg(test)]
 mod edge;
 #[cfg(test)]
 mod engine;

@@ -138,7 +138,7 @@ async fn follow(mut run: Run, mut rules: Rules) -> Result<Exit, Failure> {
                     }
                     let why = knock.words();
                     run.handle.submit(&by, Command::Leave { why: why.clone() }).await.ok();
-                    knock.open();
+                    knock.open("");
                     rules.interrupted = Some(Exit::Stopped); // The leaving is recorded already.
                     break (Exit::Stopped, vec![why.to_string()]);
                 }
