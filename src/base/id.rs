@@ -83,6 +83,8 @@ names! {
     ChannelId;
     /// The name of a variable or of a captured value.
     VarName;
+    /// The name of a secret. Its value is never beside it.
+    SecretName;
     /// The name of a runbook.
     RunbookId;
     /// The name of one run of a runbook: a sortable time and a random tail.

@@ -18,8 +18,8 @@ mod time;
 
 pub use digest::{Digest, Hasher, InvalidDigest};
 pub use id::{
-    ChannelId, GroupId, HostId, InvalidId, PhaseId, ProbeId, RoleId, RunbookId, SessionId, StepId,
-    VarName,
+    ChannelId, GroupId, HostId, InvalidId, PhaseId, ProbeId, RoleId, RunbookId, SecretName,
+    SessionId, StepId, VarName,
 };
 pub use lines::{LINE_CHARS_MAX, LineSanitizer};
 pub use text::{SafeText, cells, cut_end, cut_middle, pad};

@@ -21,6 +21,7 @@ use super::input;
 use super::message::Failure;
 use super::run::{Driven, begin, ground_of, on_runtime, resumed, successor, take_up};
 use super::screen::{Ink, Screen};
+use super::secrets;
 use super::terminal::{self, Asker};
 
 const BLUE_GREEN: &str = include_str!("../../runbooks/blue-green.toml");
@@ -145,9 +146,11 @@ fn open(screen: Screen, common: &Common, wish: Wish) -> Result<Exit, Failure> {
     let driver = ground::driver(guard.driver.as_deref());
     on_runtime(async {
         let asker = Asker::default();
-        let ground = match &practice {
-            Some(fleet) => Ground::practice(&plan, fleet).await?,
-            None => Ground::real(plan, Arc::new(asker.clone())),
+        let ground = if let Some(fleet) = &practice {
+            Ground::practice(screen, &plan, fleet).await?
+        } else {
+            let secrets = secrets::resolve(screen, &plan, &inputs)?;
+            Ground::real(plan, secrets, Arc::new(asker.clone()))
         };
         warm(screen, &ground, &asker).await;
         let driven = begin(&ground, |tap| Start {
@@ -159,6 +162,7 @@ fn open(screen: Screen, common: &Common, wish: Wish) -> Result<Exit, Failure> {
             overridden,
             name: guard.session.clone(),
             pool: ground.pool.clone(),
+            secrets: ground.secrets.clone(),
             tap: Some(tap),
             resume: None,
         })?;

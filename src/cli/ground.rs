@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 
 use crate::base::{HostId, SafeText};
 use crate::engine::RunKind;
+use crate::exec::Secrets;
 use crate::exec::ssh::{ConfigSource, HostSpec, NeverAsk, Options, Passphrase, Pool, SecretKey};
 use crate::plan::Plan;
 use crate::practice::{self, FleetOptions, PlannedFault};
@@ -15,6 +16,8 @@ use crate::session::may_run;
 use super::args::{Fleet, Guard};
 use super::exit::Exit;
 use super::message::Failure;
+use super::screen::Screen;
+use super::secrets;
 
 /// The environment of the practice fleet.
 const PRACTICE: &str = "practice";
@@ -26,20 +29,27 @@ pub(super) struct Ground {
     pub pool: Pool,
     /// The plan; its digest is that of the inputs, whatever addresses it has.
     pub plan: Arc<Plan>,
+    /// The values of its secrets.
+    pub secrets: Secrets,
     /// Lives as long as the run.
     fleet: Option<practice::Fleet>,
 }
 
 impl Ground {
     /// The hosts as the inventory names them. `ask` is asked for passphrases.
-    pub(super) fn real(plan: Arc<Plan>, ask: Arc<dyn Passphrase>) -> Self {
+    pub(super) fn real(plan: Arc<Plan>, secrets: Secrets, ask: Arc<dyn Passphrase>) -> Self {
         let specs = plan.hosts.values().map(spec).collect();
         let pool = Pool::new(specs, Options { prompt: ask, ..Options::default() });
-        Self { pool, plan, fleet: None }
+        Self { pool, plan, secrets, fleet: None }
     }
 
-    /// The practice fleet under the names of the plan's hosts.
-    pub(super) async fn practice(plan: &Plan, args: &Fleet) -> Result<Self, Failure> {
+    /// The practice fleet under the names of the plan's hosts, and made-up secrets.
+    pub(super) async fn practice(
+        screen: Screen,
+        plan: &Plan,
+        args: &Fleet,
+    ) -> Result<Self, Failure> {
+        let secrets = secrets::made_up(screen, plan);
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             Failure::new(Exit::Failed, format!("the practice fleet {what}: {error}"))
         };
@@ -84,7 +94,7 @@ impl Ground {
             ..Options::default()
         };
         let pool = Pool::new(plan.hosts.values().map(spec).collect(), options);
-        Ok(Self { pool, plan: Arc::new(plan), fleet: Some(fleet) })
+        Ok(Self { pool, plan: Arc::new(plan), secrets, fleet: Some(fleet) })
     }
 
     /// Opens the links to all hosts; those that cannot be opened, and why.

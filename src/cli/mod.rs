@@ -29,6 +29,7 @@ mod plan;
 mod problems;
 mod run;
 mod screen;
+mod secrets;
 mod sessions;
 mod shell;
 mod status;

@@ -22,6 +22,7 @@ use super::headless;
 use super::input;
 use super::message::Failure;
 use super::screen::Screen;
+use super::secrets;
 use super::terminal;
 
 /// Pieces of output that a slow reader may be behind.
@@ -60,7 +61,8 @@ pub(super) fn begin(
     make: impl FnOnce(mpsc::Sender<Chunk>) -> Start,
 ) -> Result<Driven, Failure> {
     let (tap, chunks) = mpsc::channel(CHUNKS);
-    let asked = Start { pool: ground.pool.clone(), plan: Arc::clone(&ground.plan), ..make(tap) };
+    let (pool, secrets) = (ground.pool.clone(), ground.secrets.clone());
+    let asked = Start { pool, secrets, plan: Arc::clone(&ground.plan), ..make(tap) };
     let (found, handle) = start(&asked)?;
     let door = Door::open(&found)
         .inspect_err(|error| tracing::warn!(%error, "nobody can ask to take this session over"));
@@ -94,9 +96,10 @@ pub(super) fn run(screen: Screen, store: Store, args: &RunArgs) -> Result<Exit, 
     let driver = ground::driver(args.guard.driver.as_deref());
     on_runtime(async {
         let ground = if args.practice {
-            Ground::practice(&plan, &args.fleet).await?
+            Ground::practice(screen, &plan, &args.fleet).await?
         } else {
-            Ground::real(plan, asker())
+            let secrets = secrets::resolve(screen, &plan, &inputs)?;
+            Ground::real(plan, secrets, asker())
         };
         let driven = begin(&ground, |tap| Start {
             store,
@@ -107,6 +110,7 @@ pub(super) fn run(screen: Screen, store: Store, args: &RunArgs) -> Result<Exit, 
             overridden,
             name: args.guard.session.clone(),
             pool: ground.pool.clone(),
+            secrets: ground.secrets.clone(),
             tap: Some(tap),
             resume: None,
         })?;
@@ -183,9 +187,10 @@ pub(super) async fn ground_of(
 ) -> Result<Ground, Failure> {
     if recovered.inputs.practice {
         screen.say("the practice fleet starts anew: what was done to it before is gone");
-        Ground::practice(&recovered.plan, fleet).await
+        Ground::practice(screen, &recovered.plan, fleet).await
     } else {
-        Ok(Ground::real(Arc::clone(&recovered.plan), ask))
+        let secrets = secrets::resolve(screen, &recovered.plan, &recovered.inputs)?;
+        Ok(Ground::real(Arc::clone(&recovered.plan), secrets, ask))
     }
 }
 
@@ -206,6 +211,7 @@ pub(super) fn resumed(
         overridden: recovered.genesis.overridden.clone(),
         name: None,
         pool: ground.pool.clone(),
+        secrets: ground.secrets.clone(),
         tap: Some(tap),
         resume: Some(recovered.clone()),
     }

@@ -61,7 +61,7 @@ pub(super) fn ask(question: &str) -> io::Result<String> {
 }
 
 /// Asks and shows nothing of what is typed.
-fn hidden(question: &str) -> io::Result<String> {
+pub(super) fn hidden(question: &str) -> io::Result<String> {
     let mut terminal = open()?;
     write!(terminal, "{question}")?;
     terminal.flush()?;

@@ -115,6 +115,11 @@ fn tell(screen: Screen, verdict: &Verdict, pinned: &Pinned) -> Vec<String> {
         format!("closed     {}", if verdict.sealed { "yes" } else { "no" }),
         format!("outputs    {} as recorded, {} bytes", verdict.transcripts, verdict.bytes),
     ];
+    if !verdict.redacted.is_empty() {
+        let counts = verdict.redacted.iter().map(|(name, count)| format!("{name} {count}"));
+        let counts = counts.collect::<Vec<_>>().join(", ");
+        lines.push(format!("redacted   secrets taken out before writing: {counts}"));
+    }
     if !verdict.unproven.is_empty() {
         let names = verdict.unproven.join(", ");
         lines
@@ -156,6 +161,7 @@ fn document(found: &Found, verdict: &Verdict, pinned: &Pinned, exit: Exit) -> St
         "signed": false,
         "lines": verdict.lines, "good_lines": good_lines(verdict), "head": verdict.head,
         "outputs": verdict.transcripts, "bytes": verdict.bytes, "unproven": verdict.unproven,
+        "redacted": verdict.redacted,
         "pinned": same, "pinned_problem": why,
         "findings": findings.collect::<Vec<_>>(),
     });

@@ -112,7 +112,7 @@ impl State {
                 attempt.seen.entry(job.place.clone()).or_default().take(at, sight);
             }),
             Event::JobEnded { job, end, transcript } => self.with_attempt(&job.key, |attempt| {
-                let end = PlaceEnd { at, end: end.clone(), transcript: *transcript };
+                let end = PlaceEnd { at, end: end.clone(), transcript: transcript.clone() };
                 attempt.places.insert(job.place.clone(), Some(end));
             }),
             Event::TimeLimitReached { key } => {

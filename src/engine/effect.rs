@@ -1,9 +1,9 @@
 //! What has to be done outside, as values. The session performs them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::{ChannelId, Digest, Millis, SafeText, SessionId, Timestamp, VarName};
-use crate::runbook::Expect;
+use crate::base::{ChannelId, Digest, Millis, SafeText, SecretName, SessionId, Timestamp, VarName};
+use crate::runbook::{Expect, Given};
 
 use super::job::{Job, Key, Place};
 use super::sight::Begun;
@@ -43,9 +43,9 @@ pub struct Run {
     /// The command, without the `become` prefix.
     pub line: String,
     /// Its environment.
-    pub env: BTreeMap<String, String>,
+    pub env: BTreeMap<String, Given<String>>,
     /// What it reads.
-    pub stdin: Option<String>,
+    pub stdin: Option<Given<String>>,
     /// Put the host's `become` prefix before it.
     pub r#become: bool,
     /// Report silence after this long, once per silence.
@@ -88,20 +88,41 @@ pub struct Poll {
 }
 
 impl Run {
-    /// Digest of what is sent: the command, the environment and the input.
+    /// The secrets that it is given, each once.
+    pub fn secrets(&self) -> BTreeSet<&SecretName> {
+        self.env.values().chain(&self.stdin).filter_map(Given::secret).collect()
+    }
+
+    /// Whether it is given any secret: then nothing of what is sent may lie on a disk.
+    pub fn has_secrets(&self) -> bool {
+        !self.secrets().is_empty()
+    }
+
+    /// Digest of what is sent: the command, the environment and the input. Of a secret its name,
+    /// never its value: a digest of a short value is as good as the value.
     pub fn payload(&self) -> Digest {
         let mut hasher = crate::base::Hasher::default();
         let mut field = |text: &str| {
             hasher.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
             hasher.update(text.as_bytes());
         };
+        let words = |given: &Given<String>| match given {
+            Given::Text(text) => vec![text.clone()],
+            // No text that can be sent holds a NUL.
+            Given::Secret(name) => vec!["\0secret".to_owned(), name.as_str().to_owned()],
+        };
         field(&self.line);
         for (name, value) in &self.env {
             field(name);
-            field(value);
+            for word in words(value) {
+                field(&word);
+            }
         }
         field(if self.r#become { "become" } else { "" });
-        field(self.stdin.as_deref().unwrap_or(""));
+        let nothing = || vec![String::new()];
+        for word in self.stdin.as_ref().map_or_else(nothing, words) {
+            field(&word);
+        }
         hasher.digest()
     }
 }

@@ -284,6 +284,7 @@ mod tests {
             hosts: std::collections::BTreeMap::default(),
             roles: std::collections::BTreeMap::default(),
             vars: std::collections::BTreeMap::default(),
+            secrets: std::collections::BTreeMap::default(),
             phases: Vec::new(),
             steps: std::collections::BTreeMap::default(),
             order: Vec::new(),

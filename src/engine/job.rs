@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Digest, HostId, Millis, SafeText, StepId, VarName};
+use crate::base::{Digest, HostId, Millis, SafeText, SecretName, StepId, VarName};
 
 use super::sight::Doubt;
 
@@ -174,7 +174,7 @@ pub enum Verdict {
 }
 
 /// The transcript of a job, as it was when the job ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transcript {
     /// Bytes of output, both streams.
     pub bytes: u64,
@@ -182,4 +182,7 @@ pub struct Transcript {
     pub lines: u64,
     /// Digest of the transcript file.
     pub digest: Digest,
+    /// How often the value of which secret was taken out before it was written.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub redacted: BTreeMap<SecretName, u64>,
 }

@@ -154,7 +154,7 @@ impl State {
         let is_action = key.part == Part::Action;
         let mut env = BTreeMap::new();
         for (name, value) in &step.env {
-            env.insert(name.clone(), resolve(value)?);
+            env.insert(name.clone(), value.try_map(resolve)?);
         }
         Ok(Some(Effect::Run(Box::new(Run {
             key: key.clone(),
@@ -162,7 +162,7 @@ impl State {
             line: super::line::whole(step, resolve(text)?, |text| resolve(text))?,
             env,
             stdin: match &step.stdin {
-                Some(text) if is_action => Some(resolve(text)?),
+                Some(given) if is_action => Some(given.try_map(resolve)?),
                 Some(_) | None => None,
             },
             r#become: step.r#become,

@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 
-use crate::base::{HostId, Millis, ProbeId, SafeText};
+use crate::base::{HostId, Millis, ProbeId, SafeText, StepId};
 use crate::engine::{Doubt, Effect, End, Job, Key, Place, Reading, Run, Sight, Transcript};
 use crate::plan::Plan;
 use crate::runbook::Probe;
 
 use super::job::{Stops, run_job};
+use super::outbox::Outbox;
+use super::secrets::Secrets;
 use super::ssh::{LinkState, Pool};
 use super::{notify, probe};
 
@@ -80,6 +82,13 @@ pub enum Report {
         /// How it is now.
         link: Link,
     },
+    /// The output of a step looks as if it held a secret that is not declared.
+    LooksSecret {
+        /// Of which step.
+        step: StepId,
+        /// What it looks like: `a private key`.
+        shape: &'static str,
+    },
     /// A notice by rule was not delivered.
     NoticeLost {
         /// Why.
@@ -103,7 +112,8 @@ pub struct Edge {
     plan: Arc<Plan>,
     pool: Pool,
     sinks: Arc<dyn Sinks>,
-    reports: mpsc::UnboundedSender<Report>,
+    reports: Outbox,
+    secrets: Secrets,
     running: Arc<Mutex<BTreeMap<Job, Stops>>>,
     probes: Vec<JoinHandle<()>>,
     runtime: tokio::runtime::Handle,
@@ -117,7 +127,8 @@ impl std::fmt::Debug for Edge {
 }
 
 impl Edge {
-    /// An edge for `plan`. Its tasks run on `runtime`.
+    /// An edge for `plan`. Its tasks run on `runtime`. The values of `secrets` reach the steps
+    /// that are given them, and leave by no report and no output.
     ///
     /// # Errors
     /// The HTTP client cannot be made: the machine's certificates cannot be read.
@@ -127,13 +138,15 @@ impl Edge {
         sinks: Arc<dyn Sinks>,
         reports: mpsc::UnboundedSender<Report>,
         runtime: tokio::runtime::Handle,
+        secrets: &Secrets,
     ) -> Result<Self, reqwest::Error> {
         let http = probe::http_client()?;
         let edge = Self {
             plan: Arc::clone(plan),
             pool,
             sinks,
-            reports,
+            reports: Outbox::new(reports, secrets.clone()),
+            secrets: secrets.clone(),
             running: Arc::default(),
             probes: Vec::new(),
             runtime,
@@ -182,7 +195,13 @@ impl Edge {
                     .filter_map(|id| self.plan.channels.iter().find(|channel| channel.id == *id))
                     .cloned()
                     .collect();
-                let task = notify::deliver(key, channels, text, self.reports.clone());
+                let task = notify::deliver(
+                    key,
+                    channels,
+                    text,
+                    self.reports.clone(),
+                    self.secrets.clone(),
+                );
                 self.runtime.spawn(task);
             }
             Effect::WakeAt(_) => {}
@@ -208,6 +227,7 @@ impl Edge {
                 pool: self.pool.clone(),
                 sinks: Arc::clone(&self.sinks),
                 reports: self.reports.clone(),
+                secrets: self.secrets.clone(),
                 stopped,
             });
             let running = Arc::clone(&self.running);
@@ -220,7 +240,7 @@ impl Edge {
                     (End::unknown(Doubt::Link, &why), None)
                 });
                 running.lock().unwrap_or_else(PoisonError::into_inner).remove(&job);
-                reports.send(Report::Ended { job, end, transcript }).ok();
+                reports.send(Report::Ended { job, end, transcript });
             });
         }
     }
@@ -229,7 +249,7 @@ impl Edge {
         for place in &run.places {
             let job = Job { key: run.key.clone(), place: place.clone() };
             let end = End::unknown(Doubt::Link, "golive ended while it was in flight");
-            self.reports.send(Report::Ended { job, end, transcript: None }).ok();
+            self.reports.send(Report::Ended { job, end, transcript: None });
         }
     }
 
@@ -261,7 +281,7 @@ impl Edge {
                     LinkState::Up { .. } => Link::Up,
                     LinkState::Down { reason } => Link::Down(SafeText::new(&reason)),
                 };
-                if reports.send(Report::Link { host: change.host, link }).is_err() {
+                if !reports.send(Report::Link { host: change.host, link }) {
                     return;
                 }
             }

@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use regex::Regex;
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::base::{Millis, SafeText, VarName};
+use crate::base::{Millis, SafeText, SecretName, VarName};
 use crate::engine::{Doubt, End, Job, Place, Run, Transcript};
 
 use super::edge::{Link, Report, Sink, Sinks};
 use super::local;
+use super::outbox::Outbox;
+use super::redact::{self, Needles, Redactor};
+use super::secrets::Secrets;
+use super::shape;
 use super::shared::Shared;
 use super::ssh::{self, ErrorKind, Pool, Proof, RunEnd, StopHandle, StopSignal, Survivor};
 
@@ -50,7 +54,8 @@ pub(super) struct Task {
     pub prefix: Option<String>,
     pub pool: Pool,
     pub sinks: Arc<dyn Sinks>,
-    pub reports: mpsc::UnboundedSender<Report>,
+    pub reports: Outbox,
+    pub secrets: Secrets,
     pub stopped: StopSignal,
 }
 
@@ -65,8 +70,14 @@ pub(super) async fn run_job(task: Task) -> (End, Option<Transcript>) {
     };
     let heard = Arc::new(AtomicU64::new(0));
     let began = Instant::now();
-    let judge = Judge::new(&task.run);
-    let ear = Shared::new(Ear { sink, judge, heard: Arc::clone(&heard), began });
+    let judge = Judge::new(&task.run, task.secrets.needles());
+    let streams = [(); 2].map(|()| Listener {
+        redactor: task.secrets.redactor(),
+        shapes: shape::Watcher::default(),
+    });
+    let (job, reports) = (task.job.clone(), task.reports.clone());
+    let heard_at = Arc::clone(&heard);
+    let ear = Shared::new(Ear { sink, judge, streams, job, reports, heard: heard_at, began });
     let quiet = task.run.silence.map(|silence| {
         let (job, reports) = (task.job.clone(), task.reports.clone());
         AbortOnDrop(tokio::spawn(watch_silence(job, reports, silence, heard, began)))
@@ -79,13 +90,16 @@ pub(super) async fn run_job(task: Task) -> (End, Option<Transcript>) {
         }
     };
     drop(quiet);
-    let Some(Ear { sink, judge, .. }) = ear.into_inner() else {
+    let Some(mut ear) = ear.into_inner() else {
         let why = "its output is still being written";
         return (End::unknown(Doubt::Unrecorded, why), None);
     };
+    let rest = ear.finish();
+    let Ear { sink, judge, streams: [out, err], .. } = ear;
     let end = judge.judge(end, &task.run);
-    match sink.finish() {
-        Ok(transcript) => (end, Some(transcript)),
+    let redacted = redact::sum(out.redactor.counts(), err.redactor.counts());
+    match rest.and_then(|()| sink.finish()) {
+        Ok(transcript) => (end, Some(Transcript { redacted, ..transcript })),
         Err(error) => {
             let why = format!("{}; its output is not all on disk: {error}", in_words(&end));
             (End::unknown(Doubt::Unrecorded, &why), None)
@@ -104,7 +118,7 @@ impl Drop for AbortOnDrop {
 
 async fn watch_silence(
     job: Job,
-    reports: mpsc::UnboundedSender<Report>,
+    reports: Outbox,
     silence: Millis,
     heard: Arc<AtomicU64>,
     began: Instant,
@@ -116,7 +130,7 @@ async fn watch_silence(
             tokio::time::sleep(left).await;
             continue;
         }
-        reports.send(Report::Silent { job: job.clone(), quiet: silence }).ok();
+        reports.send(Report::Silent { job: job.clone(), quiet: silence });
         // Once per silence: wait until something is heard again.
         while heard.load(Ordering::Relaxed) == u64::try_from(last.as_millis()).unwrap_or(u64::MAX) {
             tokio::time::sleep(Duration::from_millis(500)).await;
@@ -127,9 +141,13 @@ async fn watch_silence(
 /// Runs the command once where the job belongs.
 async fn once(task: &Task, ear: &Shared<Ear>) -> RunEnd {
     let Task { run, job, prefix, pool, stopped, .. } = task;
-    let mut command = ssh::Command::new(run.line.clone());
-    command.env = run.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    command.stdin = run.stdin.clone().map(String::into_bytes);
+    let mut command = match task.secrets.command(run) {
+        Ok(command) => command,
+        Err(why) => {
+            let host = job.place.to_string();
+            return RunEnd::NotStarted { why: ssh::SshError::BadCommand { host, why } };
+        }
+    };
     command.become_prefix.clone_from(prefix);
     command.prove = run.prove;
     let output = Box::new(ear.clone());
@@ -143,7 +161,7 @@ async fn once(task: &Task, ear: &Shared<Ear>) -> RunEnd {
     {
         // Said before the end of the job, so that nobody sees the one without the other.
         let link = Link::Down(SafeText::new(&why.to_string()));
-        task.reports.send(Report::Link { host: host.clone(), link }).ok();
+        task.reports.send(Report::Link { host: host.clone(), link });
     }
     end
 }
@@ -176,10 +194,14 @@ async fn poll_until(task: &Task, ear: &Shared<Ear>, every: Duration, deadline: I
     }
 }
 
-/// Hears what a command prints: keeps it first, then judges it.
+/// Hears what a command prints: takes secrets out, keeps the rest, and then judges that.
 struct Ear {
     sink: Box<dyn Sink>,
     judge: Judge,
+    /// Standard output and standard error.
+    streams: [Listener; 2],
+    job: Job,
+    reports: Outbox,
     heard: Arc<AtomicU64>,
     began: Instant,
 }
@@ -187,11 +209,49 @@ struct Ear {
 impl ssh::Output for Ear {
     fn chunk(&mut self, stream: ssh::Stream, bytes: &[u8]) -> io::Result<()> {
         let error_stream = stream == ssh::Stream::Stderr;
-        self.sink.write(error_stream, bytes)?;
+        let [out, err] = &mut self.streams;
+        let listener = if error_stream { err } else { out };
+        let clean = listener.redactor.feed(bytes);
+        if !clean.is_empty() {
+            self.sink.write(error_stream, &clean)?;
+            let shapes = listener.shapes.feed(&clean);
+            self.judge.hear(error_stream, &clean);
+            self.tell(shapes);
+        }
         let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.heard.store(millis, Ordering::Relaxed);
-        self.judge.hear(error_stream, bytes);
         Ok(())
+    }
+}
+
+/// What is done with the bytes of one stream before anybody else has them.
+struct Listener {
+    redactor: Redactor,
+    shapes: shape::Watcher,
+}
+
+impl Ear {
+    /// Keeps and judges what was held back: nothing follows it.
+    fn finish(&mut self) -> io::Result<()> {
+        let mut shapes = Vec::new();
+        for (error_stream, listener) in [false, true].into_iter().zip(&mut self.streams) {
+            let rest = listener.redactor.finish();
+            if !rest.is_empty() {
+                self.sink.write(error_stream, &rest)?;
+                shapes.extend(listener.shapes.feed(&rest));
+                self.judge.hear(error_stream, &rest);
+            }
+            shapes.extend(listener.shapes.finish());
+        }
+        self.tell(shapes);
+        Ok(())
+    }
+
+    fn tell(&self, shapes: Vec<&'static str>) {
+        for shape in shapes {
+            let step = self.job.key.step.clone();
+            self.reports.send(Report::LooksSecret { step, shape });
+        }
     }
 }
 
@@ -200,7 +260,40 @@ struct Judge {
     stdout: Want,
     stderr: Want,
     captures: Vec<(VarName, Regex)>,
-    captured: BTreeMap<VarName, SafeText>,
+    captured: Captured,
+}
+
+/// What was captured. A captured value is shown, recorded and put into commands, and none of
+/// that is for secrets.
+struct Captured {
+    values: BTreeMap<VarName, SafeText>,
+    /// Values that were not taken, because they held this secret.
+    refused: BTreeMap<VarName, SecretName>,
+    needles: Arc<Needles>,
+}
+
+impl Captured {
+    /// Takes the part `range` of a line, unless the mark of a secret is in it, or a part of one.
+    fn take(&mut self, name: &VarName, line: &str, range: Range<usize>) {
+        let marks = self.needles.marks_in(line);
+        let meets = |mark: &Range<usize>| mark.start < range.end && range.start < mark.end;
+        if let Some((_, secret)) = marks.iter().find(|(mark, _)| meets(mark)) {
+            self.values.remove(name);
+            self.refused.insert(name.clone(), (*secret).clone());
+            return;
+        }
+        let value = line.get(range).unwrap_or_default();
+        let value: String = value.chars().take(CAPTURE_CHARS_MAX).collect();
+        self.refused.remove(name);
+        self.values.insert(name.clone(), SafeText::new(&value));
+    }
+
+    fn refusal(&self) -> Option<String> {
+        let (name, secret) = self.refused.first_key_value()?;
+        Some(format!(
+            "what it captures as {name} holds secret {secret}; a captured value is shown and recorded"
+        ))
+    }
 }
 
 #[derive(Default)]
@@ -211,7 +304,7 @@ struct Want {
 }
 
 impl Judge {
-    fn new(run: &Run) -> Self {
+    fn new(run: &Run, needles: &Arc<Needles>) -> Self {
         // The loader compiled the same patterns, so they compile here.
         let regex = |pattern: &String| Regex::new(pattern).ok();
         let want = |pattern: &Option<String>| Want {
@@ -225,7 +318,11 @@ impl Judge {
             captures: captures
                 .filter_map(|(name, pattern)| Some((name.clone(), regex(pattern)?)))
                 .collect(),
-            captured: BTreeMap::new(),
+            captured: Captured {
+                values: BTreeMap::new(),
+                refused: BTreeMap::new(),
+                needles: Arc::clone(needles),
+            },
         }
     }
 
@@ -255,7 +352,7 @@ impl Judge {
                     return End::unknown(Doubt::Link, &why);
                 }
                 let unmet = self.unmet(code, run).map(|unmet| SafeText::new(&unmet));
-                End::Exited { code, unmet, captured: self.captured }
+                End::Exited { code, unmet, captured: self.captured.values }
             }
             RunEnd::Signalled { signal, .. } => End::Signalled { signal: SafeText::new(&signal) },
             RunEnd::NotStarted { why } => End::NotStarted { why: SafeText::new(&why.to_string()) },
@@ -283,22 +380,19 @@ impl Judge {
             Some(format!("no line of {name} matches /{pattern}/"))
         };
         let uncaught = || {
-            let caught = |name: &&VarName| !self.captured.contains_key(*name);
+            let caught = |name: &&VarName| !self.captured.values.contains_key(*name);
             let name = run.capture.keys().find(caught)?;
             Some(format!("nothing to capture as {name}"))
         };
         missing(&self.stdout, "stdout")
             .or_else(|| missing(&self.stderr, "stderr"))
+            .or_else(|| self.captured.refusal())
             .or_else(uncaught)
     }
 }
 
 impl Want {
-    fn take_line(
-        &mut self,
-        captures: &[(VarName, Regex)],
-        captured: &mut BTreeMap<VarName, SafeText>,
-    ) {
+    fn take_line(&mut self, captures: &[(VarName, Regex)], captured: &mut Captured) {
         let line = std::mem::take(&mut self.line);
         let line = line.strip_suffix(b"\n").unwrap_or(&line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -309,8 +403,7 @@ impl Want {
         self.found |= self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(&text));
         for (name, pattern) in captures {
             if let Some(value) = pattern.captures(&text).and_then(|found| found.get(1)) {
-                let value: String = value.as_str().chars().take(CAPTURE_CHARS_MAX).collect();
-                captured.insert(name.clone(), SafeText::new(&value));
+                captured.take(name, &text, value.range());
             }
         }
     }

@@ -47,6 +47,9 @@ pub(super) async fn run(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
+    for name in &command.hidden {
+        process.env_remove(name);
+    }
     let mut child = match process.spawn() {
         Ok(child) => child,
         Err(error) => {

@@ -5,6 +5,8 @@
 //! - What may have happened is reported as such: an effect is either known not to have begun,
 //!   known to have ended, or lost.
 //! - Output is on disk before anybody is shown it.
+//! - The value of a secret is in [`Secrets`] and in what is sent, and nowhere else: it is taken out
+//!   of output and of reports before anybody sees them.
 //! - A probe has its own schedule and its own limit; none waits for another.
 //!
 //! # Deliberately absent
@@ -13,11 +15,20 @@
 
 pub mod durable;
 mod edge;
+mod forms;
 mod job;
 mod local;
 mod notify;
+mod outbox;
 mod probe;
+mod redact;
+mod secrets;
+mod shape;
 mod shared;
 pub mod ssh;
 
 pub use edge::{Edge, Link, Report, Sink, Sinks};
+pub use redact::{
+    Needles, Redactor, SECRET_BYTES_MAX, SECRET_BYTES_MIN, Unusable, mark as redaction_mark,
+};
+pub use secrets::Secrets;

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
 use crate::base::SafeText;
 use crate::engine::{End, Job, Key, Place};
 use crate::runbook::Channel;
 
 use super::edge::Report;
 use super::local;
+use super::outbox::Outbox;
+use super::redact::Redactor;
+use super::secrets::Secrets;
 use super::shared::Shared;
 use super::ssh::{self, RunEnd};
 
@@ -21,13 +22,14 @@ pub(super) async fn deliver(
     key: Option<Key>,
     channels: Vec<Channel>,
     text: SafeText,
-    reports: mpsc::UnboundedSender<Report>,
+    reports: Outbox,
+    secrets: Secrets,
 ) {
     let tasks: Vec<_> = channels
         .into_iter()
         .map(|channel| {
-            let text = text.clone();
-            tokio::spawn(async move { tell(&channel, &text).await })
+            let (text, secrets) = (text.clone(), secrets.clone());
+            tokio::spawn(async move { tell(&channel, &text, &secrets).await })
         })
         .collect();
     let mut lost = Vec::new();
@@ -52,13 +54,13 @@ pub(super) async fn deliver(
         None if lost.is_empty() => return,
         None => Report::NoticeLost { why },
     };
-    reports.send(report).ok();
+    reports.send(report);
 }
 
-async fn tell(channel: &Channel, text: &SafeText) -> Result<(), String> {
+async fn tell(channel: &Channel, text: &SafeText, secrets: &Secrets) -> Result<(), String> {
     let mut command = ssh::Command::new(channel.command.clone());
     command.stdin = Some(format!("{text}\n").into_bytes());
-    let said = Shared::new(Tail::default());
+    let said = Shared::new(Tail { redactor: secrets.redactor(), said: Vec::new() });
     let (handle, signal) = ssh::stop_pair();
     let run = local::run(command, Box::new(said.clone()), signal);
     tokio::pin!(run);
@@ -88,20 +90,24 @@ async fn tell(channel: &Channel, text: &SafeText) -> Result<(), String> {
 }
 
 /// Keeps the end of what a command says, for an error message.
-#[derive(Default)]
-struct Tail(Vec<u8>);
+struct Tail {
+    redactor: Redactor,
+    said: Vec<u8>,
+}
 
 impl Tail {
+    /// What is held back is the beginning of a secret, or no loss.
     fn text(&self) -> SafeText {
-        SafeText::new(String::from_utf8_lossy(&self.0).trim())
+        SafeText::new(String::from_utf8_lossy(&self.said).trim())
     }
 }
 
 impl ssh::Output for Tail {
     fn chunk(&mut self, _: ssh::Stream, bytes: &[u8]) -> std::io::Result<()> {
-        self.0.extend_from_slice(bytes);
-        let extra = self.0.len().saturating_sub(400);
-        self.0.drain(..extra);
+        // Before anything is cut off: half a secret is not found again.
+        self.said.extend_from_slice(&self.redactor.feed(bytes));
+        let extra = self.said.len().saturating_sub(400);
+        self.said.drain(..extra);
         Ok(())
     }
 }

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 
 use crate::base::{HostId, SafeText, Timestamp};
 use crate::engine::Reading;
 use crate::runbook::{Extract, Probe, Source};
 
 use super::edge::Report;
+use super::outbox::Outbox;
 use super::shared::Shared;
 use super::ssh::{self, Pool, RunEnd};
 
@@ -45,7 +45,7 @@ pub(super) async fn watch(
     probe: Probe,
     pool: Pool,
     http: reqwest::Client,
-    reports: mpsc::UnboundedSender<Report>,
+    reports: Outbox,
     now: impl Fn() -> Timestamp + Send,
 ) {
     let mut ticks = tokio::time::interval(probe.every.to_std());
@@ -64,7 +64,7 @@ pub(super) async fn watch(
             ok: said.ok,
             note: SafeText::new(&said.note),
         };
-        if reports.send(Report::Reading { probe: probe.id.clone(), reading }).is_err() {
+        if !reports.send(Report::Reading { probe: probe.id.clone(), reading }) {
             return;
         }
     }

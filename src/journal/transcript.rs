@@ -8,6 +8,7 @@
 //! A job that prints nothing has neither file: most steps of a fan-out are silent, and two files
 //! for each of them are dearer than all else that is written about it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -182,7 +183,8 @@ impl Transcript {
     pub fn summary(&self) -> Summary {
         let open = self.open.iter().filter(|open| **open).count();
         let lines = self.newlines + u64::try_from(open).unwrap_or(0);
-        Summary { bytes: self.bytes, lines, digest: self.hasher.digest() }
+        let digest = self.hasher.digest();
+        Summary { bytes: self.bytes, lines, digest, redacted: BTreeMap::new() }
     }
 
     /// The file; it is there once something was printed.

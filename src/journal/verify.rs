@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use crate::base::{Digest, SafeText, SessionId};
+use crate::base::{Digest, SafeText, SecretName, SessionId};
 use crate::engine::{Event, Job, Place, Transcript};
 
 use super::chain::{Chain, Link};
@@ -34,6 +34,8 @@ pub struct Verdict {
     pub transcripts: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// How often the value of which secret was taken out of them before they were written.
+    pub redacted: BTreeMap<SecretName, u64>,
     /// Transcripts whose end the journal does not have: those of jobs in flight, or in doubt.
     pub unproven: Vec<String>,
     /// Everything that is wrong, in the order of the journal, then of the file names.
@@ -196,6 +198,7 @@ pub fn verify_on(
         head: last.map_or_else(String::new, |last| last.seal.short()),
         transcripts: 0,
         bytes: 0,
+        redacted: BTreeMap::new(),
         unproven: Vec::new(),
         findings,
         session: told.session,
@@ -254,7 +257,7 @@ impl Told {
                 self.started.extend(places.iter().map(job));
             } else if let Event::JobEnded { job, transcript, .. } = event {
                 self.started.insert(job.clone());
-                self.ended.insert(job.clone(), *transcript);
+                self.ended.insert(job.clone(), transcript.clone());
             } else if *event == Event::Closed {
                 self.closed = Some(self.closed.map_or(seq, |closed| closed.min(seq)));
             }
@@ -272,11 +275,14 @@ impl Verdict {
     ) -> Result<(), JournalError> {
         let dir = dir.join(OUTPUT_DIR);
         let mut found = list(disk, &dir)?;
+        for (name, count) in ended.values().flatten().flat_map(|recorded| &recorded.redacted) {
+            *self.redacted.entry(name.clone()).or_default() += count;
+        }
         for job in started {
             let name = format!("{job}.log");
             let log = found.remove(&name);
             found.remove(&format!("{job}.idx"));
-            match (ended.get(job).copied().flatten(), log) {
+            match (ended.get(job).and_then(Option::as_ref), log) {
                 (Some(recorded), Some(true)) => self.check_output(disk, &dir, &name, recorded)?,
                 (Some(_), Some(false)) => {
                     let text = format!("{OUTPUT_DIR}/{name} is not a file: it was replaced");
@@ -308,7 +314,7 @@ impl Verdict {
         disk: &dyn Disk,
         dir: &Path,
         name: &str,
-        recorded: Transcript,
+        recorded: &Transcript,
     ) -> Result<(), JournalError> {
         let path = dir.join(name);
         let (bytes, digest) = digest_file_on(disk, &path)

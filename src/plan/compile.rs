@@ -7,8 +7,8 @@ use thiserror::Error;
 
 use crate::base::{Digest, HostId, Millis, SafeText, StepId, VarName, Zone};
 use crate::runbook::{
-    Action, Check, Host, Inventory, Manual, Phase, Probe, Quoting, Runbook, Source, Stage, Step,
-    Undo, UndoSource, UndoStage, Verify, suggestion,
+    Action, Check, Given, Host, Inventory, Manual, Phase, Probe, Quoting, Runbook, Source, Stage,
+    Step, Undo, UndoSource, UndoStage, Verify, suggestion,
 };
 
 use super::model::{CheckPlan, PhasePlan, Plan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work};
@@ -109,6 +109,7 @@ pub fn compile(
         channels: compiler.channels(),
         hosts: BTreeMap::new(),
         vars: (*compiler.vars).clone(),
+        secrets: runbook.secrets.clone(),
         steps,
     };
     if compiler.errors.is_empty() {
@@ -292,7 +293,7 @@ impl<'a> Compiler<'a> {
             point_of_no_return: step.point_of_no_return,
             checkpoint: step.checkpoint.clone(),
             env: self.env(step, &part),
-            stdin: step.stdin.as_ref().map(|stdin| self.text(&part, stdin, Quoting::Plain)),
+            stdin: step.stdin.as_ref().map(|stdin| self.given(&part, stdin)),
             r#become: step.r#become,
             dir: step.dir.as_ref().map(|dir| self.text(&part, dir, Quoting::Plain)),
             shell: step.shell.clone(),
@@ -306,13 +307,21 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn env(&mut self, step: &Step, part: &str) -> BTreeMap<String, Text> {
-        let mut env = self.env.clone();
-        env.extend(step.each.iter().map(|each| (env_name(&each.name), Text::literal(&each.value))));
+    fn env(&mut self, step: &Step, part: &str) -> BTreeMap<String, Given<Text>> {
+        let each = step.each.iter().map(|each| (env_name(&each.name), Text::literal(&each.value)));
+        let vars = self.env.clone().into_iter().chain(each);
+        let mut env: BTreeMap<_, _> = vars.map(|(name, text)| (name, Given::Text(text))).collect();
         for (name, value) in &step.env {
-            env.insert(name.clone(), self.text(part, value, Quoting::Plain));
+            env.insert(name.clone(), self.given(part, value));
         }
         env
+    }
+
+    fn given(&mut self, part: &str, given: &Given<String>) -> Given<Text> {
+        match given {
+            Given::Text(template) => Given::Text(self.text(part, template, Quoting::Plain)),
+            Given::Secret(name) => Given::Secret(name.clone()),
+        }
     }
 
     fn work(&mut self, step: &Step, action: &Action, part: &str) -> Work {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::base::{
-    Digest, HostId, Millis, PhaseId, ProbeId, RoleId, RunbookId, SafeText, StepId, VarName, Zone,
+    Digest, HostId, Millis, PhaseId, ProbeId, RoleId, RunbookId, SafeText, SecretName, StepId,
+    VarName, Zone,
 };
 use crate::runbook::{
-    Channel, Class, Each, Expect, Gate, Host, InFlight, Manual, Probe, Retry, Role, Soak, Stage,
-    Strategy, UndoStage, Window,
+    Channel, Class, Each, Expect, Gate, Given, Host, InFlight, Manual, Probe, Retry, Role,
+    SecretSource, Soak, Stage, Strategy, UndoStage, Window,
 };
 
 use super::text::Text;
@@ -41,6 +42,8 @@ pub struct Plan {
     pub roles: BTreeMap<RoleId, Role>,
     /// The variables, overrides applied.
     pub vars: BTreeMap<VarName, String>,
+    /// Where the values of secrets come from. No value is ever in a plan.
+    pub secrets: BTreeMap<SecretName, SecretSource>,
     /// The phases in order.
     pub phases: Vec<PhasePlan>,
     /// Every step by name: forward, before and after a rollback.
@@ -146,9 +149,9 @@ pub struct StepPlan {
     /// A named place to roll back to.
     pub checkpoint: Option<SafeText>,
     /// Environment of the command: `GL_<NAME>` for every variable, then the step's own.
-    pub env: BTreeMap<String, Text>,
+    pub env: BTreeMap<String, Given<Text>>,
     /// What it reads from standard input.
-    pub stdin: Option<Text>,
+    pub stdin: Option<Given<Text>>,
     /// Run with the host's `become` prefix.
     pub r#become: bool,
     /// The folder that its commands run in: its action, its undo and what verifies them.
@@ -167,6 +170,14 @@ pub struct StepPlan {
     pub stage: Option<UndoStage>,
     /// The value that it is for, if it is one of the steps that a `for_each` makes.
     pub each: Option<Each>,
+}
+
+impl StepPlan {
+    /// The secrets that its commands are given, each once.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
+        let given = self.env.values().chain(&self.stdin);
+        given.filter_map(Given::secret).collect::<std::collections::BTreeSet<_>>().into_iter()
+    }
 }
 
 /// What a step does.

@@ -1,12 +1,15 @@
 //! A template whose variables are known, and whose captured values may not be yet.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::base::VarName;
-use crate::runbook::{Quoting, TemplateError, holds as expression_holds, render, variables};
+use crate::runbook::{
+    Given, Quoting, TemplateError, holds as expression_holds, render, stands_for, variables,
+};
 
 /// A command or a message. What earlier steps capture is filled in when the step starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +96,16 @@ impl Text {
         }
         render(&self.template, &values, &BTreeSet::new(), self.quoting)
             .map_err(NotCaptured::Template)
+    }
+}
+
+impl Given<Text> {
+    /// As it can be shown now; `‹secret: name›` stands for the value of a secret, always.
+    pub fn shown(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text.shown()),
+            Self::Secret(name) => Cow::Owned(stands_for(name)),
+        }
     }
 }
 

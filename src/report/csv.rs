@@ -146,7 +146,7 @@ fn hosts(story: &Story<'_>) -> String {
                 | End::NotStarted { .. }
                 | End::Unknown { .. } => None,
             });
-            let transcript = end.and_then(|end| end.transcript);
+            let transcript = end.and_then(|end| end.transcript.as_ref());
             let words = end.map_or_else(|| "not ended".to_owned(), |end| end_words(&end.end));
             let row = Cells::default()
                 .text(id.as_str())

@@ -215,7 +215,9 @@ fn said_by(plan: &Plan, probe: &ProbeId, reading: &Reading) -> String {
 
 fn printed(transcript: &Transcript) -> String {
     let lines = usize::try_from(transcript.lines).unwrap_or(usize::MAX);
-    format!(", {} printed", counted(lines, "line"))
+    let times: u64 = transcript.redacted.values().sum();
+    let redacted = maybe(times > 0, || format!(", a secret taken out {times}x"));
+    format!(", {} printed{redacted}", counted(lines, "line"))
 }
 
 /// Who, for tables.

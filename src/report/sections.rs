@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{Millis, ProbeId, SafeText, StepId, Timestamp, Zone};
+use crate::base::{Millis, ProbeId, SafeText, SecretName, StepId, Timestamp, Zone};
 use crate::engine::{
     Attempt, Doubt, End, Event, Health, Item, Part, Place, PlaceEnd, Reading, Status, Track,
 };
@@ -412,6 +412,15 @@ pub(super) fn evidence(story: &Story<'_>, verdict: Option<&Verdict>, to: &mut Do
     let head = verdict.map_or_else(dash, |verdict| verdict.head.clone());
     to.line(&format!("- Record: {} lines, head {head}", story.entries.len()));
     to.line(&format!("- Plan: SHA-256 {}", story.plan.digest));
+    let redacted = redacted(story);
+    if !redacted.is_empty() {
+        let counts: Vec<_> =
+            redacted.iter().map(|(name, count)| format!("{} {count}", md(name.as_str()))).collect();
+        to.line(&format!(
+            "- Secrets taken out of output before it was written, and how often: {}",
+            counts.join(", ")
+        ));
+    }
     for finding in verdict.iter().flat_map(|verdict| &verdict.findings) {
         to.line(&format!("- **Finding:** {}", md(&finding.to_string())));
     }
@@ -425,12 +434,25 @@ pub(super) fn evidence(story: &Story<'_>, verdict: Option<&Verdict>, to: &mut Do
             }),
             Zone::UTC.time(at),
             md(&end_words(end)),
-            transcript.map_or_else(dash, |transcript| transcript.bytes.to_string()),
-            transcript.map_or_else(dash, |transcript| transcript.digest.to_string()),
+            transcript.as_ref().map_or_else(dash, |transcript| transcript.bytes.to_string()),
+            transcript.as_ref().map_or_else(dash, |transcript| transcript.digest.to_string()),
         ])
     });
     let rows: Vec<_> = rows.collect();
     to.table(&["Output", "UTC", "End", "Bytes", "SHA-256"], &rows, "No job ended.");
+}
+
+/// How often the value of which secret was taken out of output.
+fn redacted<'a>(story: &Story<'a>) -> BTreeMap<&'a SecretName, u64> {
+    let mut counts = BTreeMap::new();
+    for (_, fact) in story.facts() {
+        if let Event::JobEnded { transcript: Some(transcript), .. } = &fact.event {
+            for (name, count) in &transcript.redacted {
+                *counts.entry(name).or_default() += count;
+            }
+        }
+    }
+    counts
 }
 
 /// The ends of all jobs of a track: attempt, place, how.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::{GroupId, HostId, Millis, StepId, VarName};
+use crate::base::{GroupId, HostId, Millis, SecretName, StepId, VarName};
 
 use super::code::Code;
 use super::load::Joined;
@@ -98,7 +98,7 @@ fn unknown_names(joined: &mut Joined<'_>, draft: &Draft) {
                 let stems = stems.map(|(stem, _)| stem.as_str());
                 forward.iter().map(|id| id.as_str()).chain(stems).collect()
             }
-            Kind::Phase | Kind::Probe | Kind::Role | Kind::Channel => {
+            Kind::Phase | Kind::Probe | Kind::Role | Kind::Channel | Kind::Secret => {
                 let defined = joined.reading.defined.iter().filter(|(of, _)| of == kind);
                 defined.map(|(_, name)| name.value.as_str()).collect()
             }
@@ -120,6 +120,10 @@ fn unknown(joined: &Joined<'_>, kind: Kind, name: &At<String>, known: &[&str]) -
         }
         Kind::Host | Kind::Group => {
             suggest::help(&name.value, known.iter().copied(), "add it to the inventory")
+        }
+        Kind::Secret => {
+            let otherwise = format!("add `{} = {{ env = \"VAR\" }}` under [secrets]", name.value);
+            suggest::help(&name.value, known.iter().copied(), &otherwise)
         }
         Kind::Phase | Kind::Step | Kind::Probe | Kind::Role | Kind::Channel => {
             suggest::help(&name.value, known.iter().copied(), &format!("there is no {word} at all"))
@@ -337,6 +341,23 @@ fn captures(joined: &mut Joined<'_>, draft: &Draft) {
         let problem = Problem::new(Code::Duplicate, place, &message).also(also, "first here");
         problems.push(problem.help("give them two names"));
     }
+    for (name, at) in &draft.secrets {
+        let same = |other: &VarName| other.as_str() == name.as_str();
+        let var = draft.vars.iter().find(|(var, _)| same(var)).map(|(_, at)| at.place.clone());
+        let captured = || {
+            let (_, step) = origin.iter().find(|(name, _)| same(name))?;
+            Some(joined.reading.places.step(step, "capture"))
+        };
+        let each = || {
+            let of = |step: &&Step| step.each.as_ref().is_some_and(|each| same(&each.name));
+            Some(joined.reading.places.step(&draft.steps().find(of)?.id, "for_each"))
+        };
+        if let Some(also) = var.or_else(captured).or_else(each) {
+            let message = format!("`{name}` is a secret and a value that is no secret");
+            let problem = Problem::new(Code::Duplicate, at.place.clone(), &message);
+            problems.push(problem.also(also, "the other one").help("give them two names"));
+        }
+    }
     let mut upper: BTreeMap<String, &VarName> = BTreeMap::new();
     for (name, at) in &draft.vars {
         if let Some(other) = upper.insert(name.as_str().to_uppercase(), name) {
@@ -364,7 +385,8 @@ fn variables(joined: &mut Joined<'_>, draft: &Draft, overrides: &BTreeMap<VarNam
         .steps()
         .flat_map(|step| step.capture.keys().map(move |name| (name.as_str(), (name, &step.id))))
         .collect();
-    let checker = Templates { joined, vars, needs, captured };
+    let secrets = draft.secrets.keys().map(SecretName::as_str).collect();
+    let checker = Templates { joined, vars, needs, captured, secrets };
     let problems: Vec<_> =
         joined.reading.templates.iter().flat_map(|used| checker.check(used)).collect();
     joined.reading.problems.extend(problems);
@@ -375,6 +397,7 @@ struct Templates<'a> {
     vars: BTreeMap<VarName, String>,
     needs: BTreeMap<&'a StepId, Vec<&'a StepId>>,
     captured: BTreeMap<&'a str, (&'a VarName, &'a StepId)>,
+    secrets: BTreeSet<&'a str>,
 }
 
 impl Templates<'_> {
@@ -462,6 +485,14 @@ impl Templates<'_> {
         };
         let place =
             uses.first().map_or_else(|| used.text.place.clone(), |range| self.place(used, range));
+        if self.secrets.contains(name) {
+            let message = format!("`{name}` is a secret, and a template would show its value");
+            let help = format!(
+                "give it to the step as `env = {{ X = {{ secret = \"{name}\" }} }}` or `stdin = {{ secret = \"{name}\" }}`"
+            );
+            let problem = Problem::new(Code::SecretInTemplate, place, &message);
+            return Some(problem.label("never by template").help(&help));
+        }
         let Some((_, origin)) = self.captured.get(name) else {
             let known = self.vars.keys().map(VarName::as_str).chain(self.captured.keys().copied());
             let known: Vec<_> = known.chain(own).collect();

@@ -81,6 +81,7 @@ codes! {
     Contradiction = 25 "contradiction",
     QuotedValue = 26 "quoted-value",
     GroupCycle = 27 "group-cycle",
+    SecretInTemplate = 28 "secret-in-template",
     NoUndo = 101 "no-undo",
     UndoUnverified = 102 "undo-unverified",
     RollbackTooLong = 103 "rollback-too-long",

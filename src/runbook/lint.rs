@@ -11,7 +11,7 @@ use super::model::{
     Action, Class, Each, Extract, Phase, Runbook, Source, Step, UndoSource, UndoStage,
 };
 use super::problem::{Place, Problem, part_of_string};
-use super::reader::{Kind, Places, Reading};
+use super::reader::{At, Kind, Places, Reading};
 use super::shape::Draft;
 use super::shell;
 use super::template::{self, Quoting};
@@ -29,6 +29,7 @@ pub(super) fn lint(joined: &mut Joined<'_>, draft: &Draft) {
     lints.way_back(&mut found);
     lints.parts(&mut found);
     lints.unused(&mut found);
+    lints.unused_secrets(&mut found);
     lints.same_for_each(&mut found);
     lints.commands(&mut found);
     lints.whole(&mut found);
@@ -257,6 +258,24 @@ impl<'a> Lints<'a> {
         }
     }
 
+    /// Secrets that no step is given: they are asked for, and kept out of the record, for nothing.
+    fn unused_secrets(&self, found: &mut Vec<Problem>) {
+        let used = &self.joined.reading.used;
+        for (name, at) in &self.draft.secrets {
+            let is_used = |(kind, used): &(Kind, _)| {
+                let At { value, .. }: &At<String> = used;
+                *kind == Kind::Secret && value == name.as_str()
+            };
+            if !used.iter().any(is_used) {
+                let message = format!("secret `{name}` is never used");
+                let help = format!(
+                    "give it to a step: `env = {{ X = {{ secret = \"{name}\" }} }}`, or remove it"
+                );
+                found.push(warning(Code::Unused, at.place.clone(), &message, &help));
+            }
+        }
+    }
+
     /// A `for_each` whose value no step of it uses.
     fn same_for_each(&self, found: &mut Vec<Problem>) {
         for step in self.draft.steps() {
@@ -331,7 +350,7 @@ impl<'a> Lints<'a> {
         for source in self.joined.checked.sources.values() {
             for range in shell::secrets(&source.text) {
                 let message = "this looks like a secret";
-                let help = "a runbook is read by many: let the command read the secret on its host";
+                let help = "a runbook is read by many: declare it under [secrets], and give it with `env` or `stdin`";
                 found.push(warning(Code::SecretLiteral, source.place(&range), message, help));
             }
         }

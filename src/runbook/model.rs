@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::base::{
-    ChannelId, GroupId, HostId, Millis, PhaseId, ProbeId, RoleId, RunbookId, SafeText, StepId,
-    Timestamp, VarName, Zone,
+    ChannelId, GroupId, HostId, Millis, PhaseId, ProbeId, RoleId, RunbookId, SafeText, SecretName,
+    StepId, Timestamp, VarName, Zone,
 };
+
+use super::secret::{Given, SecretSource};
 
 /// A runbook that passed the loader. Commands are still templates; see `plan` for the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Runbook {
     pub roles: BTreeMap<RoleId, Role>,
     /// Values for templates, as written.
     pub vars: BTreeMap<VarName, String>,
+    /// Where secret values come from; the values themselves are nowhere in a runbook.
+    pub secrets: BTreeMap<SecretName, SecretSource>,
     /// The probes, in the order of the file.
     pub probes: Vec<Probe>,
     /// The phases, in the order of the file.
@@ -233,10 +237,10 @@ pub struct Step {
     pub point_of_no_return: bool,
     /// A named place to roll back to.
     pub checkpoint: Option<SafeText>,
-    /// Extra environment; values are templates.
-    pub env: BTreeMap<String, String>,
-    /// What it reads from standard input; a template.
-    pub stdin: Option<String>,
+    /// Extra environment; texts are templates.
+    pub env: BTreeMap<String, Given<String>>,
+    /// What it reads from standard input; a text is a template.
+    pub stdin: Option<Given<String>>,
     /// Run with the host's `become` prefix.
     pub r#become: bool,
     /// The folder that its commands run in; a template.

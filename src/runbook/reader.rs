@@ -34,6 +34,7 @@ pub(super) enum Kind {
     Probe,
     Role,
     Channel,
+    Secret,
 }
 
 impl Kind {
@@ -46,6 +47,7 @@ impl Kind {
             Self::Probe => "probe",
             Self::Role => "role",
             Self::Channel => "channel",
+            Self::Secret => "secret",
         }
     }
 }
@@ -557,7 +559,7 @@ const HINTS: &[(&str, &str, &str)] = &[
 
 /// Keys of the format that this version does not act on, by table.
 const LATER: &[(&str, &[&str])] = &[
-    ("a runbook", &["objectives", "vars_required", "secrets", "include", "playbook", "snippet"]),
+    ("a runbook", &["objectives", "vars_required", "include", "playbook", "snippet"]),
     ("a role", &["keys"]),
     ("the source of a probe", &["prometheus", "query", "metrics", "name", "labels"]),
     (

@@ -6,7 +6,9 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 use toml::value::Datetime;
 
-use crate::base::{Millis, ProbeId, RoleId, RunbookId, SafeText, Timestamp, VarName, Zone};
+use crate::base::{
+    Millis, ProbeId, RoleId, RunbookId, SafeText, SecretName, Timestamp, VarName, Zone,
+};
 
 use super::code::Code;
 use super::model::{
@@ -18,6 +20,7 @@ use super::reader::{At, Item, Kind, Reading, Scope, Table, whole};
 use super::shape_each::{self, Series};
 use super::shape_hosts::{self, RawInventory};
 use super::shape_probe;
+use super::shape_secret;
 use super::shape_step::{Role as StepRole, Targets};
 use super::suggest;
 use super::template::Quoting;
@@ -37,6 +40,8 @@ pub(super) struct Draft {
     pub(super) environment: Option<At<SafeText>>,
     /// Where the variables are written.
     pub(super) vars: BTreeMap<VarName, At<()>>,
+    /// Where the secrets are written.
+    pub(super) secrets: BTreeMap<SecretName, At<()>>,
     /// The steps with `for_each`.
     pub(super) series: Series,
 }
@@ -62,6 +67,7 @@ pub(super) fn runbook(reading: &mut Reading<'_>, document: &DeTable<'_>) -> Draf
     runbook.window = top.take(reading, "window").and_then(|item| window(reading, &item));
     runbook.roles = roles(reading, &mut top);
     let vars = vars(reading, &mut top, &mut runbook.vars);
+    let secrets = shape_secret::secrets(reading, &mut top, &mut runbook.secrets);
     let inventory_file = top.take(reading, "inventory").and_then(|item| reading.filled(&item));
     let inline = shape_hosts::inventory(reading, &mut top);
     runbook.probes = tables(reading, &mut top, "probe", shape_probe::probe);
@@ -80,7 +86,7 @@ pub(super) fn runbook(reading: &mut Reading<'_>, document: &DeTable<'_>) -> Draf
     top.finish(reading);
     let Context { targets, scripts, series, .. } = context;
     series.in_needs(&mut runbook);
-    Draft { runbook, targets, scripts, inventory_file, inline, environment, vars, series }
+    Draft { runbook, targets, scripts, inventory_file, inline, environment, vars, secrets, series }
 }
 
 impl Draft {
@@ -101,6 +107,7 @@ fn empty(source: &SourceFile) -> Runbook {
         window: None,
         roles: BTreeMap::new(),
         vars: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         probes: Vec::new(),
         phases: Vec::new(),
         rollback: Rollback::default(),

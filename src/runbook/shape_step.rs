@@ -10,10 +10,12 @@ use super::model::{
     UndoSource, UndoStage, Verify,
 };
 use super::reader::{At, Item, Kind, Reading, Scope, Table};
+use super::secret::Given;
 use super::shape::{Context, template, template_item, variable_name};
 use super::shape_each;
 use super::shape_hosts::{self, Target};
 use super::shape_probe::{Groups, regex};
+use super::shape_secret::given;
 use super::template::Quoting;
 
 /// Where a step stands.
@@ -84,7 +86,7 @@ pub(super) fn step(
         point_of_no_return: flag(reading, &mut table, "point_of_no_return", false),
         checkpoint: checkpoint(reading, &mut table),
         env: env(reading, &mut table, &before),
-        stdin: template(reading, &mut table, "stdin", &before, Quoting::Plain),
+        stdin: stdin(reading, &mut table, &before),
         r#become: flag(reading, &mut table, "become", false),
         dir: dir(reading, &mut table, &before),
         shell: shell(reading, &mut table),
@@ -512,7 +514,7 @@ fn env(
     reading: &mut Reading<'_>,
     table: &mut Table<'_>,
     scope: &Scope,
-) -> BTreeMap<String, String> {
+) -> BTreeMap<String, Given<String>> {
     let mut env = BTreeMap::new();
     let Some(item) = table.take(reading, "env") else { return env };
     for item in reading.entries(&item, "variables") {
@@ -532,15 +534,31 @@ fn env(
             let message = format!("`{}` begins with GL_, which golive sets itself", item.key);
             reading.complain(Code::BadName, &span, &message, "reserved", "use another name");
         }
-        if !item.is_text() {
-            reading.wrong_type(&item, "a string");
-            continue;
-        }
-        let Some(text) = reading.text(&item) else { continue };
-        env.insert(item.key.to_owned(), text.value.clone());
-        reading.uses_template(text, scope, Some(Quoting::Plain));
+        let Some(value) = given(reading, &item) else { continue };
+        env.insert(item.key.to_owned(), noted(reading, value, scope));
     }
     env
+}
+
+fn stdin(reading: &mut Reading<'_>, table: &mut Table<'_>, scope: &Scope) -> Option<Given<String>> {
+    let item = table.take(reading, "stdin")?;
+    if item.is_text() {
+        reading.filled(&item)?;
+    }
+    let value = given(reading, &item)?;
+    Some(noted(reading, value, scope))
+}
+
+/// A text is noted as a template.
+fn noted(reading: &mut Reading<'_>, given: Given<At<String>>, scope: &Scope) -> Given<String> {
+    match given {
+        Given::Secret(name) => Given::Secret(name),
+        Given::Text(text) => {
+            let value = text.value.clone();
+            reading.uses_template(text, scope, Some(Quoting::Plain));
+            Given::Text(value)
+        }
+    }
 }
 
 /// Keys that need a command.

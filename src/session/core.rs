@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::base::{HostId, Millis, SafeText, Timestamp};
 use crate::engine::{
-    Actor, Board, Command, Doubt, Effect, End, Event, Genesis, Job, Place, Refusal, RunStage,
+    Actor, Board, Command, Doubt, Effect, End, Event, Genesis, Job, Note, Place, Refusal, RunStage,
     State, advance, decide,
 };
 use crate::exec::{Link, Report};
@@ -320,6 +320,17 @@ impl Core {
                 Some((Actor::Probe(probe), Command::Health(change)))
             }
             Report::Link { host, link } => self.link(host, link),
+            Report::LooksSecret { step, shape } => {
+                let text = format!(
+                    "the output of this step looks as if it held a secret ({shape}): if so, it is in the record; \
+                    declare it under [secrets] to keep it out the next time"
+                );
+                let told = |note: &Note| note.step.as_ref() == Some(&step) && note.text == text;
+                if self.state.notes().iter().any(told) {
+                    return None; // Once for each step and shape.
+                }
+                Some((Actor::Engine, Command::Note { step: Some(step), text }))
+            }
             Report::NoticeLost { why } => {
                 let text = format!("a notice was not delivered: {why}");
                 Some((Actor::Engine, Command::Note { step: None, text }))

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::base::{SafeText, Timestamp};
 use crate::engine::{Actor, Command, Effect, Genesis, RunKind};
 use crate::exec::ssh::Pool;
-use crate::exec::{Edge, Report};
+use crate::exec::{Edge, Report, Secrets};
 use crate::journal::{Disk, Holder, Journal, JournalError, Lock, LockError, RealDisk};
 use crate::plan::Plan;
 
@@ -48,6 +48,8 @@ pub struct Start {
     pub name: Option<crate::base::SessionId>,
     /// The hosts.
     pub pool: Pool,
+    /// The values of the plan's secrets.
+    pub secrets: Secrets,
     /// Where output goes as it comes, for a screen.
     pub tap: Option<mpsc::Sender<Chunk>>,
     /// The session to take up again, in place of a new one.
@@ -121,8 +123,8 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
         tap: start.tap.clone(),
         dropped: Arc::new(AtomicU64::new(0)),
     };
-    let edge =
-        Edge::new(&start.plan, start.pool.clone(), Arc::new(outputs), report_sender, runtime)?;
+    let (plan, pool) = (&start.plan, start.pool.clone());
+    let edge = Edge::new(plan, pool, Arc::new(outputs), report_sender, runtime, &start.secrets)?;
     // The plan of the state has the addresses that are really used; its digest is the inputs'.
     let state = super::recovery::fold(&start.plan, &entries);
     let mut core = Core::new(state, journal, now);

@@ -68,7 +68,7 @@ fn describe(event: &Event) -> (&'static str, String) {
             ("started", format!("{key} in {} places, sends {}", places.len(), payload.short()))
         }
         Event::JobEnded { job, end, transcript } => {
-            let bytes = transcript.map_or(0, |transcript| transcript.bytes);
+            let bytes = transcript.as_ref().map_or(0, |transcript| transcript.bytes);
             ("ended", format!("{job} {}, {bytes} bytes", end_words(end)))
         }
         Event::JobSighted { job, sight } => ("sighted", format!("{job} {}", sight.words())),

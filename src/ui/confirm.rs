@@ -4,8 +4,8 @@ use ratatui::text::{Line, Span};
 
 use crate::base::{Millis, SafeText, StepId, Timestamp};
 use crate::engine::{Command, Gesture, Part, RunKind, Status, Which};
-use crate::plan::{StepPlan, UndoPlan, Work, signed};
-use crate::runbook::Class;
+use crate::plan::{StepPlan, Text, UndoPlan, Work, signed};
+use crate::runbook::{Class, Given, stands_for};
 
 use super::header::{delta, short_span};
 use super::model::{Model, class_word, command};
@@ -395,11 +395,15 @@ fn what_is_sent(rows: &mut Rows<'_, '_>, step: &StepPlan, part: Part) {
             let text = command(rows.m, work).unwrap_or_default();
             rows.command("$", &text);
             let own = step.env.iter().filter(|(name, _)| !name.starts_with("GL_"));
+            let shown = |given: &Given<Text>| match given {
+                Given::Text(text) => rows.m.state.filled(text),
+                Given::Secret(name) => stands_for(name),
+            };
             let env: Vec<String> =
-                own.map(|(name, value)| format!("{name}={}", rows.m.state.filled(value))).collect();
+                own.map(|(name, value)| format!("{name}={}", shown(value))).collect();
+            let input = step.stdin.as_ref().map(shown);
             rows.say("Env", &env.join(" "));
-            if let Some(input) = &step.stdin {
-                let input = rows.m.state.filled(input);
+            if let Some(input) = input {
                 rows.say("Input", &input);
             }
         }

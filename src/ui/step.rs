@@ -366,7 +366,7 @@ impl Rows<'_, '_> {
             Verdict::Unknown => (Status::Unknown, Role::Warning),
         };
         let spent = end.at.since(started);
-        let bytes = end.transcript.map_or(0, |transcript| transcript.bytes);
+        let bytes = end.transcript.as_ref().map_or(0, |transcript| transcript.bytes);
         let warned = matches!(&end.end, End::Exited { code, .. } if self.warns(key, *code));
         let (warning, role) = if warned { (" (a warning)", Role::Caution) } else { ("", role) };
         let words = format!("{}{warning} after {spent}, {bytes} B", end_words(&end.end));

@@ -210,7 +210,12 @@ impl Night {
     pub(crate) fn report(&mut self, job: Job, code: i32) {
         let unmet = (code != 0).then(|| SafeText::new("not 0"));
         let end = End::Exited { code, unmet, captured: BTreeMap::new() };
-        let transcript = Transcript { bytes: 2_114, lines: 12, digest: Digest::of(b"x") };
+        let transcript = Transcript {
+            bytes: 2_114,
+            lines: 12,
+            digest: Digest::of(b"x"),
+            redacted: BTreeMap::new(),
+        };
         self.log.finish(&job, self.now);
         self.ask(&Command::Ended { job, end, transcript: Some(transcript) });
     }

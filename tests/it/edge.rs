@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use golive::base::Millis;
 use golive::engine::{Effect, End, Job, Key, Part, Place, Poll, Run, Transcript};
-use golive::exec::{Edge, Report, Sink, Sinks};
+use golive::exec::{Edge, Report, Secrets, Sink, Sinks};
 use golive::runbook::Expect;
 use tokio::sync::mpsc;
 
@@ -29,7 +29,7 @@ impl Sink for Buggy {
 
     fn finish(self: Box<Self>) -> io::Result<Transcript> {
         let digest = golive::base::Digest::of(b"");
-        Ok(Transcript { bytes: 0, lines: 0, digest })
+        Ok(Transcript { bytes: 0, lines: 0, digest, redacted: BTreeMap::new() })
     }
 }
 
@@ -40,7 +40,14 @@ fn edge() -> (Edge, mpsc::UnboundedReceiver<Report>) {
     let (_, plan) = crate::session::inputs(&file);
     let (sender, reports) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Handle::current();
-    let edge = Edge::new(&plan, crate::session::pool(), Arc::new(Buggy), sender, runtime);
+    let edge = Edge::new(
+        &plan,
+        crate::session::pool(),
+        Arc::new(Buggy),
+        sender,
+        runtime,
+        &Secrets::none(),
+    );
     (edge.unwrap(), reports)
 }
 

@@ -60,6 +60,8 @@ mod properties;
 #[cfg(test)]
 mod pty;
 #[cfg(test)]
+mod redact;
+#[cfg(test)]
 mod report;
 #[cfg(test)]
 mod runbook;

@@ -187,6 +187,7 @@ impl Made<'_> {
                     bytes: TIMES[self.3 % TIMES.len()],
                     lines: TIMES[self.3 % TIMES.len()],
                     digest: Digest::of(b""),
+                    redacted: BTreeMap::new(),
                 }),
             },
             20 => Event::TimeLimitReached { key },

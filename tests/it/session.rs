@@ -60,6 +60,7 @@ pub(crate) fn request(dir: &Path, file: &Path, resume: Option<Recovered>) -> Sta
         overridden: None,
         name: None,
         pool: pool(),
+        secrets: golive::exec::Secrets::none(),
         tap: None,
         resume,
     }

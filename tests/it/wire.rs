@@ -102,11 +102,9 @@ fn end() -> impl Strategy<Value = End> {
 }
 
 fn transcript() -> impl Strategy<Value = Transcript> {
-    (any::<u64>(), any::<u64>(), digest()).prop_map(|(bytes, lines, digest)| Transcript {
-        bytes,
-        lines,
-        digest,
-    })
+    let redacted = collection::btree_map(id(), any::<u64>(), 0..3);
+    (any::<u64>(), any::<u64>(), digest(), redacted)
+        .prop_map(|(bytes, lines, digest, redacted)| Transcript { bytes, lines, digest, redacted })
 }
 
 fn verdict() -> impl Strategy<Value = Verdict> {
@@ -327,7 +325,8 @@ fn night() -> Vec<Vec<Fact>> {
     let reading = || Reading { at, value: Some(3.25), ok: true, note: "p99 生产".into() };
     let probe = || "latency".parse().unwrap();
     let captured = BTreeMap::from([("lsn".parse().unwrap(), SafeText::new("0/16B3"))]);
-    let transcript = Transcript { bytes: 27, lines: 2, digest: Digest::of(b"out") };
+    let transcript =
+        Transcript { bytes: 27, lines: 2, digest: Digest::of(b"out"), redacted: BTreeMap::new() };
     let by_person = Confirmed::ByPerson { class: Class::Critical, after: Millis::new(2150) };
     let undo = Item { step: step(), part: Part::Undo };
     let li = |event| Fact { by: Actor::Operator("li.wei".into()), event };

@@ -207,6 +207,14 @@ pub(super) fn manner(step: &StepPlan) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     found.extend(step.dir.as_ref().map(|dir| ("folder", dir.shown().to_owned())));
     found.extend(step.shell.as_ref().map(|shell| ("shell", shell.clone())));
+    let given =
+        step.env.iter().filter_map(|(name, given)| Some((format!("${name}"), given.secret()?)));
+    let input = step.stdin.iter().filter_map(|given| Some(("input".to_owned(), given.secret()?)));
+    let secrets: Vec<String> =
+        given.chain(input).map(|(to, name)| format!("{name} as {to}")).collect();
+    if !secrets.is_empty() {
+        found.push(("secrets", secrets.join(", ")));
+    }
     let warns: Vec<String> = step.expect.warn.iter().map(ToString::to_string).collect();
     if !warns.is_empty() {
         found.push(("warning", format!("exit {}", warns.join(" or "))));

@@ -130,7 +130,9 @@ pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Ev
         }
         Command::Close => back::close(state),
         Command::Wake => Ok(super::due::due(state, now)),
-        Command::Ended { job, end, transcript } => report::ended(state, job, end, *transcript),
+        Command::Ended { job, end, transcript } => {
+            report::ended(state, job, end, transcript.as_ref())
+        }
         Command::Sighted { job, sight } => report::sighted(state, job, sight),
         Command::Silent { job, quiet } => Ok(report::silent(state, job, *quiet)),
         Command::Health(change) => Ok(report::health(state, change)),

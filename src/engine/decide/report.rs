@@ -13,9 +13,10 @@ pub(super) fn ended(
     state: &State,
     job: &Job,
     end: &End,
-    transcript: Option<Transcript>,
+    transcript: Option<&Transcript>,
 ) -> Result<Vec<Event>, Refusal> {
     if state.is_open(job) {
+        let transcript = transcript.cloned();
         let mut events = vec![Event::JobEnded { job: job.clone(), end: end.clone(), transcript }];
         if state.is_only_unseen(job) {
             events.extend(state.all_clear(AlarmId::Unseen(job.key.step.clone())));

@@ -43,6 +43,8 @@ pub struct Command {
     /// The host has to prove first, on the same connection, that it is the machine that is
     /// meant. Asked once a connection, and only where the inventory has a `proof`.
     pub prove: bool,
+    /// Variables of golive's own environment that a command on this machine does not inherit.
+    pub hidden: Vec<String>,
 }
 
 impl Command {

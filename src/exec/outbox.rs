@@ -1,0 +1,75 @@
+//! The way of reports to the session: secrets are taken out of every text in them.
+
+use tokio::sync::mpsc;
+
+use crate::base::SafeText;
+use crate::engine::{End, Reading, Sight};
+
+use super::edge::{Link, Report};
+use super::secrets::Secrets;
+
+/// Sends reports. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Outbox {
+    reports: mpsc::UnboundedSender<Report>,
+    secrets: Secrets,
+}
+
+impl Outbox {
+    pub(super) const fn new(reports: mpsc::UnboundedSender<Report>, secrets: Secrets) -> Self {
+        Self { reports, secrets }
+    }
+
+    /// Sends a report; says whether anybody wants more.
+    pub(super) fn send(&self, report: Report) -> bool {
+        let report = if self.secrets.is_empty() { report } else { self.clean(report) };
+        self.reports.send(report).is_ok()
+    }
+
+    /// What a host or a program said may be in any text.
+    fn clean(&self, report: Report) -> Report {
+        let clean = |text: SafeText| self.secrets.clean(text);
+        match report {
+            Report::Ended { job, end, transcript } => {
+                Report::Ended { job, end: self.clean_end(end), transcript }
+            }
+            Report::Reading { probe, reading } => {
+                Report::Reading { probe, reading: Reading { note: clean(reading.note), ..reading } }
+            }
+            Report::Link { host, link } => {
+                let link = match link {
+                    Link::Down(why) => Link::Down(clean(why)),
+                    link @ (Link::Connecting | Link::Up) => link,
+                };
+                Report::Link { host, link }
+            }
+            Report::NoticeLost { why } => Report::NoticeLost { why: clean(why) },
+            Report::Sighted { job, sight } => {
+                let sight = match sight {
+                    Sight::Lost { why, proved } => Sight::Lost { why: clean(why), proved },
+                    Sight::Attached { why } => Sight::Attached { why: clean(why) },
+                    sight @ (Sight::Began(_) | Sight::Back | Sight::Orphan) => sight,
+                };
+                Report::Sighted { job, sight }
+            }
+            report @ (Report::Silent { .. } | Report::LooksSecret { .. }) => report,
+        }
+    }
+
+    fn clean_end(&self, end: End) -> End {
+        let clean = |text: SafeText| self.secrets.clean(text);
+        match end {
+            End::Exited { code, unmet, captured } => {
+                End::Exited { code, unmet: unmet.map(clean), captured }
+            }
+            End::Signalled { signal } => End::Signalled { signal: clean(signal) },
+            End::Stopped { survivors } => {
+                let names = survivors.map(|alive| alive.into_iter().map(clean).collect());
+                End::Stopped { survivors: names }
+            }
+            end @ End::Rebooted { .. } => end,
+            End::NotStarted { why } => End::NotStarted { why: clean(why) },
+            End::Unknown { why, doubt } => End::Unknown { why: clean(why), doubt },
+        }
+    }
+}
