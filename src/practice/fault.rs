@@ -60,6 +60,15 @@ pub enum Fault {
         /// This host.
         host: HostId,
     },
+    /// The host boots: everything that runs on it ends, connections break, and after a while it
+    /// is there again.
+    Reboot {
+        /// This host.
+        host: HostId,
+        /// It is away for so long.
+        #[serde(rename = "for", default = "away", deserialize_with = "span")]
+        span: Millis,
+    },
     /// The connections to the host break once; new ones are welcome. Commands go on.
     LinkCut {
         /// This host.
@@ -141,6 +150,11 @@ const fn one() -> u8 {
     1
 }
 
+/// How long a practice host takes to boot.
+pub(super) const fn away() -> Millis {
+    Millis::from_secs(20)
+}
+
 const fn once() -> u32 {
     1
 }
@@ -208,6 +222,7 @@ impl Waiting {
             Fault::HostDown { .. }
             | Fault::HostUp { .. }
             | Fault::LinkCut { .. }
+            | Fault::Reboot { .. }
             | Fault::Unhealthy { .. }
             | Fault::BadRelease { .. }
             | Fault::Lag { .. }

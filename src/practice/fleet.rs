@@ -13,7 +13,6 @@ use tokio::task::JoinSet;
 
 use super::fault::{Fault, PlannedFault};
 use super::host::{Host, Shared};
-use super::switch::Switch;
 use super::web::split_url;
 use super::world::{Snapshot, World};
 use super::{server, web};
@@ -57,7 +56,7 @@ pub struct Fleet {
     client_key: String,
     http: SocketAddr,
     shared: Arc<Shared>,
-    switches: BTreeMap<HostId, Arc<Switch>>,
+    known: BTreeMap<HostId, Arc<Host>>,
     tasks: JoinSet<()>,
 }
 
@@ -81,30 +80,24 @@ impl Fleet {
             client_key,
             http: web.local_addr()?,
             shared: Arc::clone(&shared),
-            switches: BTreeMap::new(),
+            known: BTreeMap::new(),
             tasks: JoinSet::new(),
         };
         fleet.tasks.spawn(web::serve(web, Arc::clone(&shared)));
         for id in hosts {
-            if fleet.switches.contains_key(id) {
+            if fleet.known.contains_key(id) {
                 continue;
             }
             let key = new_key()?;
             let hostkey = key.public_key().fingerprint(HashAlg::Sha256).to_string();
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
             let addr = listener.local_addr()?;
-            let switch = Arc::new(Switch::new(&shared.end));
             let host = Arc::new(Host::new(id.as_str(), Arc::clone(&shared)));
             let config = Arc::new(server::config(key));
-            let serving = server::serve(
-                listener,
-                config,
-                host,
-                Arc::clone(&switch),
-                client.public_key().clone(),
-            );
+            let serving =
+                server::serve(listener, config, Arc::clone(&host), client.public_key().clone());
             fleet.tasks.spawn(serving);
-            fleet.switches.insert(id.clone(), switch);
+            fleet.known.insert(id.clone(), host);
             fleet.hosts.push(PracticeHost { id: id.clone(), addr, hostkey });
         }
         fleet.look_after(options.faults);
@@ -114,13 +107,13 @@ impl Fleet {
     /// Lets the world go on, and lets faults happen when their time has come.
     fn look_after(&mut self, mut faults: Vec<PlannedFault>) {
         faults.sort_by_key(|planned| planned.at);
-        let (shared, switches) = (Arc::clone(&self.shared), self.switches.clone());
+        let (shared, known) = (Arc::clone(&self.shared), self.known.clone());
         self.tasks.spawn(async move {
             let mut faults = faults.into_iter().peekable();
             loop {
                 let now = shared.elapsed();
                 while let Some(planned) = faults.next_if(|planned| planned.at <= now) {
-                    strike(&shared, &switches, planned.fault);
+                    strike(&shared, &known, planned.fault);
                 }
                 shared.world(|_| ());
                 tokio::time::sleep(TICK).await;
@@ -155,7 +148,7 @@ impl Fleet {
 
     /// Lets something go wrong now.
     pub fn inject(&self, fault: Fault) {
-        strike(&self.shared, &self.switches, fault);
+        strike(&self.shared, &self.known, fault);
     }
 
     /// The world as it is now.
@@ -176,24 +169,29 @@ impl Drop for Fleet {
     }
 }
 
-fn strike(shared: &Shared, switches: &BTreeMap<HostId, Arc<Switch>>, fault: Fault) {
+fn strike(shared: &Shared, known: &BTreeMap<HostId, Arc<Host>>, fault: Fault) {
     match &fault {
         Fault::HostDown { host } => {
-            if let Some(switch) = switches.get(host) {
-                switch.set(false);
+            if let Some(host) = known.get(host) {
+                host.switch.set(false);
             }
         }
         Fault::HostUp { host } => {
-            if let Some(switch) = switches.get(host) {
-                switch.set(true);
+            if let Some(host) = known.get(host) {
+                host.switch.set(true);
             }
         }
         Fault::LinkCut { host } => {
-            if let Some(switch) = switches.get(host) {
-                switch.cut();
+            if let Some(host) = known.get(host) {
+                host.switch.cut();
             }
         }
-        Fault::Clear => switches.values().for_each(|switch| switch.set(true)),
+        Fault::Reboot { host, span } => {
+            if let Some(host) = known.get(host) {
+                host.reboot(*span);
+            }
+        }
+        Fault::Clear => known.values().for_each(|host| host.switch.set(true)),
         Fault::FailNext { .. }
         | Fault::Slow { .. }
         | Fault::Silent { .. }

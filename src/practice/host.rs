@@ -11,8 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::fault::{Blow, Fault, Waiting};
 use super::shell::Files;
+use super::spool::{Now, Spool};
+use super::switch::Switch;
 use super::world::World;
-use crate::base::{Millis, Timestamp};
+use crate::base::{Digest, Millis, Timestamp};
 
 /// What all hosts of a fleet share.
 #[derive(Debug)]
@@ -84,7 +86,7 @@ impl Shared {
             | Fault::Noise { .. } => locked(&self.faults).add(fault),
             Fault::HostDown { host } => self.world(|world| world.set_up(host.as_str(), false)),
             Fault::HostUp { host } => self.world(|world| world.set_up(host.as_str(), true)),
-            Fault::LinkCut { .. } => {}
+            Fault::LinkCut { .. } | Fault::Reboot { .. } => {}
             Fault::Unhealthy { host, above } => {
                 self.world(|world| world.make_sick(host.as_str(), above));
             }
@@ -112,16 +114,110 @@ pub(super) struct Host {
     pub(super) files: Files,
     pub(super) processes: Processes,
     pub(super) shared: Arc<Shared>,
+    pub(super) spool: SharedSpool,
+    pub(super) switch: Arc<Switch>,
+    boot: Mutex<Boot>,
+}
+
+/// Which boot of a host this is.
+#[derive(Clone, Copy, Debug)]
+struct Boot {
+    number: u32,
+    /// The uptime when the fleet started, or zero, in hundredths of a second.
+    up: u64,
+    /// When that was, in the world's time.
+    since: Millis,
+}
+
+impl Boot {
+    fn id(self, host: &str) -> String {
+        let digest = Digest::of(format!("{host} boot {}", self.number).as_bytes()).to_string();
+        let parts = [0..8, 8..12, 12..16, 16..20, 20..32];
+        parts.map(|part| digest.get(part).unwrap_or_default()).join("-")
+    }
+}
+
+/// A host's spool, shared by its calls and its steps.
+#[derive(Clone, Debug)]
+pub(super) struct SharedSpool {
+    spool: Arc<Mutex<Spool>>,
+    changes: watch::Sender<()>,
+}
+
+impl SharedSpool {
+    /// Uses the spool.
+    pub(super) fn with<T>(&self, with: impl FnOnce(&mut Spool) -> T) -> T {
+        with(&mut locked(&self.spool))
+    }
+
+    /// Lets calls look at it again.
+    pub(super) fn changed(&self) {
+        self.changes.send_replace(());
+    }
+
+    /// What is told of changes.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
 }
 
 impl Host {
     pub(super) fn new(name: &str, shared: Arc<Shared>) -> Self {
-        let (name, files) = (name.to_owned(), Files::new(name));
-        Self { name, files, processes: Processes::default(), shared }
+        let boot = Boot { number: 1, up: 86_421_342, since: shared.elapsed() };
+        let spool = Arc::new(Mutex::new(Spool::new("/home/deploy/.golive", &boot.id(name))));
+        Self {
+            name: name.to_owned(),
+            files: Files::new(name),
+            processes: Processes::default(),
+            switch: Arc::new(Switch::new(&shared.end)),
+            shared,
+            spool: SharedSpool { spool, changes: watch::Sender::new(()) },
+            boot: Mutex::new(boot),
+        }
+    }
+
+    /// What a call of the durable protocol must know of the moment.
+    pub(super) fn now(&self) -> Now {
+        let boot = *locked(&self.boot);
+        let span = self.shared.elapsed().as_millis().saturating_sub(boot.since.as_millis());
+        let pid = self.processes.number();
+        Now { up: boot.up.saturating_add(span / 10), pid, born: birth(pid) }
+    }
+
+    /// Everything that runs ends at once, the network is gone, and after `down` of the world's
+    /// time the host is there again: the same disk, another boot.
+    pub(super) fn reboot(self: &Arc<Self>, down: Millis) {
+        let id = {
+            let mut boot = locked(&self.boot);
+            *boot = Boot { number: boot.number + 1, up: 0, since: self.shared.elapsed() };
+            boot.id(&self.name)
+        };
+        // The boot changes first: nobody is left to record how the step ended.
+        self.spool.with(|spool| spool.reboot(&id));
+        self.processes.end_all();
+        self.spool.changed();
+        self.shared.world(|world| world.set_up(&self.name, false));
+        self.switch.set(false);
+        let host = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = host.shared.pause(down) => {}
+                () = host.shared.end.cancelled() => {}
+            }
+            host.shared.world(|world| world.set_up(&host.name, true));
+            host.switch.set(true);
+        });
     }
 
     /// What a file of the running system says, where it is no file of the disk.
     pub(super) fn system_file(&self, path: &str) -> Option<String> {
+        if path == "/proc/sys/kernel/random/boot_id" {
+            return Some(format!("{}\n", locked(&self.boot).id(&self.name)));
+        }
+        if path == "/proc/uptime" {
+            let up = self.now().up;
+            return Some(format!("{}.{:02} 3400211.10\n", up / 100, up % 100));
+        }
         let id = path.strip_prefix("/proc/")?.strip_suffix("/stat")?;
         self.processes.stat(id.parse().ok()?)
     }
@@ -176,6 +272,11 @@ struct Entry {
     deaf: Arc<AtomicBool>,
 }
 
+/// When the command of this number was born, in clock ticks.
+fn birth(id: u32) -> u64 {
+    u64::from(id) + 86_000
+}
+
 /// A running command: its number, and what it is told. It leaves the table when it is dropped.
 #[derive(Debug)]
 pub(super) struct Process {
@@ -186,13 +287,23 @@ pub(super) struct Process {
 }
 
 impl Processes {
+    /// A number that no command has had.
+    pub(super) fn number(&self) -> u32 {
+        let mut table = locked(&self.0);
+        table.last += 1;
+        4_200 + table.last
+    }
+
     /// Enters a command.
     pub(super) fn start(&self, command: &str) -> Process {
+        self.enter(self.number(), command)
+    }
+
+    /// Enters a command under a number that was kept for it.
+    pub(super) fn enter(&self, id: u32, command: &str) -> Process {
         let (sender, told) = watch::channel(None);
         let deaf = Arc::default();
         let mut table = locked(&self.0);
-        table.last += 1;
-        let id = 4_200 + table.last;
         let command = command.lines().next().unwrap_or_default().chars().take(120).collect();
         table.running.insert(id, Entry { command, told: sender, deaf: Arc::clone(&deaf) });
         Process { id, told, deaf, table: self.clone() }
@@ -209,11 +320,18 @@ impl Processes {
         true
     }
 
+    /// Ends every command.
+    pub(super) fn end_all(&self) {
+        for entry in locked(&self.0).running.values() {
+            entry.told.send_replace(Some(Signal::Kill));
+        }
+    }
+
     /// The line of `/proc/ID/stat`, if the command `id` runs. Each command leads its own group,
     /// and its number of birth differs from that of every other.
     pub(super) fn stat(&self, id: u32) -> Option<String> {
         let runs = locked(&self.0).running.contains_key(&id);
-        let born = id.saturating_add(86_000);
+        let born = birth(id);
         runs.then(|| {
             format!("{id} (sh) S 1 {id} {id} 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {born} 2600000 250\n")
         })

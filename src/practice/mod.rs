@@ -8,6 +8,7 @@
 //!
 //! # Invariants
 //!
+//! - A durable step runs apart from the connection that asked for it, as on a real host.
 //! - No command reaches the machine: hosts have a shell of their own, in memory, with files of
 //!   their own. `rm -rf /` empties a map.
 //! - Everything listens on loopback only, and only the fleet's own key opens it.
@@ -19,11 +20,13 @@
 //! Terminals, file transfer, forwarding, background jobs. A command outside the built-ins is
 //! `not found on the practice fleet` (127), never approximated.
 
+mod durable;
 mod fault;
 mod fleet;
 mod host;
 mod server;
 mod shell;
+mod spool;
 mod switch;
 mod tools;
 mod web;
@@ -31,4 +34,5 @@ mod world;
 
 pub use fault::{Fault, InvalidScenario, PlannedFault, scenario};
 pub use fleet::{Fleet, FleetOptions, PracticeHost};
+pub use spool::{Act, Call, Launch, Now, Spool, State, Stream, Strength};
 pub use world::{FLEET, Metrics, OLD_RELEASE, ServiceState, Snapshot};

@@ -12,9 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use super::durable;
 use super::host::{Host, Signal};
 use super::shell::{Feed, Input, Output, Shell, standard_input};
-use super::switch::Switch;
 
 /// How a command ended.
 enum End {
@@ -43,12 +43,11 @@ pub(super) async fn serve(
     listener: TcpListener,
     config: Arc<russh::server::Config>,
     host: Arc<Host>,
-    switch: Arc<Switch>,
     client: PublicKey,
 ) {
     while let Ok((stream, _)) = listener.accept().await {
         // A host that is down accepts nothing: the stream is dropped, which resets it.
-        let Some(cut) = switch.connect() else { continue };
+        let Some(cut) = host.switch.connect() else { continue };
         stream.set_nodelay(true).ok();
         let stream = Cuttable { stream, cut: Box::pin(cut.cancelled_owned()) };
         let visitor = Visitor { host: Arc::clone(&host), client: client.clone(), user: None };
@@ -212,7 +211,13 @@ async fn converse(host: Arc<Host>, user: String, channel: Channel<Msg>, handle: 
     let (feed, input) = standard_input();
     let out = Output::stream(write.make_writer());
     let err = Output::stream(write.make_writer_ext(Some(1)));
-    let end = run(&host, &user, script, env, (input, out, err), (&mut read, feed)).await;
+    let end = match script {
+        Some(script) if durable::is_call(&script) => {
+            let status = durable::serve(&host, &user, &mut read, (out, err)).await;
+            status.map_or(End::Closed, End::Status)
+        }
+        script => run(&host, &user, script, env, (input, out, err), (&mut read, feed)).await,
+    };
     match end {
         End::Status(status) => {
             handle.exit_status_request(id, u32::from(status)).await.ok();

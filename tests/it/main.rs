@@ -54,6 +54,8 @@ mod plans;
 #[cfg(test)]
 mod practice;
 #[cfg(test)]
+mod practice_durable;
+#[cfg(test)]
 mod practice_runbooks;
 #[cfg(test)]
 mod properties;

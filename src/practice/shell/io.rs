@@ -9,6 +9,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use tokio::sync::mpsc;
 
 use super::files::Files;
+use crate::practice::host::SharedSpool;
+use crate::practice::spool;
 
 /// A line without end is handed on in pieces of this size.
 const LINE_BYTES_MAX: usize = 1 << 20;
@@ -39,6 +41,8 @@ pub(in crate::practice) enum Output {
     Stream(Arc<tokio::sync::Mutex<Box<dyn AsyncWrite + Send + Unpin>>>),
     /// To a file of the host.
     File(Files, String),
+    /// To the spool of a durable step.
+    Spool(SharedSpool, u32, spool::Stream),
     /// To memory, for `$(…)`.
     Capture(Arc<Mutex<Vec<u8>>>),
 }
@@ -60,6 +64,13 @@ impl Output {
                 writer.lock().await.write_all(bytes).await.map_err(|_| Broken::Unread)
             }
             Self::File(files, path) => files.append(path, bytes).map_err(Broken::Disk),
+            Self::Spool(spool, pid, stream) => {
+                if !spool.with(|it| it.write(*pid, *stream, bytes)) {
+                    return Err(Broken::Disk(super::files::FileError::Full));
+                }
+                spool.changed();
+                Ok(())
+            }
             Self::Capture(kept) => {
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 if kept.len() + bytes.len() > CAPTURE_BYTES_MAX {
@@ -96,7 +107,7 @@ impl Input {
     }
 
     /// Input from memory.
-    pub(super) fn bytes(bytes: Vec<u8>) -> Self {
+    pub(in crate::practice) fn bytes(bytes: Vec<u8>) -> Self {
         Self::stream(std::io::Cursor::new(bytes))
     }
 

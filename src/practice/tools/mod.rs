@@ -1,5 +1,5 @@
 //! The tools of the world, as an operator types them: `lbctl`, `svc`, `deploy`, `dbctl`,
-//! `smoke`, `curl`. They take their time and print as such tools do; all effects are the
+//! `smoke`, `curl`, `reboot`. They take their time and print as such tools do; all effects are the
 //! world's.
 
 use futures_util::FutureExt as _;
@@ -15,7 +15,7 @@ mod services;
 mod web;
 
 /// What every tool of the world answers to.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "lbctl",
     "svc",
     "systemctl",
@@ -26,6 +26,7 @@ const NAMES: [&str; 10] = [
     "curl",
     "wget",
     "journalctl",
+    "reboot",
 ];
 
 /// Whether `name` is a tool of the world.
@@ -42,11 +43,19 @@ pub(super) async fn call(shell: &mut Shell, name: &str, args: &[String]) -> Opti
             services::svc(shell, name, &args).boxed().await
         }
         "deploy" => deploy::deploy(shell, &args).boxed().await,
+        "reboot" => reboot(shell).await,
         "dbctl" => database::dbctl(shell, &args).boxed().await,
         "smoke" => web::smoke(shell, &args).boxed().await,
         "curl" | "wget" => web::curl(shell, name, &args).boxed().await,
         _ => return None,
     })
+}
+
+/// Boots the host, and with it this very command.
+async fn reboot(shell: &Shell) -> Ended {
+    shell.say(&format!("{}: going down for a reboot\n", shell.host.name)).await?;
+    shell.host.reboot(super::fault::away());
+    std::future::pending().await
 }
 
 /// Lets faults strike the command `words`; its end, if one ends it.
