@@ -154,7 +154,7 @@ impl Status<'_> {
                 one("running", format!("{step} for {took} on {places}"));
             } else {
                 let said = format!(
-                    "{step} on {places}: was running when golive ended; nobody knows its end"
+                    "{step} on {places}: was running when golive ended; `golive resume` asks there"
                 );
                 one("unknown", screen.ink(Ink::Red, &said));
             }

@@ -82,6 +82,7 @@ impl Screen {
             Action::Go => self.choose_gate(Choice::Go),
             Action::NoGo => self.choose_gate(Choice::NoGo),
             Action::StopStep => self.stop_step(m),
+            Action::LetGo => self.let_go(m),
             Action::AutoAdvance => {
                 let on = !m.state.auto_advance();
                 return vec![Intent::Submit(Command::AutoAdvance { on })];
@@ -324,6 +325,19 @@ impl Screen {
         match about {
             Some((step, _)) if runs(&step) => self.confirm(Ask::Stop(step), m),
             Some(_) | None => self.say(text::NOTHING_RUNS),
+        }
+    }
+
+    /// Looks no further for a step that runs unseen, once somebody has said why.
+    fn let_go(&mut self, m: &Model<'_>) {
+        let unseen = |step: &StepId| {
+            let tracks = [Part::Action, Part::Undo].map(|part| m.state.track_of(step, part));
+            let mut attempts = tracks.into_iter().flat_map(|track| &track.attempts);
+            attempts.any(|attempt| attempt.out_of_sight().next().is_some())
+        };
+        match self.about(m).filter(|(step, _)| unseen(step)) {
+            Some((step, _)) => self.ask_text(Purpose::LetGo { step }, m),
+            None => self.say(text::NOTHING_UNSEEN),
         }
     }
 

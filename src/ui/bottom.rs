@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::base::{StepId, cells, cut_end};
-use crate::engine::{Alarm, Level, Part, Status};
+use crate::engine::{Alarm, Level, Part, Status, Track, Verdict};
 use crate::plan::{StepPlan, Work};
 
 use super::canvas::{Frame, cell_count, put, put_line, put_right};
@@ -101,6 +101,9 @@ fn doing(m: &Model<'_>, step: &StepId, part: Part) -> String {
     };
     let track = m.state.track_of(step, part);
     let stops = track.status.is_in_flight() && track.last().is_some_and(|a| a.stopping.is_some());
+    if let Some(unseen) = unseen(m, track) {
+        return format!("{undo}{step} {unseen}.");
+    }
     let what = match track.status {
         Status::Running if stops => "was asked to stop: TERM first, KILL after it,",
         Status::Soaking { .. } => "watches its probes",
@@ -119,6 +122,24 @@ fn doing(m: &Model<'_>, step: &StepId, part: Part) -> String {
         | Status::FailureAccepted => "is running",
     };
     format!("{undo}{step} {what}{hosts}.")
+}
+
+/// What is said of a step that runs where nobody sees it.
+fn unseen(m: &Model<'_>, track: &Track) -> Option<String> {
+    let attempt = track.last().filter(|_| track.status.is_in_flight())?;
+    let mut lost: Vec<_> = attempt.out_of_sight().collect();
+    lost.sort_by_key(|(_, unseen)| unseen.proved);
+    let (place, worst) = lost.first()?;
+    let proof = m.now.since(worst.proved);
+    let more = match lost.len() {
+        1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    let stops = if attempt.stopping.is_some() { "; it is stopped once seen" } else { "" };
+    Some(format!(
+        "runs on, UNSEEN on {place}{more}: last proof {} ago, reconnecting{stops}",
+        super::header::short_span(proof)
+    ))
 }
 
 fn kind_of(step: &StepPlan) -> &'static str {
@@ -216,9 +237,41 @@ fn running(m: &Model<'_>) -> String {
 fn hold(m: &Model<'_>) -> String {
     let Some(hold) = m.state.hold() else { return String::new() };
     let since = m.time(hold.since);
+    if let Some(away) = away(m) {
+        return format!("{away} H goes on.");
+    }
     let runs = m.state.in_flight().count();
     let runs = if runs > 0 { format!(" {runs} still running to its end.") } else { String::new() };
     format!("HOLD since {since} by {}: {}.{runs} H goes on.", hold.by.name(), hold.why)
+}
+
+/// What happened while nobody watched, as long as nothing else has been done since.
+fn away(m: &Model<'_>) -> Option<String> {
+    let (back, away) = m.state.last_away()?;
+    m.state.hold().filter(|hold| hold.since == back)?;
+    let tracks = m
+        .plan()
+        .order
+        .iter()
+        .flat_map(|id| [Part::Action, Part::Undo].map(|part| m.state.track_of(id, part)));
+    let ends = tracks.flat_map(|track| &track.attempts).flat_map(|a| a.places.values().flatten());
+    let new: Vec<_> = ends.filter(|end| end.at >= back).collect();
+    let unknown = new.iter().filter(|end| end.end.verdict() == Verdict::Unknown).count();
+    let runs = m.state.in_flight().count();
+    let unseen: usize = m.state.in_flight().map(|a| a.out_of_sight().count()).sum();
+    let mut said = vec![format!("Nobody watched for {}", super::header::short_span(away))];
+    if new.len() > unknown {
+        said.push(format!("{} ended meanwhile", new.len() - unknown));
+    }
+    if unknown > 0 {
+        said.push(format!("{unknown} UNKNOWN"));
+    }
+    match (runs, unseen) {
+        (0, _) => {}
+        (runs, 0) => said.push(format!("{runs} still running")),
+        (_, unseen) => said.push(format!("asking hosts about {unseen}")),
+    }
+    Some(format!("{}. Look first.", said.join(", ")))
 }
 
 fn failed(m: &Model<'_>) -> String {

@@ -360,6 +360,9 @@ impl Screen {
         if m.state.in_flight().next().is_some() {
             bar.push((Action::StopStep, ""));
         }
+        if m.state.in_flight().any(|attempt| attempt.out_of_sight().next().is_some()) {
+            bar.push((Action::LetGo, ""));
+        }
         bar.push((Action::Note, ""));
         if !over {
             bar.push((Action::Leave, ""));

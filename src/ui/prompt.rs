@@ -26,6 +26,7 @@ pub(super) enum Purpose {
     Skip { step: StepId },
     ByHand { step: StepId, part: Part },
     Accept { step: StepId, part: Part },
+    LetGo { step: StepId },
     RunAgain { step: StepId, part: Part, which: Which },
     SignOff { step: StepId, part: Part, ticked: usize },
     Gate { step: StepId, choice: Choice, ticked: usize },
@@ -43,6 +44,7 @@ impl Purpose {
             Self::Skip { step } => format!("Why is {step} skipped?"),
             Self::ByHand { step, .. } => format!("How was {step} done, and how was it checked?"),
             Self::Accept { step, .. } => format!("Why may the run go on without {step}?"),
+            Self::LetGo { step } => format!("{step} may run on, unseen. Why look no further?"),
             Self::RunAgain { step, .. } => format!("{step} may have run. Why is once more safe?"),
             Self::SignOff { step, .. } => format!("Sign off {step}: your words, or the evidence"),
             Self::Gate { step, choice, .. } => {
@@ -60,6 +62,7 @@ impl Purpose {
             Self::Skip { .. } => "skip it",
             Self::ByHand { .. } => "mark it done by hand",
             Self::Accept { .. } => "accept the failure",
+            Self::LetGo { .. } => "call it unknown",
             Self::RunAgain { .. } => "on to the confirmation",
             Self::SignOff { .. } => "sign it off",
             Self::Gate { .. } => "decide",

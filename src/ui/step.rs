@@ -317,7 +317,7 @@ impl Rows<'_, '_> {
                     let words = format!("ended, NOT RECORDED: {}", end_words(end));
                     (self.theme.mark(Status::Unknown), words, Role::Warning)
                 }
-                None => self.place(&last.key, end.as_ref(), last.started),
+                None => self.place(&last.key, place, end.as_ref(), last.started),
             };
             let progress = match end.as_ref().map(|end| &end.end).or(unrecorded) {
                 Some(_) => None,
@@ -349,15 +349,39 @@ impl Rows<'_, '_> {
         key.part == Part::Action && step.is_some_and(|step| step.expect.warn.contains(&code))
     }
 
+    /// What is known of a job that runs, beyond that it was started.
+    fn sight(&self, job: &Job) -> (String, Role) {
+        let Some(seen) = self.m.state.seen(job) else { return (String::new(), Role::Title) };
+        let pid = seen.begun.as_ref().map(|begun| format!(" as process {}", begun.pid));
+        let pid = pid.unwrap_or_default();
+        if let Some(lost) = &seen.lost {
+            let proof = self.m.now.since(lost.proved);
+            let said = format!("{pid}, UNSEEN: last proof {proof} ago, {}", lost.why);
+            return (said, Role::Warning);
+        }
+        if seen.orphan {
+            let said = "without its watcher: its exit status will not be known";
+            return (format!("{pid} {said}"), Role::Warning);
+        }
+        match &seen.attached {
+            Some(why) => (format!(", ends with its link: {why}"), Role::Caution),
+            None => (pid, Role::Title),
+        }
+    }
+
     fn place(
         &self,
         key: &crate::engine::Key,
+        place: &crate::engine::Place,
         end: Option<&PlaceEnd>,
         started: crate::base::Timestamp,
     ) -> (&'static str, String, Role) {
         let Some(end) = end else {
             let spent = self.m.now.since(started);
-            return (self.theme.mark(Status::Running), format!("runs since {spent}"), Role::Title);
+            let job = Job { key: key.clone(), place: place.clone() };
+            let (words, role) = self.sight(&job);
+            let words = format!("runs since {spent}{words}");
+            return (self.theme.mark(Status::Running), words, role);
         };
         let (status, role) = match end.end.verdict() {
             Verdict::Succeeded => (Status::Succeeded, Role::Dim),

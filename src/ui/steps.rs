@@ -264,6 +264,7 @@ fn step_row(id: &StepId, part: Part, width: usize, m: &Model<'_>, theme: Theme) 
         tail = format!("{} {tail}", pad(&owner, 5));
     }
     let room = width.saturating_sub(cells(&tail) + cells(mark) + 4);
+    let unseen = track.last().is_some_and(|last| last.out_of_sight().next().is_some());
     let bad = match status {
         Status::Unknown => "UNKNOWN ",
         Status::TimedOut => "TIMED OUT ",
@@ -272,6 +273,7 @@ fn step_row(id: &StepId, part: Part, width: usize, m: &Model<'_>, theme: Theme) 
         Status::DoneByHand => "by hand ",
         Status::Skipped => "skipped ",
         Status::Cancelled => "stopped ",
+        Status::Running if unseen => "UNSEEN ",
         Status::Pending
         | Status::Running
         | Status::Waiting

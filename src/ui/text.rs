@@ -119,6 +119,7 @@ pub(super) const NOT_OVER: &str = "The run is not over: h holds it and leaves, E
 pub(super) const TOO_SMALL: &str =
     "Too small to show what would be done: make the window larger, at least 40x10.";
 pub(super) const NOTHING_RUNS: &str = "Nothing of this step runs: there is nothing to stop.";
+pub(super) const NOTHING_UNSEEN: &str = "Nothing of this step runs unseen: X stops what runs.";
 pub(super) const DRAFT_KEPT: &str = "The text is kept as a draft.";
 pub(super) const EMPTY: &str = "Nothing is written yet.";
 pub(super) const MUTED: &str = "The bell is off for 10 minutes.";

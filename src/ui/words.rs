@@ -79,6 +79,10 @@ impl Screen {
             Purpose::Gate { step, choice, ticked } => {
                 GateDialog::command(&step, choice, ticked, Some(reason), m)
             }
+            Purpose::LetGo { step } => {
+                self.keep_draft((Purpose::LetGo { step: step.clone() }, kept));
+                return vec![Intent::Submit(Command::LetGo { step, reason })];
+            }
             Purpose::Abandon => Command::Abandon { reason },
         };
         if purpose.is_decision() {

@@ -7,7 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyEventState, KeyModifi
 use golive::base::{Digest, Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
     Actor, Board, Command, Doubt, End, Fact, Genesis, Gesture, Job, Key, Part, Place, Reading,
-    RunKind, State, Status, Transcript, WayBack, advance,
+    RunKind, Sight, State, Status, Transcript, WayBack, advance,
 };
 use golive::plan::{Forecast, forecast};
 use golive::runbook::{Class, SourceFile};
@@ -225,6 +225,18 @@ impl Night {
         let job = Job { key, place: Place::Host(host.parse().unwrap()) };
         let end = End::unknown(Doubt::Link, "the link broke and the host is silent");
         self.ask(&Command::Ended { job, end, transcript: None });
+    }
+
+    pub(crate) fn lose_sight(&mut self, step: &str, host: &str) {
+        let key = self.state.track(&id(step)).last().unwrap().key.clone();
+        let job = Job { key, place: Place::Host(host.parse().unwrap()) };
+        let began = Sight::Began(crate::night::begun());
+        self.ask(&Command::Sighted { job: job.clone(), sight: began });
+        self.pass(30);
+        let why = SafeText::new("the connection was reset");
+        let sight = Sight::Lost { why, proved: Millis::from_secs(5) };
+        self.ask(&Command::Sighted { job, sight });
+        self.pass(12);
     }
 
     pub(crate) fn print(&mut self, step: &str, host: &str, text: &str) {

@@ -147,6 +147,61 @@ fn failure_that_nobody_knows() {
     });
 }
 
+/// A night whose canary runs on where nobody sees it, on one of two load balancers.
+fn unseen(kind: RunKind) -> Night {
+    let mut night = Night::migrating(kind);
+    night.end("c3", "db-old-1", 0);
+    night.end("c3", "db-new-1", 0);
+    night.health(&[("lag", 6.0)]);
+    night.go();
+    night.start("d1");
+    night.sign_off();
+    night.run("e1");
+    night.pass(30);
+    night.start("e3");
+    night.pass(14);
+    night.lose_sight("e3", "lb-2");
+    night.refresh();
+    night
+}
+
+#[test]
+fn a_step_that_nobody_sees() {
+    look("unseen", unseen);
+}
+
+#[test]
+fn a_step_that_nobody_sees_is_let_go_for_a_reason() {
+    let mut night = unseen(RunKind::Live);
+    night.keys("U");
+    night.pass(2);
+    night.keys("lb-2 burns");
+    let text = night.draw(80, 24, PLAIN);
+    insta::assert_snapshot!("let-go", text);
+    night.control('s');
+    let text = night.draw(120, 36, PLAIN);
+    assert!(!text.contains("UNSEEN"), "{text}");
+    let state = &night.model().state;
+    let end = state.track(&id("e3")).last().unwrap().places.values();
+    let words: Vec<_> = end.flatten().map(|end| golive::ui::end_words(&end.end)).collect();
+    assert_eq!(words, ["unknown: its host does not answer: lb-2 burns"]);
+}
+
+#[test]
+fn resumed() {
+    look("resumed", |kind| {
+        let mut night = unseen(kind);
+        night.pass(300);
+        night.ask(&Command::Resume {
+            driver: "Ana Souza".into(),
+            machine: "laptop".into(),
+            away: Millis::from_secs(340),
+        });
+        night.refresh();
+        night
+    });
+}
+
 #[test]
 fn gate() {
     look("gate", |kind| {

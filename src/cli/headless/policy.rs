@@ -8,7 +8,7 @@ use crate::cli::exit::Exit;
 use crate::cli::message::unrecorded;
 use crate::cli::plan::class_word;
 use crate::engine::{
-    Choice, Command, End, Gesture, Health, Part, Place, RunKind, RunStage, State, Status,
+    Choice, Command, End, Gesture, Health, Part, Place, RunKind, RunStage, State, Status, Stopping,
 };
 use crate::plan::{StepPlan, Work, forecast, signed};
 use crate::runbook::{Class, Gate};
@@ -119,6 +119,10 @@ impl Rules {
         {
             // A soak can be watched again later, and what is durable runs on without us.
             return if self.keeps_us(view) { Next::Wait } else { Next::End(exit, Vec::new()) };
+        }
+        let late = late_and_unseen(state);
+        if !late.is_empty() {
+            return Next::End(Exit::Unreachable, late);
         }
         match state.stage() {
             RunStage::Preparing => Next::ask(None, Command::Begin),
@@ -326,6 +330,26 @@ fn busy(state: &State) -> bool {
     let steps = state.plan().steps.keys();
     let mut steps = steps.flat_map(|id| [state.track(id), state.undo_track(id)]);
     steps.any(|track| moving(track.status)) || state.in_flight().next().is_some()
+}
+
+/// What ran past its limit where nobody can stop it: its host does not answer. Nothing, while
+/// something else goes on.
+fn late_and_unseen(state: &State) -> Vec<String> {
+    let mut late = Vec::new();
+    for attempt in state.in_flight() {
+        let open = attempt.places.values().filter(|end| end.is_none()).count();
+        let unseen: Vec<_> = attempt.out_of_sight().collect();
+        if attempt.stopping != Some(Stopping::TimeLimit) || unseen.len() < open {
+            return Vec::new();
+        }
+        late.extend(unseen.into_iter().map(|(place, lost)| {
+            format!(
+                "{} is past its limit on {place}, which does not answer: {}",
+                attempt.key, lost.why
+            )
+        }));
+    }
+    late
 }
 
 /// The gate that ended with NO-GO and is not over.
