@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 
-use crate::base::{HostId, Millis, ProbeId, SafeText, StepId};
+use crate::base::{HostId, Millis, ProbeId, SafeText, SecretName, StepId};
 use crate::engine::{Doubt, Effect, End, Job, Key, Place, Reading, Run, Sight, Transcript};
 use crate::plan::Plan;
 use crate::runbook::Probe;
@@ -88,6 +88,14 @@ pub enum Report {
         step: StepId,
         /// What it looks like: `a private key`.
         shape: &'static str,
+    },
+    /// A file of the session holds the value of a secret: it was written before the value was
+    /// known.
+    Tainted {
+        /// Which, in the session's folder.
+        file: SafeText,
+        /// Whose value.
+        secret: SecretName,
     },
     /// A notice by rule was not delivered.
     NoticeLost {

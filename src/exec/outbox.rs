@@ -52,7 +52,9 @@ impl Outbox {
                 };
                 Report::Sighted { job, sight }
             }
-            report @ (Report::Silent { .. } | Report::LooksSecret { .. }) => report,
+            report @ (Report::Silent { .. }
+            | Report::LooksSecret { .. }
+            | Report::Tainted { .. }) => report,
         }
     }
 

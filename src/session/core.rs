@@ -331,6 +331,16 @@ impl Core {
                 }
                 Some((Actor::Engine, Command::Note { step: Some(step), text }))
             }
+            Report::Tainted { file, secret } => {
+                let text = format!(
+                    "redaction.late: {file} holds the value of secret {secret}, written before that value was known: \
+                    keep the record to yourself, and change the secret"
+                );
+                if self.state.notes().iter().any(|note| note.text == text) {
+                    return None;
+                }
+                Some((Actor::Engine, Command::Note { step: None, text }))
+            }
             Report::NoticeLost { why } => {
                 let text = format!("a notice was not delivered: {why}");
                 Some((Actor::Engine, Command::Note { step: None, text }))

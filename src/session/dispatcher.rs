@@ -123,6 +123,16 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
         tap: start.tap.clone(),
         dropped: Arc::new(AtomicU64::new(0)),
     };
+    if start.resume.is_some() && !start.secrets.is_empty() {
+        // A secret may have another value now: what is written already was not searched for it.
+        let (dir, secrets) = (found.dir.clone(), start.secrets.clone());
+        let reports = report_sender.clone();
+        runtime.spawn_blocking(move || {
+            if let Err(error) = super::late::look_back(&dir, &secrets, &reports) {
+                tracing::warn!(%error, "what was written before cannot be searched for secrets");
+            }
+        });
+    }
     let (plan, pool) = (&start.plan, start.pool.clone());
     let edge = Edge::new(plan, pool, Arc::new(outputs), report_sender, runtime, &start.secrets)?;
     // The plan of the state has the addresses that are really used; its digest is the inputs'.

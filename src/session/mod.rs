@@ -19,6 +19,7 @@ mod dispatcher;
 mod door;
 mod handle;
 mod inputs;
+mod late;
 mod output;
 mod recovery;
 mod store;

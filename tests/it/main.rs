@@ -72,6 +72,8 @@ mod screen;
 #[cfg(test)]
 mod screen_keys;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod session;
 #[cfg(test)]
 mod ssh;
