@@ -9,6 +9,7 @@ use crate::engine::RunKind;
 use crate::runbook::{Class, Code, Strategy};
 
 use super::exit::Exit;
+use super::sign::Sign;
 
 /// The help of every command: what it does, examples, and then the options.
 const TEMPLATE: &str = "{about-with-newline}
@@ -176,7 +177,8 @@ Examples:
     #[command(before_help = "\
 Examples:
   golive verify last
-  golive verify /mnt/archive/20261129-010203-shop-1f3a
+  golive verify last --allowed-signers team.txt --witness ssh:web-1
+  golive verify /mnt/archive/20261129-010203-shop-1f3a --witness head:9f3c2e1a55d07b61
 ")]
     Verify(VerifyArgs),
     /// Prints the completions for a shell
@@ -246,6 +248,8 @@ pub(super) struct DemoArgs {
     pub strategy: DemoStrategy,
     #[command(flatten)]
     pub fleet: Fleet,
+    #[command(flatten)]
+    pub sign: Sign,
 }
 
 /// The strategies that the demo has a runbook for.
@@ -343,6 +347,8 @@ pub(super) struct DriveArgs {
     pub extra: Extra,
     #[command(flatten)]
     pub guard: Guard,
+    #[command(flatten)]
+    pub sign: Sign,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -358,6 +364,8 @@ pub(super) struct RehearseArgs {
     pub extra: Extra,
     #[command(flatten)]
     pub guard: Guard,
+    #[command(flatten)]
+    pub sign: Sign,
 }
 
 /// What a run without a screen may do by itself.
@@ -410,6 +418,8 @@ pub(super) struct RunArgs {
     pub extra: Extra,
     #[command(flatten)]
     pub guard: Guard,
+    #[command(flatten)]
+    pub sign: Sign,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -433,6 +443,8 @@ pub(super) struct ResumeArgs {
     /// Who drives now, for the record [default: the login name]
     #[arg(long, value_name = "NAME")]
     pub driver: Option<String>,
+    #[command(flatten)]
+    pub sign: Sign,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -457,6 +469,8 @@ pub(super) struct RollbackArgs {
     /// Who drives now, for the record [default: the login name]
     #[arg(long, value_name = "NAME")]
     pub driver: Option<String>,
+    #[command(flatten)]
+    pub sign: Sign,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -521,6 +535,16 @@ pub(super) struct VerifyArgs {
     /// One JSON document
     #[arg(long)]
     pub json: bool,
+    /// Who may sign, as `ssh-keygen -Y verify` takes it; without it nobody vouches for a key
+    #[arg(long, value_name = "FILE")]
+    pub allowed_signers: Option<PathBuf>,
+    /// The one of them who has to have signed
+    #[arg(long, value_name = "WHO", requires = "allowed_signers")]
+    pub identity: Option<String>,
+    /// Compares with what others hold: ssh:HOST (a host of the session, or any), head:DIGITS from a
+    /// ticket, or a FILE or directory; may be repeated
+    #[arg(long, value_name = "WITNESS")]
+    pub witness: Vec<String>,
 }
 
 /// The command line, with examples first in every help.

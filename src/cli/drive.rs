@@ -22,6 +22,7 @@ use super::message::Failure;
 use super::run::{Driven, begin, ground_of, on_runtime, resumed, successor, take_up};
 use super::screen::{Ink, Screen};
 use super::secrets;
+use super::sign::Sign;
 use super::terminal::{self, Asker};
 
 const BLUE_GREEN: &str = include_str!("../../runbooks/blue-green.toml");
@@ -38,14 +39,16 @@ struct Wish {
     /// How the practice fleet is to be, if it is the ground.
     practice: Option<Fleet>,
     guard: Guard,
+    sign: Sign,
 }
 
 /// Runs `golive drive`.
 pub(super) fn drive(screen: Screen, common: &Common, args: &DriveArgs) -> Result<Exit, Failure> {
     needs_terminal(&format!("golive run {} --kind live --confirm change", args.file.display()))?;
     let (inputs, plan) = input::load(screen, &args.file, &args.extra)?;
-    let guard = args.guard.clone();
-    open(screen, common, Wish { inputs, plan, kind: RunKind::Live, practice: None, guard })
+    let (guard, sign) = (args.guard.clone(), args.sign.clone());
+    let kind = RunKind::Live;
+    open(screen, common, Wish { inputs, plan, kind, practice: None, guard, sign })
 }
 
 /// Runs `golive rehearse`.
@@ -63,7 +66,8 @@ pub(super) fn rehearse(
     inputs.practice = args.practice;
     let kind = if args.practice { RunKind::Drill } else { RunKind::Rehearsal };
     let practice = args.practice.then(|| args.fleet.clone());
-    open(screen, common, Wish { inputs, plan, kind, practice, guard: args.guard.clone() })
+    let (guard, sign) = (args.guard.clone(), args.sign.clone());
+    open(screen, common, Wish { inputs, plan, kind, practice, guard, sign })
 }
 
 /// Runs `golive demo`.
@@ -73,8 +77,8 @@ pub(super) fn demo(screen: Screen, common: &Common, args: &DemoArgs) -> Result<E
     let checked = inputs.check();
     let plan = input::plan(screen, &inputs, &checked, &inputs.main)?;
     let practice = Some(args.fleet.clone());
-    let guard = Guard::default();
-    open(screen, common, Wish { inputs, plan, kind: RunKind::Drill, practice, guard })
+    let (guard, sign) = (Guard::default(), args.sign.clone());
+    open(screen, common, Wish { inputs, plan, kind: RunKind::Drill, practice, guard, sign })
 }
 
 /// A change window around this minute, so that the demo shows what a window does.
@@ -121,9 +125,14 @@ pub(super) fn resume(screen: Screen, common: &Common, args: &ResumeArgs) -> Resu
         let asker = Asker::default();
         let ask: Arc<dyn Passphrase> = Arc::new(asker.clone());
         let ground = ground_of(screen, &recovered, &args.fleet, ask).await?;
-        warm(screen, &ground, &asker).await;
-        let driven =
-            begin(&ground, |tap| resumed(store, &recovered, &ground, driver.clone(), tap))?;
+        warm(screen, &ground).await;
+        let practice = recovered.inputs.practice;
+        let notary = args.sign.notary(screen, &ground.pool, practice).await?;
+        asker.close();
+        let driven = begin(&ground, |tap| Start {
+            notary: Some(notary),
+            ..resumed(store, &recovered, &ground, driver.clone(), tap)
+        })?;
         at_the_console(screen, common, ground, driven, driver).await
     })
 }
@@ -138,7 +147,7 @@ fn needs_terminal(instead: &str) -> Result<(), Failure> {
 }
 
 fn open(screen: Screen, common: &Common, wish: Wish) -> Result<Exit, Failure> {
-    let Wish { inputs, plan, kind, practice, guard } = wish;
+    let Wish { inputs, plan, kind, practice, guard, sign } = wish;
     let store = input::store(common)?;
     let (plan, overridden) =
         if practice.is_some() { (plan, None) } else { ground::allow(plan, kind, &guard)? };
@@ -152,7 +161,9 @@ fn open(screen: Screen, common: &Common, wish: Wish) -> Result<Exit, Failure> {
             let secrets = secrets::resolve(screen, &plan, &inputs)?;
             Ground::real(plan, secrets, Arc::new(asker.clone()))
         };
-        warm(screen, &ground, &asker).await;
+        warm(screen, &ground).await;
+        let notary = sign.notary(screen, &ground.pool, practice.is_some()).await?;
+        asker.close(); // The screen belongs to the console from here on.
         let driven = begin(&ground, |tap| Start {
             store,
             inputs,
@@ -165,13 +176,14 @@ fn open(screen: Screen, common: &Common, wish: Wish) -> Result<Exit, Failure> {
             secrets: ground.secrets.clone(),
             tap: Some(tap),
             resume: None,
+            notary: Some(notary),
         })?;
         at_the_console(screen, common, ground, driven, driver).await
     })
 }
 
 /// Opens the links while passphrases can still be asked for.
-async fn warm(screen: Screen, ground: &Ground, asker: &Asker) {
+async fn warm(screen: Screen, ground: &Ground) {
     let count = ground.plan.hosts.len();
     if count > 0 {
         screen.say(&format!("connecting to {count} hosts"));
@@ -179,7 +191,6 @@ async fn warm(screen: Screen, ground: &Ground, asker: &Asker) {
     for why in ground.warm().await {
         screen.complain(&format!("{} {why}", screen.error_ink(Ink::Yellow, "not reachable:")));
     }
-    asker.close();
 }
 
 /// How the terminal wants to be drawn on.
@@ -219,6 +230,7 @@ async fn at_the_console(
     })?;
     let lives_on = outcome == Outcome::TerminalLost || ground.is_practice();
     wait_for_what_runs(screen, &handle, &by, &mut door, lives_on).await;
+    handle.settle().await;
     let view = handle.view();
     let state = Arc::clone(&view.state);
     let failed = view.not_recorded.is_some() || outcome == Outcome::Broken;

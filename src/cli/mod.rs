@@ -32,6 +32,7 @@ mod screen;
 mod secrets;
 mod sessions;
 mod shell;
+mod sign;
 mod status;
 mod terminal;
 mod verify;

@@ -101,6 +101,7 @@ pub(super) fn run(screen: Screen, store: Store, args: &RunArgs) -> Result<Exit, 
             let secrets = secrets::resolve(screen, &plan, &inputs)?;
             Ground::real(plan, secrets, asker())
         };
+        let notary = args.sign.notary(screen, &ground.pool, args.practice).await?;
         let driven = begin(&ground, |tap| Start {
             store,
             inputs,
@@ -113,6 +114,7 @@ pub(super) fn run(screen: Screen, store: Store, args: &RunArgs) -> Result<Exit, 
             secrets: ground.secrets.clone(),
             tap: Some(tap),
             resume: None,
+            notary: Some(notary),
         })?;
         screen.say(&format!("session {}", driven.found.id));
         let run = headless_run(screen, driven, driver, args.policy.json, 0, &ground);
@@ -214,6 +216,7 @@ pub(super) fn resumed(
         secrets: ground.secrets.clone(),
         tap: Some(tap),
         resume: Some(recovered.clone()),
+        notary: None,
     }
 }
 
@@ -250,8 +253,12 @@ pub(super) fn resume(screen: Screen, store: Store, args: &ResumeArgs) -> Result<
     on_runtime(async {
         let ground = ground_of(screen, &recovered, &args.fleet, asker()).await?;
         let after = last_line(&recovered);
-        let driven =
-            begin(&ground, |tap| resumed(store, &recovered, &ground, driver.clone(), tap))?;
+        let practice = recovered.inputs.practice;
+        let notary = args.sign.notary(screen, &ground.pool, practice).await?;
+        let driven = begin(&ground, |tap| Start {
+            notary: Some(notary),
+            ..resumed(store, &recovered, &ground, driver.clone(), tap)
+        })?;
         let run = headless_run(screen, driven, driver, args.policy.json, after, &ground);
         let exit = headless::drive(run, &args.policy, true).await;
         ground.leave().await;
@@ -285,8 +292,12 @@ pub(super) fn rollback(screen: Screen, store: Store, args: &RollbackArgs) -> Res
         let fleet = Fleet { seed: 42, speed: 1, scenario: None };
         let ground = ground_of(screen, &recovered, &fleet, asker()).await?;
         let after = last_line(&recovered);
-        let driven =
-            begin(&ground, |tap| resumed(store, &recovered, &ground, driver.clone(), tap))?;
+        let practice = recovered.inputs.practice;
+        let notary = args.sign.notary(screen, &ground.pool, practice).await?;
+        let driven = begin(&ground, |tap| Start {
+            notary: Some(notary),
+            ..resumed(store, &recovered, &ground, driver.clone(), tap)
+        })?;
         let run = headless_run(screen, driven, driver, args.json, after, &ground);
         let exit = headless::roll_back(run, &reason, args.break_glass.as_deref()).await;
         ground.leave().await;

@@ -23,6 +23,8 @@ pub enum Command {
         machine: SafeText,
         /// How long nobody watched.
         away: Millis,
+        /// The public key that is to sign the record from here on.
+        signer: Option<SafeText>,
     },
     /// The driver leaves, or the terminal is gone.
     Leave {

@@ -85,6 +85,9 @@ pub struct Genesis {
     pub environment: Option<SafeText>,
     /// Why kind and environment may disagree, where they do.
     pub overridden: Option<SafeText>,
+    /// The public key that is to sign the record, as in `authorized_keys`; none: it is not signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<SafeText>,
 }
 
 /// A go / no-go answer.
@@ -169,6 +172,9 @@ pub enum Event {
         /// Durable jobs in flight at that time: their hosts are asked what became of them.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         sought: Vec<Job>,
+        /// The public key that is to sign the record from here on; none: it is not signed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signer: Option<SafeText>,
     },
     /// The driver left, or the terminal went away.
     DriverLeft {

@@ -177,6 +177,11 @@ impl Journal {
         self.head
     }
 
+    /// How many bytes the lines have that the disk has.
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// The first error, if one has closed the journal.
     pub fn poison(&self) -> Option<&str> {
         self.poison.as_deref()

@@ -9,36 +9,51 @@
 //! - After the first error nothing more is written: the record fails closed.
 //! - A changed, cut, inserted or reordered line is found and named by [`verify()`], with
 //!   `sha256sum` alone if need be.
+//! - A checkpoint covers only lines that are on disk, and a signature only a checkpoint.
 //!
 //! # Deliberately absent
 //!
-//! No runbook text: only its digest. No clock: times come in. No signatures yet: whoever can
-//! rewrite every file of a session can forge it, unless somebody else holds a later head.
+//! No runbook text: only its digest. No clock: times come in. No signing: who has a key signs
+//! elsewhere. No promise against who has the key: whoever can rewrite every file of a session and
+//! sign can forge it, unless somebody else holds a checkpoint.
 
 mod chain;
+mod checkpoint;
 mod disk;
 mod entry;
 mod error;
+mod evidence;
 mod file;
 mod lock;
 mod output;
 mod read;
+mod signers;
+mod sshsig;
 mod transcript;
 
 mod verify;
 mod wire;
+mod witness;
 
+pub use checkpoint::{
+    CHECKPOINT_DIR, Checkpoint, Checkpoints, NAMESPACE, Stored, checkpoint_name, stored,
+};
 pub use disk::{
     Cursor, Disk, DiskFile, Open, RealDisk, append_all, read_file, replace_file, write_all_at,
 };
 pub use entry::{Entry, Stamp};
 pub use error::JournalError;
+pub use evidence::{Evidence, Scrutiny, Signer, Witness, Witnessed};
 pub use file::{Head, Journal, Recovery};
 pub use lock::{Holder, Lock, LockError};
 pub use output::{Line, Lines, digest_file, digest_file_on, read_range};
 pub use read::{Reader, read, read_all, read_all_on, read_on};
+pub use signers::{AllowedSigners, Standing};
+pub use sshsig::{Key, signer};
 pub use transcript::{Stream, Transcript};
-pub use verify::{Finding, Verdict, What, digest_files, verify, verify_files, verify_on};
+pub use verify::{
+    Finding, Verdict, What, digest_files, verify, verify_files, verify_on, verify_with,
+};
 pub use wire::{LINE_BYTES_MAX, VERSION, ascii};
 
 /// The journal's file in a session's directory.

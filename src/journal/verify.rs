@@ -5,17 +5,23 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use crate::base::{Digest, SafeText, SecretName, SessionId};
-use crate::engine::{Event, Job, Place, Transcript};
+use crate::base::{Digest, Millis, SafeText, SecretName, SessionId, Timestamp};
+use crate::engine::{Event, Genesis, Job, Place, Transcript};
 
 use super::chain::{Chain, Link};
 use super::disk::{Disk, RealDisk};
+use super::entry::Entry;
 use super::error::JournalError;
+use super::evidence::{Evidence, Scrutiny, examine};
 use super::file::read_head;
 use super::output::digest_file_on;
 use super::read::read_on;
+use super::sshsig::Key;
 use super::wire::{self, Fault, Sealed};
 use super::{HEAD_FILE, OUTPUT_DIR, PINNED_DIR};
+
+/// Clocks that move by more than this against each other have jumped.
+const JUMP_MILLIS: u128 = 500;
 
 /// What was found about a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +44,10 @@ pub struct Verdict {
     pub redacted: BTreeMap<SecretName, u64>,
     /// Transcripts whose end the journal does not have: those of jobs in flight, or in doubt.
     pub unproven: Vec<String>,
+    /// What the checkpoints prove.
+    pub evidence: Evidence,
+    /// Where the wall clock moved against the boot-time clock; no contradiction.
+    pub jumps: Vec<String>,
     /// Everything that is wrong, in the order of the journal, then of the file names.
     pub findings: Vec<Finding>,
 }
@@ -78,6 +88,12 @@ pub enum What {
     AfterEnd,
     /// The note of the journal's end is gone or changed.
     Head,
+    /// A checkpoint is not as it was written.
+    Checkpoint,
+    /// A signature does not hold, or is by somebody else.
+    Signature,
+    /// Somebody else holds a checkpoint or a head that says otherwise.
+    Witness,
     /// A file beside the journal is not as recorded.
     FileChanged,
     /// A file beside the journal is gone.
@@ -106,6 +122,16 @@ impl fmt::Display for Finding {
 }
 
 impl Verdict {
+    /// Whether nothing is to come, and the last checkpoint covers every byte.
+    pub const fn is_sealed(&self) -> bool {
+        self.sealed && self.evidence.covers_all
+    }
+
+    /// Whether a good signature covers every byte, and none is by somebody who may not.
+    pub fn is_signed(&self) -> bool {
+        self.evidence.signed_all && self.evidence.is_vouched()
+    }
+
     /// Whether another golive wrote it, and nothing contradicts what this one understands of it.
     pub fn is_foreign(&self) -> bool {
         let kind = |finding: &Finding| finding.what;
@@ -132,7 +158,15 @@ impl fmt::Display for Verdict {
         if count > 0 {
             write!(f, "; {count} findings")?;
         }
-        f.write_str("; not signed")
+        let evidence = &self.evidence;
+        if evidence.signers.is_empty() {
+            return f.write_str("; not signed");
+        }
+        write!(f, "; signed up to line {} by", evidence.signed)?;
+        let own = evidence.signers.iter().filter(|signer| signer.certified_by.is_none());
+        own.enumerate().try_for_each(|(at, signer)| {
+            write!(f, "{} {}", if at == 0 { "" } else { "," }, signer.fingerprint)
+        })
     }
 }
 
@@ -143,6 +177,9 @@ struct Told {
     started: BTreeSet<Job>,
     ended: BTreeMap<Job, Option<Transcript>>,
     closed: Option<u64>,
+    signers: Vec<Key>,
+    clock: Option<(u64, Timestamp, Millis, String)>,
+    jumps: Vec<String>,
     findings: Vec<Finding>,
 }
 
@@ -159,6 +196,16 @@ pub fn verify_on(
     disk: &dyn Disk,
     dir: &Path,
     expected: Option<&SessionId>,
+) -> Result<Verdict, JournalError> {
+    verify_with(disk, dir, expected, &Scrutiny::default())
+}
+
+/// The same, with what is known of it elsewhere.
+pub fn verify_with(
+    disk: &dyn Disk,
+    dir: &Path,
+    expected: Option<&SessionId>,
+    look: &Scrutiny,
 ) -> Result<Verdict, JournalError> {
     let mut told = Told::default();
     let (lines, torn) = told.read(disk, dir)?;
@@ -179,6 +226,8 @@ pub fn verify_on(
     let genesis = told.session.as_ref().map(wire::genesis);
     let mut findings = Chain { lines: &lines, torn, head, genesis }.examine();
     findings.append(&mut told.findings);
+    let (evidence, mut more) = examine(disk, dir, told.session.as_ref(), &told.signers, look)?;
+    findings.append(&mut more);
     if let (Some(expected), Some(found)) = (expected, &told.session)
         && expected != found
     {
@@ -200,6 +249,8 @@ pub fn verify_on(
         bytes: 0,
         redacted: BTreeMap::new(),
         unproven: Vec::new(),
+        evidence,
+        jumps: told.jumps,
         findings,
         session: told.session,
     };
@@ -236,6 +287,26 @@ impl Told {
         }
     }
 
+    /// Notes where the wall clock and the boot-time clock do not agree on how long it took.
+    fn clocks(&mut self, entry: &Entry) {
+        let Entry { seq, wall, mono, boot, .. } = entry;
+        if let Some((before, was, since, same)) = &self.clock
+            && same == boot
+        {
+            let moved = |from: u64, to: u64| i128::from(to) - i128::from(from);
+            let by = moved(was.as_unix_millis(), wall.as_unix_millis())
+                - moved(since.as_millis(), mono.as_millis());
+            if by.unsigned_abs() > JUMP_MILLIS {
+                self.jumps.push(format!(
+                    "between lines {before} and {seq} the wall clock moved by {by} ms more than \
+                     the boot-time clock"
+                ));
+            }
+        }
+        self.clock = Some((*seq, *wall, *mono, boot.clone()));
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only these name a key")]
     fn take(&mut self, at: u64, sealed: &Sealed) {
         let seq = sealed.entry.seq;
         let mut add = |what, text: &str| self.findings.push(Finding::at(at, what, text.to_owned()));
@@ -250,7 +321,17 @@ impl Told {
         if self.closed.is_some_and(|closed| seq > closed) {
             add(What::AfterEnd, "it follows the end of the session");
         }
+        self.clocks(&sealed.entry);
         for fact in &sealed.entry.facts {
+            let signer = match &fact.event {
+                Event::SessionOpened(Genesis { signer, .. }) | Event::Resumed { signer, .. } => {
+                    signer.as_ref().and_then(|line| Key::parse(line.as_str()))
+                }
+                _ => None,
+            };
+            if let Some(key) = signer.filter(|key| !self.signers.iter().any(|own| own.is(key))) {
+                self.signers.push(key);
+            }
             let event = &fact.event;
             if let Event::AttemptStarted { key, places, .. } = event {
                 let job = |place: &Place| Job { key: key.clone(), place: place.clone() };

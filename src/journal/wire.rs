@@ -236,6 +236,7 @@ pub(super) mod tests {
             machine: "bastion".into(),
             environment: None,
             overridden: None,
+            signer: None,
         }
     }
 

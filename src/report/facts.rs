@@ -48,7 +48,7 @@ pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
     match &fact.event {
         Event::SessionOpened(genesis) => opened(genesis),
         Event::RunBegan => run("the run began"),
-        Event::Resumed { driver, machine, away, in_doubt, sought } => {
+        Event::Resumed { driver, machine, away, in_doubt, sought, signer: _ } => {
             let doubt = match in_doubt.len() {
                 0 => String::new(),
                 count => format!("{count} IN DOUBT: {}", list(in_doubt)),

@@ -18,6 +18,7 @@ use crate::journal::{Entry, Journal, JournalError, Recovery, Stamp};
 use crate::plan::{self, Plan};
 
 use super::handle::{LinkView, SubmitError, TailFact, View};
+use super::notary::Office;
 
 /// Facts that a view carries for the audit screen.
 const TAIL_MAX: usize = 500;
@@ -33,6 +34,8 @@ pub struct Core {
     wakes: BTreeSet<Timestamp>,
     links: Arc<BTreeMap<HostId, LinkView>>,
     tail: VecDeque<Arc<TailFact>>,
+    /// Checkpoints and signatures.
+    office: Office,
     not_recorded: Option<SafeText>,
     /// Ends that came after the record had failed.
     unrecorded: Arc<BTreeMap<Job, End>>,
@@ -54,11 +57,22 @@ impl Core {
             wakes: BTreeSet::new(),
             links: Arc::new(links),
             tail: VecDeque::new(),
+            office: Office::default(),
             not_recorded: None,
             unrecorded: Arc::default(),
             news: false,
             ticks: 0,
         }
+    }
+
+    /// The same with a notary, who is told where the journal stands.
+    pub(super) fn with(self, office: Office) -> Self {
+        Self { office, ..self }
+    }
+
+    /// Lets the notary finish. All handles have to be gone.
+    pub(super) fn close(&mut self) {
+        self.office.close();
     }
 
     /// What has to be submitted first, one after the other: that the session is opened, or, where
@@ -76,7 +90,8 @@ impl Core {
             let away = now.since(last);
             let skipped = entries.len().saturating_sub(TAIL_MAX);
             entries.into_iter().skip(skipped).for_each(|entry| self.remember(entry));
-            Command::Resume { driver: genesis.driver, machine: genesis.machine, away }
+            let Genesis { driver, machine, signer, .. } = genesis;
+            Command::Resume { driver, machine, away, signer }
         } else {
             Command::Open(genesis)
         };
@@ -109,6 +124,7 @@ impl Core {
             board: Arc::new(self.board.clone()),
             seq: head.seq,
             head: head.seal.short(),
+            signing: self.office.signing().clone(),
             not_recorded: self.not_recorded.clone(),
             unrecorded: Arc::clone(&self.unrecorded),
             links: Arc::clone(&self.links),
@@ -168,6 +184,7 @@ impl Core {
         }
         let written = self.journal.append(stamp, &facts); // 1. on disk
         let entry = written.map_err(|error| self.not_written(&error))?;
+        self.office.stands(self.journal.head(), self.journal.bytes(), &facts);
         self.remember(entry);
         self.state = next; // 2. in memory
         let outside = effects.into_iter().filter_map(|effect| match effect {
@@ -226,6 +243,13 @@ impl Core {
         for change in self.board.tick(now) {
             let by = Actor::Probe(change.probe.clone());
             effects.extend(self.submit_report(stamp, &by, &Command::Health(change)));
+        }
+        if self.office.look() {
+            self.news = true;
+        }
+        if let Some(text) = self.office.note() {
+            let note = Command::Note { step: None, text };
+            effects.extend(self.submit_report(stamp, &Actor::Engine, &note));
         }
         if let Some(millis) = jump {
             let jump = Command::ClockJump { millis };

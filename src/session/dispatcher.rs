@@ -19,6 +19,7 @@ use super::clock::{Clock, machine_name};
 use super::core::Core;
 use super::handle::{Chunk, Handle, Request, SubmitError, View};
 use super::inputs::{Inputs, InputsError};
+use super::notary::{Notary, Office};
 use super::output::Outputs;
 use super::recovery::Recovered;
 use super::store::{Found, Store, StoreError};
@@ -54,6 +55,8 @@ pub struct Start {
     pub tap: Option<mpsc::Sender<Chunk>>,
     /// The session to take up again, in place of a new one.
     pub resume: Option<Recovered>,
+    /// Who signs the record; none: it has no checkpoints either.
+    pub notary: Option<Notary>,
 }
 
 /// A session that could not be started. Nothing was sent to any host.
@@ -117,7 +120,7 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     let clock = Arc::new(Mutex::new(clock));
     let (report_sender, reports) = mpsc::unbounded_channel();
     let outputs = Outputs {
-        disk,
+        disk: Arc::clone(&disk),
         dir: found.dir.clone(),
         clock: Arc::clone(&clock),
         tap: start.tap.clone(),
@@ -133,11 +136,13 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
             }
         });
     }
+    let office = Office::open(start, &disk, &found, &runtime)?;
     let (plan, pool) = (&start.plan, start.pool.clone());
     let edge = Edge::new(plan, pool, Arc::new(outputs), report_sender, runtime, &start.secrets)?;
     // The plan of the state has the addresses that are really used; its digest is the inputs'.
     let state = super::recovery::fold(&start.plan, &entries);
-    let mut core = Core::new(state, journal, now);
+    let desk = office.desk();
+    let mut core = Core::new(state, journal, now).with(office);
     if let Some(tap) = &start.tap {
         super::output::show_again(&found.dir, &entries, tap);
     }
@@ -145,7 +150,7 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     let views = watch::Sender::new(Arc::new(core.view(now)));
     let mut session = Session { core, _lock: lock, clock, edge, views };
     let (requests, receiver) = mpsc::channel(REQUESTS);
-    let handle = Handle { requests, views: session.views.subscribe() };
+    let handle = Handle { requests, views: session.views.subscribe(), desk };
     let (tell, told) = std::sync::mpsc::channel();
     // From its first line on, this thread alone writes the journal.
     std::thread::Builder::new()
@@ -195,6 +200,7 @@ fn create(
 
 /// How a new session begins.
 fn genesis(start: &Start, found: &Found) -> Genesis {
+    let key = start.notary.as_ref().and_then(|notary| notary.key.as_ref());
     Genesis {
         session: found.id.clone(),
         kind: start.kind,
@@ -206,6 +212,7 @@ fn genesis(start: &Start, found: &Found) -> Genesis {
         machine: machine_name(),
         environment: start.plan.environment.clone(),
         overridden: start.overridden.clone(),
+        signer: key.map(|key| SafeText::new(&key.public_line())),
     }
 }
 
@@ -263,6 +270,7 @@ impl Session {
                 }
             }
         });
+        self.core.close(); // Before the lock is let go of.
         tracing::debug!("the session has ended");
     }
 

@@ -11,6 +11,8 @@ use crate::base::{HostId, SafeText, Timestamp};
 use crate::engine::{Actor, Board, Command, End, Fact, Job, Refusal, State};
 use crate::journal::Stream;
 
+use super::notary::{Desk, Signing};
+
 /// What a session shows of itself: a moment, complete in itself.
 #[derive(Clone, Debug)]
 pub struct View {
@@ -22,6 +24,8 @@ pub struct View {
     pub seq: u64,
     /// The seal of the last line, shortened.
     pub head: String,
+    /// How far the record is signed.
+    pub signing: Signing,
     /// Why nothing can be recorded any more; none while all is well.
     pub not_recorded: Option<SafeText>,
     /// Jobs that have ended since nothing can be recorded: seen, and in no record.
@@ -121,6 +125,7 @@ pub(super) struct Request {
 pub struct Handle {
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) views: watch::Receiver<Arc<View>>,
+    pub(super) desk: Option<Desk>,
 }
 
 impl Handle {
@@ -161,6 +166,14 @@ impl Handle {
             request.answer.send(Err(SubmitError::Gone)).ok();
         }
         receiver
+    }
+
+    /// Comes back when all that was written is covered by a checkpoint, signed, and with its
+    /// witnesses, as far as that can be; soon, unless the key needs a person.
+    pub async fn settle(&self) {
+        if let Some(desk) = &self.desk {
+            desk.settle().await;
+        }
     }
 
     /// The newest view.

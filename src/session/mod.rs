@@ -7,6 +7,7 @@
 //!
 //! - Decide, write down, believe, and only then do: nothing leaves before its line is on disk.
 //! - The state shown is the state journaled. When the record fails, nothing new starts.
+//! - Checkpoints, signatures and witnesses are the notary's, and nothing waits for it.
 //! - After a crash nothing that was in flight runs again by itself.
 //!
 //! # Deliberately absent
@@ -20,9 +21,11 @@ mod door;
 mod handle;
 mod inputs;
 mod late;
+mod notary;
 mod output;
 mod recovery;
 mod store;
+mod witness;
 
 pub use clock::{Clock, boot_id, machine_name};
 pub use core::Core;
@@ -30,5 +33,7 @@ pub use dispatcher::{Start, StartError, start};
 pub use door::{Answered, Door, Knock, SOCKET_FILE, ask_to_leave, next_knock};
 pub use handle::{Chunk, Handle, LinkView, SubmitError, TailFact, View};
 pub use inputs::{Environment, Inputs, InputsError, may_run};
+pub use notary::{Notary, Signing};
 pub use recovery::{RecoverError, Recovered, fold, open, open_on};
 pub use store::{Found, Store, StoreError, Summary};
+pub use witness::held_by;

@@ -88,6 +88,7 @@ impl Night {
             machine: SafeText::new("bastion"),
             environment: Some(SafeText::new("production")),
             overridden: None,
+            signer: None,
         }));
         night
     }

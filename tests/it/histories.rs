@@ -384,7 +384,7 @@ impl World<'_> {
 
 pub(crate) fn resume() -> Command {
     let away = Millis::from_secs(600);
-    Command::Resume { driver: "Ana Souza".into(), machine: "laptop".into(), away }
+    Command::Resume { driver: "Ana Souza".into(), machine: "laptop".into(), away, signer: None }
 }
 
 fn end(how: u16, stopping: bool) -> End {

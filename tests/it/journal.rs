@@ -28,6 +28,7 @@ pub(crate) fn genesis() -> Genesis {
         machine: "bastion".into(),
         environment: Some("production".into()),
         overridden: None,
+        signer: None,
     }
 }
 

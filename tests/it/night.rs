@@ -97,6 +97,7 @@ impl Night {
                 driver: "Ana Souza".into(),
                 machine: "laptop".into(),
                 away: Millis::from_secs(60),
+                signer: None,
             },
             "leave" => Command::Leave { why: why(&words) },
             "start" => {

@@ -147,6 +147,7 @@ impl Made<'_> {
             machine: self.text(),
             environment: None,
             overridden: Some(self.text()),
+            signer: None,
         }
     }
 
@@ -172,6 +173,7 @@ impl Made<'_> {
                 away: self.span(),
                 in_doubt: vec![self.job()],
                 sought: vec![self.job()],
+                signer: None,
             },
             5 => Event::DriverLeft { why },
             6..14 => Event::AttemptStarted {
@@ -254,7 +256,12 @@ impl Made<'_> {
         vec![
             Command::Wake,
             Command::Begin,
-            Command::Resume { driver: self.text(), machine: self.text(), away: self.span() },
+            Command::Resume {
+                driver: self.text(),
+                machine: self.text(),
+                away: self.span(),
+                signer: None,
+            },
             Command::Leave { why: why.clone() },
             Command::Start { step: step.clone(), gesture },
             Command::Retry {

@@ -76,6 +76,7 @@ pub(crate) fn genesis(plan: &Plan, kind: RunKind) -> Genesis {
         machine: "bastion".into(),
         environment: None,
         overridden: None,
+        signer: None,
     }
 }
 

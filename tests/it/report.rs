@@ -53,6 +53,7 @@ impl<'a> Night<'a> {
             machine: "bastion".into(),
             environment: plan.environment.clone(),
             overridden: None,
+            signer: None,
         }));
         night.after(60).li(Event::RunBegan);
         night

@@ -63,6 +63,7 @@ pub(crate) fn request(dir: &Path, file: &Path, resume: Option<Recovered>) -> Sta
         secrets: golive::exec::Secrets::none(),
         tap: None,
         resume,
+        notary: None,
     }
 }
 

@@ -165,7 +165,8 @@ fn confirmed() -> impl Strategy<Value = Confirmed> {
 fn genesis() -> impl Strategy<Value = Genesis> {
     let kind = prop_oneof![Just(RunKind::Live), Just(RunKind::Rehearsal), Just(RunKind::Drill)];
     let texts = (text(), text(), text(), text(), option::of(text()), option::of(text()));
-    (id(), kind, id(), digest(), texts).prop_map(|(session, kind, runbook, plan, texts)| {
+    let signer = option::of(text());
+    (id(), kind, id(), digest(), texts, signer).prop_map(|(session, kind, runbook, plan, texts, signer)| {
         let (version, title, driver, machine, environment, overridden) = texts;
         Genesis {
             session,
@@ -178,6 +179,7 @@ fn genesis() -> impl Strategy<Value = Genesis> {
             machine,
             environment,
             overridden,
+            signer,
         }
     })
 }
@@ -190,13 +192,14 @@ fn work() -> BoxedStrategy<Event> {
     prop_oneof![
         genesis().prop_map(Event::SessionOpened),
         Just(Event::RunBegan),
-        (text(), text(), millis(), in_doubt, sought).prop_map(
-            |(driver, machine, away, in_doubt, sought)| Event::Resumed {
+        (text(), text(), millis(), in_doubt, sought, option::of(text())).prop_map(
+            |(driver, machine, away, in_doubt, sought, signer)| Event::Resumed {
                 driver,
                 machine,
                 away,
                 in_doubt,
                 sought,
+                signer,
             }
         ),
         (job(), sight()).prop_map(|(job, sight)| Event::JobSighted { job, sight }),
@@ -342,6 +345,7 @@ fn night() -> Vec<Vec<Fact>> {
         machine: "bastion".into(),
         environment: Some("production".into()),
         overridden: None,
+        signer: None,
     };
     vec![
         vec![li(Event::SessionOpened(genesis))],
@@ -451,6 +455,7 @@ fn night() -> Vec<Vec<Fact>> {
                 away: Millis::from_secs(360),
                 in_doubt: vec![job()],
                 sought: vec![],
+                signer: None,
             }),
             Fact { by: Actor::Clock, event: Event::ClockJumped { millis: -2500 } },
         ],

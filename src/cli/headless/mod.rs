@@ -150,6 +150,7 @@ async fn follow(mut run: Run, mut rules: Rules) -> Result<Exit, Failure> {
         }
     };
     leave(&run, &by, &rules, exit).await;
+    run.handle.settle().await;
     printer.rest(run.handle.view().at);
     printer.events()?;
     say_how_it_ended(&run, exit, &reasons);

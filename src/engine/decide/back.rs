@@ -83,9 +83,9 @@ pub(super) fn close(state: &State) -> Result<Vec<Event>, Refusal> {
 
 pub(super) fn resume(
     state: &State,
-    driver: &SafeText,
-    machine: &SafeText,
+    (driver, machine): (&SafeText, &SafeText),
     away: Millis,
+    signer: Option<&SafeText>,
     now: Timestamp,
 ) -> Vec<Event> {
     let (sought, in_doubt): (Vec<Job>, Vec<Job>) = state
@@ -101,6 +101,7 @@ pub(super) fn resume(
         away,
         in_doubt: in_doubt.clone(),
         sought,
+        signer: signer.cloned(),
     }];
     let end = End::unknown(Doubt::Link, "golive ended while it was in flight: it may have run");
     events.extend(in_doubt.into_iter().map(|job| Event::JobEnded {

@@ -38,8 +38,8 @@ pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Ev
             | RunStage::Completed
             | RunStage::Abandoned => Err(Refusal::Already("the run has begun")),
         },
-        Command::Resume { driver, machine, away } => {
-            Ok(back::resume(state, driver, machine, *away, now))
+        Command::Resume { driver, machine, away, signer } => {
+            Ok(back::resume(state, (driver, machine), *away, signer.as_ref(), now))
         }
         Command::Leave { why } => {
             let mut events = vec![Event::DriverLeft { why: why.clone() }];

@@ -13,6 +13,7 @@
 //! Pseudo-terminals, forwarding of agents and ports, passwords, trust on first use, and a
 //! parser of `ssh_config`: `ssh -G` is asked instead.
 
+mod aside;
 mod auth;
 mod config;
 mod connect;
@@ -24,6 +25,7 @@ mod pool;
 mod prove;
 mod run;
 mod shell;
+mod sign;
 mod stop;
 mod transport;
 
@@ -38,4 +40,5 @@ pub use pool::{LinkChange, LinkState, Pool};
 pub use run::{Command, Output, RunEnd, Status, StopHandle, StopSignal, Stream, stop_pair};
 pub use shell::{Group, Survivor};
 pub(super) use shell::{TAKE_LINE, step_line};
+pub use sign::{KeyChoice, SigningKey};
 pub use stop::Proof;

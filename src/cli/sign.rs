@@ -1,0 +1,68 @@
+//! Which key signs the record: flags and environment, the runbook's roles, what is at hand.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::exec::ssh::{KeyChoice, Pool};
+use crate::session::Notary;
+
+use super::message::Failure;
+use super::screen::Screen;
+
+/// Who signs the record.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Sign {
+    /// The SSH key that signs the record: a file, or the SHA256:… of one in the agent or in ~/.ssh
+    /// [default: the agent's first, else your own; none on the practice fleet]
+    #[arg(long, value_name = "KEY", env = "GOLIVE_SIGN_KEY")]
+    pub sign_key: Option<String>,
+    /// Do not sign the record
+    #[arg(long, env = "GOLIVE_NO_SIGN", value_parser = clap::builder::FalseyValueParser::new())]
+    pub no_sign: bool,
+    /// Ask the key for one signature only; a key of the session, which it certifies, signs the rest
+    #[arg(long)]
+    pub sign_once: bool,
+}
+
+impl Sign {
+    fn choice(&self) -> KeyChoice {
+        match self.sign_key.as_deref() {
+            None => KeyChoice::First,
+            Some(key) if key.starts_with("SHA256:") => KeyChoice::Fingerprint(key.to_owned()),
+            Some(path) => KeyChoice::File(PathBuf::from(path)),
+        }
+    }
+
+    /// The notary of a session on the hosts of `pool`. Asks for a passphrase only where a file was
+    /// named; says which key signs, or why none does.
+    pub(super) async fn notary(
+        &self,
+        screen: Screen,
+        pool: &Pool,
+        practice: bool,
+    ) -> Result<Notary, Failure> {
+        let unsigned = |why: &str| {
+            screen.say(&format!("unsigned: {why}"));
+            Ok(Notary::default())
+        };
+        if self.no_sign {
+            return unsigned("as asked for");
+        }
+        if practice && self.sign_key.is_none() {
+            return Ok(Notary::default()); // A show is not worth a question.
+        }
+        match pool.signing_key(&self.choice()).await {
+            Ok(Some(key)) => {
+                screen.say(&format!("signing with {}", key.label()));
+                if key.needs_touch() {
+                    screen.complain("touch your security key once");
+                }
+                Ok(Notary { key: Some(key), once: self.sign_once })
+            }
+            Ok(None) => unsigned("no SSH key is at hand; --sign-key names one"),
+            Err(why) => Err(Failure::usage(format!("the record cannot be signed: {why}"))
+                .help("name another key, or --no-sign to go on without")),
+        }
+    }
+}
