@@ -31,7 +31,7 @@ pub enum Exit {
     Unreachable = 13,
     /// Another driver holds the session.
     Driven = 14,
-    /// The record is intact, but the session was not closed.
+    /// The record is intact, but not sealed or not fully signed.
     Unsealed = 15,
     /// Ended by SIGINT; the session is held and resumable.
     Interrupted = 130,
@@ -81,7 +81,7 @@ impl Exit {
             Self::TooLate => "window closed or latest safe rollback passed without a decision",
             Self::Unreachable => "cannot reach or log in",
             Self::Driven => "another driver holds the session",
-            Self::Unsealed => "record intact, but the session was not closed",
+            Self::Unsealed => "record intact, but not sealed or not fully signed",
             Self::Interrupted => "ended by SIGINT; the session is held and resumable",
             Self::Terminated => "ended by SIGTERM; the session is held and resumable",
         }

@@ -118,7 +118,8 @@ impl Ground {
     }
 }
 
-fn spec(host: &Host) -> HostSpec {
+/// A host of a plan, to be reached.
+pub(super) fn spec(host: &Host) -> HostSpec {
     HostSpec {
         port: host.port,
         user: host.user.clone(),

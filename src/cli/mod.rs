@@ -36,6 +36,7 @@ mod sign;
 mod status;
 mod terminal;
 mod verify;
+mod verify_tell;
 
 pub use exit::Exit;
 pub use message::Failure;

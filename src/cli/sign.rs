@@ -12,6 +12,7 @@ use super::screen::Screen;
 
 /// Who signs the record.
 #[derive(Args, Clone, Debug, Default)]
+#[expect(clippy::struct_field_names, reason = "the fields are named as the flags")]
 pub(super) struct Sign {
     /// The SSH key that signs the record: a file, or the SHA256:… of one in the agent or in ~/.ssh
     /// [default: the agent's first, else your own; none on the practice fleet]

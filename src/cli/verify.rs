@@ -1,23 +1,27 @@
-//! `golive verify`: what is proven of a record, and what is not.
+//! `golive verify`: what is proven of a record, and what not.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::json;
-
-use crate::base::{Digest, SafeText};
-use crate::engine::Event;
-use crate::journal::{self, JOURNAL_FILE, Lock, Verdict, What};
-use crate::session::{Found, Inputs, Store};
+use crate::base::{Digest, SafeText, Timestamp};
+use crate::engine::{Event, Genesis, RunKind};
+use crate::exec::ssh::{HostSpec, Options, Pool};
+use crate::journal::{
+    self, AllowedSigners, JOURNAL_FILE, Lock, RealDisk, Scrutiny, Verdict, Witness, read,
+    verify_with,
+};
+use crate::session::{Found, Inputs, Store, held_by};
 
 use super::args::VerifyArgs;
 use super::exit::Exit;
+use super::ground::spec;
 use super::message::Failure;
+use super::run::{asker, on_runtime};
 use super::screen::{Ink, Screen};
+use super::verify_tell::{document, tell};
 
 /// Whether the pinned texts are those that the session was started from.
 #[derive(Debug)]
-enum Pinned {
+pub(super) enum Pinned {
     /// They give the plan's digest.
     Same(Digest),
     /// They do not, or cannot be read.
@@ -26,43 +30,54 @@ enum Pinned {
     Unknown,
 }
 
+/// All that was found.
+#[derive(Debug)]
+pub(super) struct Findings {
+    pub found: Found,
+    pub verdict: Verdict,
+    pub pinned: Pinned,
+    pub kind: Option<RunKind>,
+    pub vouching: bool,
+    pub exit: Exit,
+}
+
 /// Runs the command.
 pub(super) fn run(screen: Screen, store: &Store, args: &VerifyArgs) -> Result<Exit, Failure> {
     let (found, by_name) = find(store, &args.session)?;
-    let verdict = journal::verify(&found.dir, by_name.then_some(&found.id))?;
-    let pinned = pinned(&found);
+    let genesis = genesis(&found);
+    let (witnesses, unheard) = witnesses(&found, genesis.as_ref(), &args.witness)?;
+    let allowed = args.allowed_signers.as_deref().map(allowed).transpose()?;
+    let vouching = allowed.is_some();
+    let now = jiff::Timestamp::now().as_millisecond();
+    let look = Scrutiny {
+        allowed,
+        identity: args.identity.clone(),
+        witnesses,
+        now: Timestamp::from_unix_millis(u64::try_from(now).unwrap_or(0)),
+    };
+    let verdict = verify_with(&RealDisk, &found.dir, by_name.then_some(&found.id), &look)?;
+    let pinned = pinned(&found, genesis.as_ref());
     let driven = Lock::holder(&found.dir).ok().flatten();
     let intact = verdict.intact && !matches!(pinned, Pinned::Wrong(_));
     let foreign = verdict.is_foreign() && !matches!(pinned, Pinned::Wrong(_));
-    let exit = match (intact, verdict.sealed) {
+    let whole = verdict.is_sealed() && verdict.is_signed();
+    let exit = match (intact, whole) {
         _ if foreign => Exit::Usage,
         (false, _) => Exit::Contradicted,
+        (true, _) if !unheard.is_empty() => Exit::Unreachable,
         (true, false) => Exit::Unsealed,
         (true, true) => Exit::Done,
     };
+    let kind = genesis.map(|genesis| genesis.kind);
+    let all = Findings { found, verdict, pinned, kind, vouching, exit };
+    for why in &unheard {
+        screen.complain(&format!("{} {why}", screen.error_ink(Ink::Yellow, "not heard:")));
+    }
     if args.json {
-        screen.data(&document(&found, &verdict, &pinned, exit))?;
+        screen.data(&document(&all))?;
         return Ok(exit);
     }
-    let mut lines = vec![format!("session    {}", found.id)];
-    lines.extend(tell(screen, &verdict, &pinned));
-    if let Some(holder) = driven {
-        lines.push(format!("           {} drives it at this moment", holder.driver));
-    }
-    let (ink, last) = if exit == Exit::Done {
-        (Ink::Green, "The record is as it was written.")
-    } else if exit == Exit::Unsealed {
-        let text = "The record is as it was written, and not closed: more may follow, or its end is missing.";
-        (Ink::Yellow, text)
-    } else if exit == Exit::Usage {
-        let text = "Another golive wrote this record: it is neither confirmed nor contradicted. Verify it with that one.";
-        (Ink::Yellow, text)
-    } else {
-        (Ink::Red, "THE RECORD IS CONTRADICTED.")
-    };
-    let last = screen.ink(ink, last);
-    lines.extend([last, String::new()]);
-    screen.text(&lines.join("\n"))?;
+    screen.text(&tell(screen, &all, driven.as_ref()))?;
     Ok(exit)
 }
 
@@ -83,12 +98,14 @@ fn find(store: &Store, name: &str) -> Result<(Found, bool), Failure> {
     Ok((store.find(name)?, true))
 }
 
-fn pinned(found: &Found) -> Pinned {
-    let first = journal::read(&found.dir).ok().and_then(|mut reader| reader.next()?.ok());
-    let opened = first.and_then(|entry| entry.facts.into_iter().next());
-    let Some(Event::SessionOpened(genesis)) = opened.map(|fact| fact.event) else {
-        return Pinned::Unknown;
-    };
+fn genesis(found: &Found) -> Option<Genesis> {
+    let first = read(&found.dir).ok().and_then(|mut reader| reader.next()?.ok());
+    let event = first?.facts.into_iter().next()?.event;
+    if let Event::SessionOpened(genesis) = event { Some(genesis) } else { None }
+}
+
+fn pinned(found: &Found, genesis: Option<&Genesis>) -> Pinned {
+    let Some(genesis) = genesis else { return Pinned::Unknown };
     match Inputs::pinned(found) {
         Ok(inputs) if inputs.digest() == genesis.plan => Pinned::Same(genesis.plan),
         Ok(inputs) => Pinned::Wrong(format!(
@@ -100,70 +117,69 @@ fn pinned(found: &Found) -> Pinned {
     }
 }
 
+fn allowed(path: &Path) -> Result<AllowedSigners, Failure> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))?;
+    AllowedSigners::parse(&text)
+        .map_err(|why| Failure::usage(format!("{shown}, {why}")).help("see ssh-keygen(1)"))
+}
+
+/// What the witnesses hold, and why some cannot be heard.
+fn witnesses(
+    found: &Found,
+    genesis: Option<&Genesis>,
+    named: &[String],
+) -> Result<(Vec<Witness>, Vec<String>), Failure> {
+    let (mut heard, mut unheard) = (Vec::new(), Vec::new());
+    for name in named {
+        if let Some(head) = name.strip_prefix("head:") {
+            heard.push(Witness::noted(head).map_err(Failure::usage)?);
+        } else if let Some(host) = name.strip_prefix("ssh:") {
+            match over_ssh(found, genesis, host) {
+                Ok(witness) => heard.push(witness),
+                Err(why) => unheard.push(why),
+            }
+        } else {
+            let witness = Witness::read(Path::new(name));
+            heard.push(witness.map_err(|error| Failure::usage(error.to_string()))?);
+        }
+    }
+    Ok((heard, unheard))
+}
+
+/// What `host` holds: a host of the session as its inventory names it, else one as `ssh` knows it.
+fn over_ssh(found: &Found, genesis: Option<&Genesis>, host: &str) -> Result<Witness, String> {
+    let session = genesis.map_or(&found.id, |genesis| &genesis.session);
+    let inputs = Inputs::pinned(found).ok();
+    let plan = inputs.and_then(|inputs| inputs.plan(&inputs.check()).ok());
+    let known =
+        plan.as_ref().and_then(|plan| plan.hosts.values().find(|it| it.id.as_str() == host));
+    let spec = if let Some(known) = known {
+        spec(known)
+    } else {
+        let (user, address) =
+            host.rsplit_once('@').map_or((None, host), |(user, it)| (Some(user), it));
+        let id = address.parse().or_else(|_| "witness".parse());
+        let id = id.map_err(|error| format!("{host}: {error}"))?;
+        HostSpec { user: user.map(str::to_owned), ..HostSpec::new(id, address) }
+    };
+    let id = spec.id.clone();
+    let mut text = Err(String::new());
+    on_runtime(async {
+        let pool = Pool::new(vec![spec], Options { prompt: asker(), ..Options::default() });
+        text = held_by(&pool, &id, session).await;
+        pool.close().await;
+        Ok(Exit::Done)
+    })
+    .map_err(|_| "no runtime".to_owned())?;
+    Ok(Witness::parse(host, &text?))
+}
+
 /// How many lines nothing was found about.
-fn good_lines(verdict: &Verdict) -> u64 {
-    let bad = verdict.findings.iter().filter(|finding| finding.what != What::Torn);
+pub(super) fn good_lines(verdict: &Verdict) -> u64 {
+    use std::collections::BTreeSet;
+    let bad = verdict.findings.iter().filter(|finding| finding.what != journal::What::Torn);
     let bad: BTreeSet<_> = bad.filter_map(|finding| finding.line).collect();
     verdict.lines.saturating_sub(u64::try_from(bad.len()).unwrap_or(u64::MAX))
-}
-
-fn tell(screen: Screen, verdict: &Verdict, pinned: &Pinned) -> Vec<String> {
-    let torn = verdict.findings.iter().any(|finding| finding.what == What::Torn);
-    let mut lines = vec![
-        format!("chain      {}/{} lines", good_lines(verdict), verdict.lines),
-        format!("head       {}", verdict.head),
-        format!("closed     {}", if verdict.sealed { "yes" } else { "no" }),
-        format!("outputs    {} as recorded, {} bytes", verdict.transcripts, verdict.bytes),
-    ];
-    if !verdict.redacted.is_empty() {
-        let counts = verdict.redacted.iter().map(|(name, count)| format!("{name} {count}"));
-        let counts = counts.collect::<Vec<_>>().join(", ");
-        lines.push(format!("redacted   secrets taken out before writing: {counts}"));
-    }
-    if !verdict.unproven.is_empty() {
-        let names = verdict.unproven.join(", ");
-        lines
-            .push(format!("           {} without a recorded end: {names}", verdict.unproven.len()));
-    }
-    lines.push(match pinned {
-        Pinned::Same(plan) => format!("pinned     the texts of plan {}", plan.short()),
-        Pinned::Wrong(why) => screen.ink(Ink::Red, &format!("pinned     {why}")),
-        Pinned::Unknown => "pinned     not comparable: no first line to compare with".to_owned(),
-    });
-    if torn {
-        lines.push("torn       a crash left an unfinished line; nothing of it was done".to_owned());
-    }
-    for finding in &verdict.findings {
-        lines.push(screen.ink(Ink::Yellow, &format!("finding    {finding}")));
-    }
-    lines.push("signed     no: compare the head with one that somebody else has noted".to_owned());
-    lines
-}
-
-fn document(found: &Found, verdict: &Verdict, pinned: &Pinned, exit: Exit) -> String {
-    let findings = verdict.findings.iter().map(|finding| {
-        json!({
-            "line": finding.line,
-            "what": format!("{:?}", finding.what).to_lowercase(),
-            "text": finding.text,
-        })
-    });
-    let (same, why) = match pinned {
-        Pinned::Same(_) => (Some(true), None),
-        Pinned::Wrong(why) => (Some(false), Some(why)),
-        Pinned::Unknown => (None, None),
-    };
-    let document = json!({
-        "schema": "golive.verify/1",
-        "session": found.id,
-        "intact": (exit != Exit::Usage).then_some(exit != Exit::Contradicted),
-        "closed": verdict.sealed,
-        "signed": false,
-        "lines": verdict.lines, "good_lines": good_lines(verdict), "head": verdict.head,
-        "outputs": verdict.transcripts, "bytes": verdict.bytes, "unproven": verdict.unproven,
-        "redacted": verdict.redacted,
-        "pinned": same, "pinned_problem": why,
-        "findings": findings.collect::<Vec<_>>(),
-    });
-    format!("{document:#}\n")
 }

@@ -85,7 +85,11 @@ impl Checkpoint {
             },
             key: lines.next().and_then(|line| line.strip_prefix("key:")).map(str::to_owned),
         };
-        if checkpoint.text() == text { Ok(checkpoint) } else { Err("it holds more than golive writes") }
+        if checkpoint.text() == text {
+            Ok(checkpoint)
+        } else {
+            Err("it holds more than golive writes")
+        }
     }
 
     /// One line for a log on a host: all that the record can be compared with.
@@ -249,7 +253,11 @@ mod tests {
         let second = Checkpoint { prev: Some(Digest::of(b"x")), key, ..checkpoint() };
         for it in [&first, &second] {
             assert_eq!(Checkpoint::parse(&it.text()).as_ref(), Ok(it));
-            for bad in [format!("{}more\n", it.text()), it.text().replace("\n700", "\n0700"), String::new()] {
+            for bad in [
+                format!("{}more\n", it.text()),
+                it.text().replace("\n700", "\n0700"),
+                String::new(),
+            ] {
                 assert!(Checkpoint::parse(&bad).is_err(), "{bad}");
             }
         }

@@ -105,9 +105,8 @@ pub struct Witnessed {
 impl Evidence {
     /// Whether all signatures are by people who are allowed; true if nobody was asked.
     pub fn is_vouched(&self) -> bool {
-        let good = |signer: &Signer| {
-            matches!(signer.standing, Standing::NotAsked | Standing::Vouched(_))
-        };
+        let good =
+            |signer: &Signer| matches!(signer.standing, Standing::NotAsked | Standing::Vouched(_));
         self.signers.iter().all(good)
     }
 }
@@ -385,7 +384,10 @@ impl Examiner<'_> {
         for stored in &witness.held {
             let number = stored.number;
             let Ok(checkpoint) = Checkpoint::parse(&stored.text) else {
-                self.file(What::Witness, format!("{by} holds something else as checkpoint {number}"));
+                self.file(
+                    What::Witness,
+                    format!("{by} holds something else as checkpoint {number}"),
+                );
                 continue;
             };
             if self.session.is_some_and(|session| *session != checkpoint.session) {
@@ -419,15 +421,12 @@ impl Examiner<'_> {
             }
         }
         for head in &witness.heads {
-            match self.points.heads.get(head) {
-                Some(line) => {
-                    agreed.count += 1;
-                    agreed.lines = agreed.lines.max(*line);
-                }
-                None => {
-                    let text = format!("no line has the head {}, noted by {by}", SafeText::new(head));
-                    self.file(What::Witness, text);
-                }
+            if let Some(line) = self.points.heads.get(head) {
+                agreed.count += 1;
+                agreed.lines = agreed.lines.max(*line);
+            } else {
+                let text = format!("no line has the head {}, noted by {by}", SafeText::new(head));
+                self.file(What::Witness, text);
             }
         }
         self.evidence.witnessed = self.evidence.witnessed.max(agreed.lines);

@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(witness.held[0].text, "a\nb\n");
         assert_eq!(witness.held[0].signature.as_deref(), Some("c\n"));
         assert_eq!(witness.arrived.len(), 1);
-        assert!(Witness::noted("0123456789abcdef").is_ok());
+        assert_eq!(Witness::noted("0123456789ABcdef").unwrap().heads, ["0123456789abcdef"]);
         assert!(Witness::noted("0123").is_err() && Witness::noted("0123456789abcdeg").is_err());
     }
 }

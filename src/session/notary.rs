@@ -20,7 +20,8 @@ use crate::base::{Digest, Hasher, SafeText, SessionId};
 use crate::engine::{Confirmed, Event, Fact};
 use crate::exec::ssh::SigningKey;
 use crate::journal::{
-    CHECKPOINT_DIR, Checkpoint, Checkpoints, Cursor, Disk, Head, JOURNAL_FILE, JournalError, NAMESPACE, stored,
+    CHECKPOINT_DIR, Checkpoint, Checkpoints, Cursor, Disk, Head, JOURNAL_FILE, JournalError,
+    NAMESPACE, stored,
 };
 use crate::runbook::Class;
 
@@ -236,7 +237,8 @@ fn open(
         state: Arc::clone(&state),
     };
     let thread = std::thread::Builder::new().name("notary".to_owned());
-    let thread = thread.spawn(move || clerk.work(&inbox)).map_err(|source| failed("sign", source))?;
+    let thread =
+        thread.spawn(move || clerk.work(&inbox)).map_err(|source| failed("sign", source))?;
     Ok((Desk { messages, state }, thread))
 }
 
@@ -405,7 +407,8 @@ impl Clerk {
         }
         let limit = if self.is_certified { SIGN_MAX } else { FIRST_MAX };
         let began = Instant::now();
-        let signed = self.runtime.block_on(async { timeout(limit, key.sign(NAMESPACE, message)).await });
+        let signed =
+            self.runtime.block_on(async { timeout(limit, key.sign(NAMESPACE, message)).await });
         let signed = signed.unwrap_or_else(|_| Err("its key did not answer in time".to_owned()));
         let by_a_person = self.notary.once || key.needs_touch() || began.elapsed() > BY_A_PERSON;
         match (signed, own) {

@@ -19,6 +19,7 @@ pub(crate) fn program(state: &Path, args: &[&str]) -> Command {
     for name in ["GOLIVE_STATE", "CLICOLOR_FORCE", "NO_COLOR", "SSH_AUTH_SOCK", "RUST_LOG"] {
         command.env_remove(name);
     }
+    command.env_remove("GOLIVE_SIGN_KEY").env("GOLIVE_NO_SIGN", "1");
     command.env("GOLIVE_STATE", state).env("LOGNAME", "wei.zhang").env("TERM", "xterm");
     command
 }

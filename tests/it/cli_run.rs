@@ -57,8 +57,9 @@ fn a_run_that_may_do_everything_is_done_and_sealed() {
     let printed = |line: &Value| line["schema"] == "golive.output/1" && line["place"] == "lb1";
     assert!(events.iter().any(printed));
     let verify = golive_in(state.path(), &["verify", "last"]);
-    assert_eq!(verify.code, 0, "{}", verify.out);
-    assert!(verify.out.contains("The record is as it was written."));
+    assert_eq!(verify.code, 15, "closed, sealed, and signed by nobody: {}", verify.out);
+    assert!(verify.out.contains("sealed     yes"), "{}", verify.out);
+    assert!(verify.out.contains("a drill need not be signed"), "{}", verify.out);
     let resume = golive_in(state.path(), &["resume", "last", "--headless"]);
     assert_eq!(resume.code, 2);
     assert!(resume.err.contains("is closed"), "{}", resume.err);
@@ -101,7 +102,7 @@ fn nothing_is_confirmed_by_itself() {
     assert!(person.err.contains("--answer sign-off=done:"), "{}", person.err);
     let last = go_on(&["--answer", "sign-off=done:seen"]);
     assert_eq!(last.code, 0, "{}", last.err);
-    assert_eq!(golive_in(state.path(), &["verify", "last"]).code, 0);
+    assert_eq!(golive_in(state.path(), &["verify", "last"]).code, 15);
 }
 
 #[test]
@@ -139,7 +140,7 @@ fn a_failure_holds_and_can_be_rolled_back_later() {
     let args: Vec<&str> = reason.into_iter().chain(["--unattended"]).collect();
     let back = golive_in(state.path(), &args);
     assert_eq!(back.code, 7, "{}", back.err);
-    assert_eq!(golive_in(state.path(), &["verify", "last"]).code, 0);
+    assert_eq!(golive_in(state.path(), &["verify", "last"]).code, 15);
     let again = golive_in(state.path(), &args);
     assert_eq!(again.code, 2, "{}", again.err);
 }
@@ -373,7 +374,7 @@ fn a_changed_record_is_found_and_named() {
         assert!(called.out.contains("line 1") || called.out.contains("\"line\": 1"));
     }
     std::fs::write(&journal, text).unwrap();
-    assert_eq!(golive_in(state.path(), &["verify", &id]).code, 0);
+    assert_eq!(golive_in(state.path(), &["verify", &id]).code, 15);
     let pinned = std::fs::read_dir(dir.join("pinned")).unwrap();
     let mut pinned = pinned.map(|entry| entry.unwrap().path());
     let runbook = pinned.find(|path| path.extension().is_some_and(|it| it == "toml"));

@@ -61,7 +61,7 @@ fn a_rollback_wants_the_two_digits_that_it_shows() {
     golive.keys(&format!("{}\r", code(&screen)));
     assert_eq!(golive.wait().exit_code(), 7, "{}", golive.screen());
     let state = dir.path().join("state");
-    assert_eq!(golive_in(&state, &["verify", "night"]).code, 0);
+    assert_eq!(golive_in(&state, &["verify", "night"]).code, 15, "not signed");
 }
 
 #[test]

@@ -166,22 +166,24 @@ fn genesis() -> impl Strategy<Value = Genesis> {
     let kind = prop_oneof![Just(RunKind::Live), Just(RunKind::Rehearsal), Just(RunKind::Drill)];
     let texts = (text(), text(), text(), text(), option::of(text()), option::of(text()));
     let signer = option::of(text());
-    (id(), kind, id(), digest(), texts, signer).prop_map(|(session, kind, runbook, plan, texts, signer)| {
-        let (version, title, driver, machine, environment, overridden) = texts;
-        Genesis {
-            session,
-            kind,
-            version,
-            runbook,
-            title,
-            plan,
-            driver,
-            machine,
-            environment,
-            overridden,
-            signer,
-        }
-    })
+    (id(), kind, id(), digest(), texts, signer).prop_map(
+        |(session, kind, runbook, plan, texts, signer)| {
+            let (version, title, driver, machine, environment, overridden) = texts;
+            Genesis {
+                session,
+                kind,
+                version,
+                runbook,
+                title,
+                plan,
+                driver,
+                machine,
+                environment,
+                overridden,
+                signer,
+            }
+        },
+    )
 }
 
 /// Events about jobs and steps.

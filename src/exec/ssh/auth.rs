@@ -82,8 +82,8 @@ impl KeyRing {
         {
             return Some(Arc::clone(key));
         }
-        let mode = fs::metadata(path).ok()?.mode();
-        let text = tokio::fs::read_to_string(path).await.ok().filter(|_| mode & 0o077 == 0)?;
+        let is_open = fs::metadata(path).ok()?.mode() & 0o077 != 0;
+        let text = tokio::fs::read_to_string(path).await.ok().filter(|_| !is_open)?;
         russh::keys::decode_secret_key(&text, None).ok().map(Arc::new)
     }
 

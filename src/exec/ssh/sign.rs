@@ -94,12 +94,8 @@ impl SigningKey {
     }
 
     /// Whether each signature asks for a touch: a security key.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
     pub fn needs_touch(&self) -> bool {
-        match self.public.algorithm() {
-            Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256 => true,
-            _ => false,
-        }
+        matches!(self.public.algorithm(), Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256)
     }
 
     /// The signature over `message`, armoured. Takes as long as the agent does: limit it.
@@ -138,8 +134,7 @@ fn shown(key: &PublicKey) -> String {
 async fn connect(socket: &Path) -> Result<AgentClient<UnixStream>, String> {
     let connected = timeout(AGENT_LIST_MAX, AgentClient::connect_uds(socket)).await;
     let connected = connected.map_err(|_| "the agent does not answer".to_owned())?;
-    connected
-        .map_err(|error| format!("agent {}: {}", socket.display(), words(&error.to_string())))
+    connected.map_err(|error| format!("agent {}: {}", socket.display(), words(&error.to_string())))
 }
 
 /// The keys of the agent that `SSH_AUTH_SOCK` names; without certificates.
@@ -198,7 +193,7 @@ impl Pool {
                 });
                 found.map(Some)
             }
-            KeyChoice::File(path) => self.from_file(path, &held).await.map(Some),
+            KeyChoice::File(path) => self.in_file(path, &held).await.map(Some),
         }
     }
 
@@ -215,7 +210,7 @@ impl Pool {
     }
 
     /// The key in a file; where only its public half is there, the agent has to have it.
-    async fn from_file(&self, path: &Path, held: &[SigningKey]) -> Result<SigningKey, String> {
+    async fn in_file(&self, path: &Path, held: &[SigningKey]) -> Result<SigningKey, String> {
         let path = path.strip_prefix("~").map_or_else(|_| path.to_owned(), |it| home().join(it));
         let shown = path.display().to_string();
         let read = |path: &Path| std::fs::read_to_string(path);
@@ -235,7 +230,9 @@ impl Pool {
             return Ok(key.clone());
         }
         if public(&text).is_some() {
-            return Err(format!("{shown} is a public key, and the agent does not have its secret half"));
+            return Err(format!(
+                "{shown} is a public key, and the agent does not have its secret half"
+            ));
         }
         let key = self.ring().unlock(&path).await.map_err(|why| format!("{shown}: {why}"))?;
         Ok(SigningKey::memory(key, &shown))

@@ -1,0 +1,253 @@
+//! What `golive verify` found, told: for people, and as JSON.
+
+use serde_json::{Value, json};
+
+use crate::engine::RunKind;
+use crate::journal::{Holder, Signer, Standing, Verdict, What};
+
+use super::exit::Exit;
+use super::screen::{Ink, Screen};
+use super::verify::{Findings, Pinned, good_lines};
+
+/// For people: what is proven line by line, and in the last line what it comes to.
+pub(super) fn tell(screen: Screen, all: &Findings, driven: Option<&Holder>) -> String {
+    let Findings { found, verdict, pinned, kind, .. } = all;
+    let kind = kind.map_or_else(String::new, |kind| format!(" ({})", kind.word()));
+    let mut lines = vec![format!("session    {}{kind}", found.id)];
+    lines.push(format!("chain      {}/{} lines", good_lines(verdict), verdict.lines));
+    lines.push(format!("head       {}", verdict.head));
+    lines.push(format!("closed     {}", if verdict.sealed { "yes" } else { "no" }));
+    lines.extend(signatures(verdict));
+    lines.push(format!("sealed     {}", seal(verdict)));
+    lines.extend(witnesses(verdict));
+    lines.push(format!("outputs    {} as recorded, {} bytes", verdict.transcripts, verdict.bytes));
+    if !verdict.redacted.is_empty() {
+        let counts = verdict.redacted.iter().map(|(name, count)| format!("{name} {count}"));
+        let counts = counts.collect::<Vec<_>>().join(", ");
+        lines.push(format!("redacted   secrets taken out before writing: {counts}"));
+    }
+    if !verdict.unproven.is_empty() {
+        let names = verdict.unproven.join(", ");
+        lines
+            .push(format!("           {} without a recorded end: {names}", verdict.unproven.len()));
+    }
+    lines.push(match pinned {
+        Pinned::Same(plan) => format!("pinned     the texts of plan {}", plan.short()),
+        Pinned::Wrong(why) => screen.ink(Ink::Red, &format!("pinned     {why}")),
+        Pinned::Unknown => "pinned     not comparable: no first line to compare with".to_owned(),
+    });
+    lines.extend(clocks(verdict));
+    if verdict.findings.iter().any(|finding| finding.what == What::Torn) {
+        lines.push("torn       a crash left an unfinished line; nothing of it was done".to_owned());
+    }
+    for finding in &verdict.findings {
+        lines.push(screen.ink(Ink::Yellow, &format!("finding    {finding}")));
+    }
+    if let Some(holder) = driven {
+        lines.push(format!("           {} drives it at this moment", holder.driver));
+    }
+    let (ink, last) = conclusion(all);
+    lines.extend([screen.ink(ink, &last), String::new()]);
+    lines.join("\n")
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "it ends in no other way")]
+fn conclusion(all: &Findings) -> (Ink, String) {
+    let verdict = &all.verdict;
+    let text = match all.exit {
+        Exit::Contradicted => return (Ink::Red, "THE RECORD IS CONTRADICTED.".to_owned()),
+        Exit::Usage => {
+            "Another golive wrote this record: it is neither confirmed nor contradicted. Verify it with that one."
+        }
+        Exit::Unreachable => {
+            "The record is as it was written, as far as this machine can tell; a witness was not heard."
+        }
+        Exit::Unsealed if !verdict.sealed => {
+            "The record is as it was written, and not closed: more may follow, or its end is missing."
+        }
+        Exit::Unsealed if !verdict.evidence.signers.is_empty() => {
+            "The record is as it was written, and not fully signed by somebody who is known here."
+        }
+        Exit::Unsealed if all.kind == Some(RunKind::Drill) => {
+            "The record is as it was written, as far as it proves itself; a drill need not be signed."
+        }
+        Exit::Unsealed => {
+            "The record is as it was written, as far as it proves itself: nobody signed it."
+        }
+        _ => return (Ink::Green, good(all)),
+    };
+    (Ink::Yellow, text.to_owned())
+}
+
+/// No more than is proven.
+fn good(all: &Findings) -> String {
+    let evidence = &all.verdict.evidence;
+    let mut limits = Vec::new();
+    if !all.vouching {
+        limits.push("nobody vouches here for the key that signed it (--allowed-signers)");
+    }
+    if evidence.witnesses.is_empty() {
+        limits.push(
+            "only a witness shows whether who has that key wrote it anew (--witness ssh:HOST)",
+        );
+    }
+    if limits.is_empty() {
+        return "The record is as it was written.".to_owned();
+    }
+    format!("The record is as it was written; {}.", limits.join("; "))
+}
+
+fn seal(verdict: &Verdict) -> String {
+    let evidence = &verdict.evidence;
+    if verdict.is_sealed() {
+        return "yes: it is closed, and the last checkpoint covers every byte".to_owned();
+    }
+    match (evidence.checkpoints, verdict.sealed) {
+        (0, _) => "no: there is no checkpoint".to_owned(),
+        (_, false) => "no: the session is not closed".to_owned(),
+        (_, true) => format!("no: the last checkpoint ends at line {}", evidence.covered),
+    }
+}
+
+fn signatures(verdict: &Verdict) -> Vec<String> {
+    let evidence = &verdict.evidence;
+    let mut lines = Vec::new();
+    if evidence.signers.is_empty() {
+        let why = match (evidence.announced.first(), evidence.checkpoints) {
+            (Some(key), 0) => format!(
+                "no: the record names {key} as its signer, and no checkpoint is there: they were \
+                 deleted, or golive was killed in its first moment"
+            ),
+            (Some(key), _) => {
+                format!("no: the record names {key} as its signer, and it did not sign")
+            }
+            (None, _) => {
+                "no: compare the head with one that somebody else has noted (--witness head:…)"
+                    .to_owned()
+            }
+        };
+        lines.push(format!("signed     {why}"));
+    } else {
+        lines.push(format!("signed     up to line {}", evidence.signed));
+        lines.extend(evidence.signers.iter().map(|signer| format!("           {}", by(signer))));
+        let tail = verdict.lines.saturating_sub(evidence.signed);
+        if tail > 0 {
+            lines.push(format!("           the last {tail} lines are not signed"));
+        }
+    }
+    if evidence.unsigned > 0 && !evidence.signers.is_empty() {
+        let (unsigned, all) = (evidence.unsigned, evidence.checkpoints);
+        lines.push(format!("           {unsigned} of {all} checkpoints have no signature"));
+    }
+    lines
+}
+
+fn by(signer: &Signer) -> String {
+    let Signer { fingerprint, kind, certified_by, count, lines, standing } = signer;
+    let certified = certified_by.as_ref();
+    let certified = certified
+        .map_or_else(String::new, |by| format!("a key of this session, certified by {by}"));
+    let standing = match standing {
+        Standing::NotAsked if certified_by.is_some() => String::new(),
+        Standing::NotAsked => "nobody vouches for it here".to_owned(),
+        Standing::Vouched(who) => format!("of {}", who.join(", ")),
+        Standing::Expired(who) => format!(
+            "of {} then, and no longer today: only a witness shows that it was signed then",
+            who.join(", ")
+        ),
+        Standing::Stranger => "NOBODY'S KEY of those who are allowed".to_owned(),
+    };
+    let words: Vec<_> = [certified, standing].into_iter().filter(|it| !it.is_empty()).collect();
+    format!(
+        "{count} checkpoints up to line {lines} by key {kind} {fingerprint}, {}",
+        words.join(", ")
+    )
+}
+
+fn witnesses(verdict: &Verdict) -> Vec<String> {
+    let evidence = &verdict.evidence;
+    if evidence.witnesses.is_empty() {
+        return vec!["witnessed  by nobody who was asked (--witness ssh:HOST)".to_owned()];
+    }
+    let mut lines = vec![format!("witnessed  up to line {}", evidence.witnessed)];
+    lines.extend(evidence.witnesses.iter().map(|witness| {
+        format!(
+            "           up to line {} by {}, {} of it",
+            witness.lines, witness.by, witness.count
+        )
+    }));
+    lines
+}
+
+fn clocks(verdict: &Verdict) -> Vec<String> {
+    let strange: Vec<&String> = verdict.jumps.iter().chain(&verdict.evidence.anomalies).collect();
+    let more = strange.len().saturating_sub(5);
+    let mut lines: Vec<String> =
+        strange.iter().take(5).map(|it| format!("clock      {it}")).collect();
+    if more > 0 {
+        lines.push(format!("           and {more} more"));
+    }
+    if lines.is_empty() {
+        lines.push("clock      no jump".to_owned());
+    }
+    lines
+}
+
+/// As JSON.
+pub(super) fn document(all: &Findings) -> String {
+    let Findings { found, verdict, pinned, exit, .. } = all;
+    let evidence = &verdict.evidence;
+    let findings = verdict.findings.iter().map(|finding| {
+        json!({
+            "line": finding.line,
+            "what": format!("{:?}", finding.what).to_lowercase(),
+            "text": finding.text,
+        })
+    });
+    let (same, why) = match pinned {
+        Pinned::Same(_) => (Some(true), None),
+        Pinned::Wrong(why) => (Some(false), Some(why)),
+        Pinned::Unknown => (None, None),
+    };
+    let witnesses = evidence.witnesses.iter();
+    let witnesses =
+        witnesses.map(|it| json!({ "by": it.by, "count": it.count, "lines": it.lines }));
+    let document = json!({
+        "schema": "golive.verify/1",
+        "session": found.id,
+        "kind": all.kind,
+        "intact": (*exit != Exit::Usage).then_some(*exit != Exit::Contradicted),
+        "closed": verdict.sealed,
+        "sealed": verdict.is_sealed(),
+        "signed": verdict.is_signed(),
+        "signed_lines": evidence.signed,
+        "unsigned_lines": verdict.lines.saturating_sub(evidence.signed),
+        "checkpoints": evidence.checkpoints, "unsigned_checkpoints": evidence.unsigned,
+        "covered_lines": evidence.covered,
+        "announced": evidence.announced,
+        "signers": evidence.signers.iter().map(signer).collect::<Vec<_>>(),
+        "witnessed_lines": evidence.witnessed,
+        "witnesses": witnesses.collect::<Vec<_>>(),
+        "clock_jumps": verdict.jumps, "anomalies": evidence.anomalies,
+        "lines": verdict.lines, "good_lines": good_lines(verdict), "head": verdict.head,
+        "outputs": verdict.transcripts, "bytes": verdict.bytes, "unproven": verdict.unproven,
+        "redacted": verdict.redacted,
+        "pinned": same, "pinned_problem": why,
+        "findings": findings.collect::<Vec<_>>(),
+    });
+    format!("{document:#}\n")
+}
+
+fn signer(signer: &Signer) -> Value {
+    let (standing, people) = match &signer.standing {
+        Standing::NotAsked => ("not-asked", Vec::new()),
+        Standing::Vouched(people) => ("vouched", people.clone()),
+        Standing::Expired(people) => ("expired", people.clone()),
+        Standing::Stranger => ("stranger", Vec::new()),
+    };
+    json!({
+        "key": signer.fingerprint, "kind": signer.kind, "certified_by": signer.certified_by,
+        "checkpoints": signer.count, "lines": signer.lines,
+        "standing": standing, "principals": people,
+    })
+}
