@@ -26,6 +26,7 @@ use super::theme::Theme;
 
 /// What the terminal or the session has to do because of a key or of time.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one key press makes one")]
 pub enum Intent {
     /// Ask the session.
     Submit(Command),
