@@ -196,6 +196,7 @@ fn resumed() {
             driver: "Ana Souza".into(),
             machine: "laptop".into(),
             away: Millis::from_secs(340),
+            signer: None,
         });
         night.refresh();
         night
