@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use golive::engine::Status;
 use golive::session::{Store, open};
 
+use crate::counts::counted;
 use crate::sshd::Sshd;
 
 const STEPS: [&str; 4] = ["one", "two", "three", "four"];
@@ -183,6 +184,8 @@ fn every_death(death: Death) {
     let (nth, lines) = *ends.iter().min().unwrap();
     assert!(lines > STEPS.len());
     assert_eq!(nth - 1, lines, "as many deaths as lines: {death:?}");
+    let what = format!("killed at each {} ({}) of a run over a real sshd", death.call, death.when);
+    counted("golive killed in the middle of its work", &what, lines, 0);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::counts::counted;
 use crate::pty::Pty;
 
 const STEPS: [&str; 2] = ["one", "two"];
@@ -118,6 +119,8 @@ fn every_failure(call: &str, error: &str) {
         }
     }
     assert!(failures > STEPS.len(), "{failures} failures are not every one");
+    let what = format!("each {call} of a run fails with {error} from then on");
+    counted("a disk that fails under the whole program", &what, failures, 0);
 }
 
 #[test]

@@ -12,6 +12,8 @@ mod console;
 #[cfg(test)]
 mod console_night;
 #[cfg(test)]
+mod counts;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod disk;
