@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 /// Trials of each property; `GOLIVE_TESTS=long` asks for all of them.
 fn trials() -> u32 {
-    if std::env::var("GOLIVE_TESTS").is_ok_and(|which| which == "long") { 20_000 } else { 60 }
+    if std::env::var("GOLIVE_TESTS").is_ok_and(|which| which == "long") { 2_000 } else { 60 }
 }
 
 fn config() -> ProptestConfig {

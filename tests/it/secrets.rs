@@ -261,3 +261,49 @@ fn a_question_shows_nothing_of_the_answer() {
         assert!(!holds(&bytes, "hunter2000"), "{name}");
     }
 }
+
+#[test]
+fn secrets_are_checked_like_every_other_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "golive = 1
+[runbook]
+id = \"night\"
+[vars]
+same = \"x\"
+[secrets]
+word = { env = \"WORD\" }
+idle = { file = \"~/idle\" }
+same = { prompt = true }
+open = \"hunter2000\"
+both = { env = \"A\", file = \"b\" }
+[[phase]]
+id = \"one\"
+[[phase.step]]
+id = \"say\"
+title = \"Say {{ word }}\"
+local = \"say {{ word }} {{ same }}\"
+when = \"word == 'x'\"
+read_only = true
+stdin = { secret = \"wrod\" }
+env = { A = { secret = \"same\" }, B = { secret = \"both\" }, C = 5, D = { secret = \"open\" } }
+";
+    fs::write(dir.path().join("night.toml"), text).unwrap();
+    let check = golive(dir.path(), &["check", "night.toml"], &[]);
+    let told = said(&check);
+    for (code, count) in [("G028 ", 3), ("G015 ", 1), ("G014 ", 1), ("G005 ", 2), ("G006 ", 1)] {
+        assert_eq!(told.matches(code).count(), count, "{code}: {told}");
+    }
+    for words in [
+        "night.toml:8:1", // never used
+        "secret `idle` is never used",
+        "did you mean `word`?",
+        "night.toml:20:",
+        "`same` is a secret and a value that is no secret",
+        "secret `open` would have its value in the runbook",
+        "secret `both` needs exactly one source",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let how = golive(dir.path(), &["check", "--explain", "G028"], &[]);
+    assert!(said(&how).contains("environment, or as its standard input"), "{}", said(&how));
+}
