@@ -176,6 +176,9 @@ impl DiskFile for File {
     }
 }
 
+/// So often a write that a signal interrupted is tried again.
+pub(super) const INTERRUPTIONS: u32 = 100;
+
 /// Hands all of `bytes` to `write`, which takes as many as it likes at a time; it is told how many
 /// were taken before.
 fn write_all(
@@ -183,11 +186,12 @@ fn write_all(
     mut write: impl FnMut(&[u8], u64) -> io::Result<usize>,
 ) -> io::Result<()> {
     let mut done = 0;
+    let mut left = INTERRUPTIONS;
     while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
         match write(rest, u64::try_from(done).unwrap_or(u64::MAX)) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => done += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted && left > 0 => left -= 1,
             Err(error) => return Err(error),
         }
     }
@@ -240,7 +244,17 @@ impl Cursor {
 
 impl Read for Cursor {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(bytes, self.at)?;
+        let mut left = INTERRUPTIONS;
+        let count = loop {
+            match self.file.read_at(bytes, self.at) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted && left > 0 => left -= 1,
+                // Those who read would try without end.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    return Err(io::Error::other(error));
+                }
+                done => break done?,
+            }
+        };
         self.at += u64::try_from(count).unwrap_or(u64::MAX);
         Ok(count)
     }

@@ -12,7 +12,7 @@ use super::entry::{Entry, Stamp};
 use super::error::JournalError;
 use super::read::read_on;
 use super::wire::{self, LINE_BYTES_MAX};
-use super::{HEAD_FILE, JOURNAL_FILE, TORN_DIR};
+use super::{HEAD_FILE, JOURNAL_FILE, OUTPUT_DIR, TORN_DIR};
 
 /// The end of a journal: what one has to hold to notice later that it was rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +79,7 @@ impl Journal {
         })()
         .map_err(|source| JournalError::io("create", &head_path, source))?;
         tape.sync_all().map_err(|source| JournalError::io("create", &path, source))?;
+        make_dir(&**disk, &dir.join(OUTPUT_DIR))?;
         sync_dir(&**disk, dir)?;
         if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             sync_dir(&**disk, parent)?;
@@ -193,9 +194,10 @@ impl Journal {
     }
 
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        let mut left = disk::INTERRUPTIONS;
         let written = loop {
             match self.tape.append(line) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted && left > 0 => left -= 1,
                 done => break done,
             }
         };

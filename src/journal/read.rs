@@ -87,7 +87,7 @@ impl Reader {
         self.last
     }
 
-    /// The bytes of a line without its end.
+    /// The bytes of a line without its end, or of one that has a hole.
     pub(super) fn partial(&self) -> &[u8] {
         &self.partial
     }
@@ -100,6 +100,10 @@ impl Reader {
         let read = input.read_until(b'\n', &mut self.partial);
         read.map_err(|source| JournalError::io("read", &self.path, source))?;
         if self.partial.last() == Some(&b'\n') {
+            if self.partial.contains(&0) && self.is_at_end()? {
+                // No line has a zero byte: a part of the last one never reached the disk.
+                return Ok(None);
+            }
             let mut line = std::mem::take(&mut self.partial);
             self.bytes += u64::try_from(line.len()).unwrap_or(u64::MAX);
             line.pop();
@@ -109,6 +113,11 @@ impl Reader {
             return Err(JournalError::fault(&self.path, self.seq + 1, &Fault::TooLong));
         }
         Ok(None)
+    }
+
+    fn is_at_end(&mut self) -> Result<bool, JournalError> {
+        let rest = self.input.fill_buf();
+        Ok(rest.map_err(|source| JournalError::io("read", &self.path, source))?.is_empty())
     }
 
     fn check(&mut self, line: &[u8]) -> Result<Entry, JournalError> {

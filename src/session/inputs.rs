@@ -244,8 +244,14 @@ impl Inputs {
             InputsError::Pinned { path: dir.join("inputs.json"), why: error.to_string() }
         })?;
         write_private(disk, &dir.join("inputs.json"), &format!("{text}\n"))?;
-        disk.sync_dir(&dir)
-            .map_err(|source| StoreError::Io { doing: "sync", path: dir, source }.into())
+        // The folder's own name has to survive too.
+        for dir in [&dir, &session.dir] {
+            disk.sync_dir(dir).map_err(|source| {
+                let path = dir.clone();
+                StoreError::Io { doing: "sync", path, source }
+            })?;
+        }
+        Ok(())
     }
 
     /// The inputs that a session was started from.

@@ -419,7 +419,7 @@ fn decide(step: &StepId, state: &State, choice: Choice, reason: Option<SafeText>
 }
 
 /// What takes anything on that is open: the first of these that is possible.
-fn choices(state: &State) -> Vec<Command> {
+pub(crate) fn choices(state: &State) -> Vec<Command> {
     let reason = || SafeText::new("as agreed on the bridge");
     let mut all = Vec::new();
     for step in state.plan().steps.keys() {

@@ -16,6 +16,8 @@ mod counts;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod crashfs;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod door;
@@ -40,11 +42,15 @@ mod host_proof;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod io_errors;
+#[cfg(test)]
 mod journal;
 #[cfg(test)]
 mod known_hosts;
 #[cfg(test)]
 mod manner;
+#[cfg(test)]
+mod memdisk;
 #[cfg(test)]
 mod night;
 #[cfg(test)]
