@@ -94,6 +94,8 @@ mod ssh_ways;
 #[cfg(test)]
 mod sshd;
 #[cfg(test)]
+mod tamper;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod wire;
