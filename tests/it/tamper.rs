@@ -293,9 +293,9 @@ fn what_is_no_attack_on_lines() {
     // here can show it, and nothing says that it does.
     let record = Record::new();
     record.rewrite(|entries| {
-        entries.iter_mut().for_each(|entry| {
+        for entry in &mut *entries {
             entry.facts.retain(|fact| !matches!(fact.event, Event::SignedOff { .. }));
-        });
+        }
         entries.retain(|entry| !entry.facts.is_empty());
     });
     record.sign_anew(&record.key);
@@ -307,7 +307,9 @@ fn a_wrong_clock_is_bounded_by_when_a_witness_heard() {
     let record = Record::new();
     record.rewrite(|entries| {
         let hours = golive::base::Millis::from_secs(3600 * 5);
-        entries.iter_mut().for_each(|entry| entry.wall = entry.wall.after(hours));
+        for entry in entries {
+            entry.wall = entry.wall.after(hours);
+        }
     });
     record.sign_anew(&record.key);
     let alone = record.alone();
