@@ -49,6 +49,12 @@ fn written(value: &[u8], forms: &mut BTreeSet<Vec<u8>>) {
     url(value, forms);
     shell(value, forms);
     let text = String::from_utf8_lossy(value);
+    // As templates are quoted: with both kinds of quotes, where one is not enough.
+    if let Ok(quoted) = shlex::try_quote(&text)
+        && !quoted.contains(text.as_ref())
+    {
+        forms.insert(quoted.as_bytes().to_vec());
+    }
     json(&text, forms);
     if text.as_bytes() != value {
         // No UTF-8: programs that want text make it some.
@@ -276,6 +282,7 @@ mod tests {
         holds("it's a $x", "it'\"'\"'s a $x"); // dash -x, Python's shlex
         holds("it's a $x", "it\\'s\\ a\\ \\$x"); // bash's %q
         holds("it's a $x", "it's a \\$x");
+        holds("$'aaaa", "'$'\"'aaaa\"");
         holds("a\tb'\u{1b}c", "a\\tb\\'\\Ec");
         holds("hunter2", "68756e74657232");
         holds("line one\nline two", "line two");
