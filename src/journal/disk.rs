@@ -12,7 +12,8 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, FallocateFlags, access, fallocate, statvfs};
+use rustix::io::Errno;
 
 /// How a file is opened. New files are their owner's alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +55,8 @@ pub trait Disk: Debug + Send + Sync {
     fn is_there(&self, path: &Path) -> io::Result<bool>;
     /// Whether files can be made in a directory.
     fn may_write_in(&self, path: &Path) -> io::Result<()>;
+    /// How many bytes are free for us where `path` is.
+    fn free(&self, path: &Path) -> io::Result<u64>;
 }
 
 /// An open file of a [`Disk`].
@@ -69,6 +72,8 @@ pub trait DiskFile: Debug + Send {
     fn sync_data(&mut self) -> io::Result<()>;
     /// Waits until the disk has all of the file.
     fn sync_all(&mut self) -> io::Result<()>;
+    /// Takes room for so many bytes, for real.
+    fn allocate(&mut self, bytes: u64) -> io::Result<()>;
     /// Cuts the file to its first bytes.
     fn cut_to(&mut self, bytes: u64) -> io::Result<()>;
     /// How long it is.
@@ -144,6 +149,11 @@ impl Disk for RealDisk {
     fn may_write_in(&self, path: &Path) -> io::Result<()> {
         Ok(access(path, Access::WRITE_OK | Access::EXEC_OK)?)
     }
+
+    fn free(&self, path: &Path) -> io::Result<u64> {
+        let system = statvfs(path)?;
+        Ok(system.f_bavail.saturating_mul(system.f_frsize))
+    }
 }
 
 impl DiskFile for File {
@@ -165,6 +175,17 @@ impl DiskFile for File {
 
     fn sync_all(&mut self) -> io::Result<()> {
         Self::sync_all(self)
+    }
+
+    fn allocate(&mut self, bytes: u64) -> io::Result<()> {
+        match fallocate(&*self, FallocateFlags::empty(), 0, bytes) {
+            // Where room cannot be taken, it is written.
+            Err(Errno::OPNOTSUPP) => {
+                let zeros = vec![0; usize::try_from(bytes).unwrap_or(usize::MAX)];
+                write_all_at(self, &zeros, 0)
+            }
+            taken => Ok(taken?),
+        }
     }
 
     fn cut_to(&mut self, bytes: u64) -> io::Result<()> {

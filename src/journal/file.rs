@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::base::{Digest, SessionId};
 use crate::engine::Fact;
 
+use super::ballast::Ballast;
 use super::disk::{self, Disk, DiskFile, Open, RealDisk};
 use super::entry::{Entry, Stamp};
 use super::error::JournalError;
@@ -37,6 +38,7 @@ pub struct Recovery {
 /// A journal that is open for appending. Hold the session's [`super::Lock`] meanwhile.
 #[derive(Debug)]
 pub struct Journal {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
     tape: Box<dyn DiskFile>,
     head_file: Box<dyn DiskFile>,
@@ -44,6 +46,9 @@ pub struct Journal {
     last: Digest,
     bytes: u64,
     poison: Option<String>,
+    ballast: Option<Ballast>,
+    /// Why the kept room was given up.
+    short: Option<String>,
 }
 
 impl Journal {
@@ -84,7 +89,18 @@ impl Journal {
         if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             sync_dir(&**disk, parent)?;
         }
-        Ok(Self { path, tape, head_file, head, last: genesis, bytes: 0, poison: None })
+        Ok(Self {
+            disk: Arc::clone(disk),
+            path,
+            tape,
+            head_file,
+            head,
+            last: genesis,
+            bytes: 0,
+            poison: None,
+            ballast: None,
+            short: None,
+        })
     }
 
     /// Takes up the journal of the session in `dir`: reads and checks all of it, and cuts an
@@ -134,7 +150,18 @@ impl Journal {
         let opened = disk.open(&head_path, Open::Write);
         let head_file = opened.map_err(|source| JournalError::io("open", &head_path, source))?;
         let head = Head { seq, seal };
-        let mut journal = Self { path, tape, head_file, head, last, bytes, poison: None };
+        let mut journal = Self {
+            disk: Arc::clone(disk),
+            path,
+            tape,
+            head_file,
+            head,
+            last,
+            bytes,
+            poison: None,
+            ballast: None,
+            short: None,
+        };
         // What was read may be in memory only; from here on it counts as recorded.
         journal
             .tape
@@ -183,6 +210,28 @@ impl Journal {
         self.bytes
     }
 
+    /// Keeps room for the last words, unless it is kept already; it is given up when the disk is
+    /// full. From then on [`Journal::short`] says so, until there is room again.
+    pub fn keep_room(&mut self) -> Result<(), JournalError> {
+        if self.ballast.is_none() {
+            let dir = self.path.parent().unwrap_or(Path::new("."));
+            let kept = Ballast::keep(&self.disk, dir);
+            self.ballast = Some(kept.map_err(|e| JournalError::io("keep room in", dir, e))?);
+        }
+        self.short = None;
+        Ok(())
+    }
+
+    /// Why the kept room was given up, if it was: lines are recorded still, not many more.
+    pub fn short(&self) -> Option<&str> {
+        self.short.as_deref()
+    }
+
+    /// How many bytes are free where the journal is; none if the system does not say.
+    pub fn free(&self) -> Option<u64> {
+        self.disk.free(self.path.parent()?).ok()
+    }
+
     /// The first error, if one has closed the journal.
     pub fn poison(&self) -> Option<&str> {
         self.poison.as_deref()
@@ -194,6 +243,20 @@ impl Journal {
     }
 
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        let full = |error: &io::Error| {
+            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        };
+        match self.write_once(line) {
+            Err(Unwritten { error, clean: true }) if full(&error) && self.ballast.is_some() => {
+                self.ballast = None; // Given up: the last words fit in its place.
+                self.short = Some(error.to_string());
+                self.write_once(line).map_err(|unwritten| unwritten.error)
+            }
+            written => written.map_err(|unwritten| unwritten.error),
+        }
+    }
+
+    fn write_once(&mut self, line: &[u8]) -> Result<(), Unwritten> {
         let mut left = disk::INTERRUPTIONS;
         let written = loop {
             match self.tape.append(line) {
@@ -208,17 +271,18 @@ impl Journal {
             };
             if count == line.len() { Ok(()) } else { Err(short()) }
         });
+        let written = whole.is_ok();
         // A failed sync is not tried again: the kernel may already have dropped the page.
         let synced = whole.and_then(|()| self.tape.sync_data());
         if let Err(error) = synced {
             // Best effort: a torn end would be cut when the session is resumed.
-            return match self.tape.cut_to(self.bytes) {
-                Ok(()) => Err(error),
+            return Err(match self.tape.cut_to(self.bytes) {
+                Ok(()) => Unwritten { error, clean: !written },
                 Err(cut) => {
                     let text = format!("{error}; and cutting the torn end failed: {cut}");
-                    Err(io::Error::new(error.kind(), text))
+                    Unwritten { error: io::Error::new(error.kind(), text), clean: false }
                 }
-            };
+            });
         }
         self.bytes += u64::try_from(line.len()).unwrap_or(u64::MAX);
         Ok(())
@@ -233,6 +297,13 @@ impl Journal {
             self.poison = Some(JournalError::io("write", &path, error).to_string());
         }
     }
+}
+
+/// A line that was not written.
+struct Unwritten {
+    error: io::Error,
+    /// Nothing of it is there, and no sync has failed: the file can be written again.
+    clean: bool,
 }
 
 /// The text of the head file: always of one length, so that it is rewritten in place.
@@ -354,6 +425,54 @@ mod tests {
             self.sync_data()
         }
 
+        fn allocate(&mut self, bytes: u64) -> io::Result<()> {
+            self.below.allocate(bytes)
+        }
+
+        fn cut_to(&mut self, bytes: u64) -> io::Result<()> {
+            self.below.cut_to(bytes)
+        }
+
+        fn len(&self) -> io::Result<u64> {
+            self.below.len()
+        }
+    }
+
+    /// A disk that is full once.
+    #[derive(Debug)]
+    struct FullOnce {
+        below: Box<dyn DiskFile>,
+        full: bool,
+    }
+
+    impl DiskFile for FullOnce {
+        fn append(&mut self, line: &[u8]) -> io::Result<usize> {
+            if std::mem::take(&mut self.full) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.below.append(line)
+        }
+
+        fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+            self.below.write_at(bytes, offset)
+        }
+
+        fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+            self.below.read_at(bytes, offset)
+        }
+
+        fn sync_data(&mut self) -> io::Result<()> {
+            self.below.sync_data()
+        }
+
+        fn sync_all(&mut self) -> io::Result<()> {
+            self.below.sync_all()
+        }
+
+        fn allocate(&mut self, bytes: u64) -> io::Result<()> {
+            self.below.allocate(bytes)
+        }
+
         fn cut_to(&mut self, bytes: u64) -> io::Result<()> {
             self.below.cut_to(bytes)
         }
@@ -373,6 +492,24 @@ mod tests {
         let opened = Fact { by: Actor::Engine, event: Event::SessionOpened(genesis) };
         journal.append(&Stamp::default(), &[opened]).unwrap();
         journal
+    }
+
+    #[test]
+    fn a_full_disk_leaves_room_for_the_last_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = opened(dir.path());
+        journal.keep_room().unwrap();
+        let ballast = dir.path().join("ballast");
+        assert_eq!(std::fs::metadata(&ballast).unwrap().len(), 8 << 20);
+        let below = journal.tape;
+        journal.tape = Box::new(FullOnce { below, full: true });
+        assert_eq!(journal.append(&Stamp::default(), &held("last words")).unwrap().seq, 2);
+        assert!(journal.short().is_some() && !ballast.exists());
+        assert_eq!(read_all(dir.path()).unwrap().len(), 2);
+        journal.keep_room().unwrap();
+        assert!(journal.short().is_none() && ballast.exists());
+        drop(journal);
+        assert!(!ballast.exists(), "no session leaves it behind");
     }
 
     #[test]

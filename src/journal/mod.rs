@@ -17,6 +17,7 @@
 //! elsewhere. No promise against who has the key: whoever can rewrite every file of a session and
 //! sign can forge it, unless somebody else holds a checkpoint.
 
+mod ballast;
 mod chain;
 mod checkpoint;
 mod disk;

@@ -22,6 +22,8 @@ use super::notary::Office;
 
 /// Facts that a view carries for the audit screen.
 const TAIL_MAX: usize = 500;
+/// When less is free where the record is kept, people are told.
+const FREE_MIN: u64 = 500 << 20;
 /// Ticks between two looks at the limits of time.
 const TICKS_PER_LIMIT_CHECK: u32 = 10;
 
@@ -37,6 +39,10 @@ pub struct Core {
     /// Checkpoints and signatures.
     office: Office,
     not_recorded: Option<SafeText>,
+    /// The disk is full, and the last words are being written: nothing new starts.
+    short: bool,
+    /// That little room is left has been said.
+    warned: bool,
     /// Ends that came after the record had failed.
     unrecorded: Arc<BTreeMap<Job, End>>,
     /// Whether there is something to show that was not shown yet.
@@ -59,6 +65,8 @@ impl Core {
             tail: VecDeque::new(),
             office: Office::default(),
             not_recorded: None,
+            short: false,
+            warned: false,
             unrecorded: Arc::default(),
             news: false,
             ticks: 0,
@@ -163,6 +171,10 @@ impl Core {
         if let Some(why) = &self.not_recorded {
             return Err(SubmitError::NotRecorded(why.clone()));
         }
+        if self.short && commands.iter().any(|(_, command)| starts_something(command)) {
+            let why = "the disk is full: make room, then steps may start again";
+            return Err(SubmitError::NotRecorded(SafeText::new(why)));
+        }
         let mut next = Arc::clone(&self.state);
         let (mut facts, mut effects, mut refused) = (Vec::new(), Vec::new(), None);
         for (by, command) in commands {
@@ -198,7 +210,12 @@ impl Core {
             | Effect::Stop(_)
             | Effect::Notify { .. }) => Some(effect),
         });
-        Ok(outside.collect()) // 3. outside
+        let mut outside: Vec<_> = outside.collect();
+        if !self.short && self.journal.short().is_some() {
+            self.short = true;
+            outside.extend(self.say_short(stamp));
+        }
+        Ok(outside) // 3. outside
     }
 
     /// Takes in reports that have come together; what they say is recorded as one line. Gives back
@@ -258,8 +275,49 @@ impl Core {
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(TICKS_PER_LIMIT_CHECK) {
             effects.extend(self.check_limits(stamp));
+            effects.extend(self.check_room(stamp));
         }
         effects
+    }
+
+    /// Says in the record that the disk is full, and holds the run; a rollback goes on.
+    fn say_short(&mut self, stamp: &Stamp) -> Vec<Effect> {
+        let text = "recording degraded: the disk is full; the room kept for the last words is in \
+                    use; nothing new starts until there is room again";
+        let mut effects = self.say(stamp, text);
+        if self.state.stage() == RunStage::Active && self.state.hold().is_none() {
+            let hold = Command::Hold { why: SafeText::new("the disk of the record is full") };
+            effects.extend(self.submit_report(stamp, &Actor::Engine, &hold));
+        }
+        effects
+    }
+
+    /// Looks whether there is room for the record, and whether there is room again.
+    fn check_room(&mut self, stamp: &Stamp) -> Vec<Effect> {
+        if self.short {
+            return match self.journal.keep_room() {
+                Ok(()) => {
+                    self.short = false;
+                    self.say(stamp, "recording restored: there is room again; steps may start")
+                }
+                Err(_) => Vec::new(),
+            };
+        }
+        let little = self.journal.free().filter(|free| *free < FREE_MIN);
+        let was = std::mem::replace(&mut self.warned, little.is_some());
+        match little {
+            Some(free) if !was => {
+                let free = free >> 20;
+                let text = format!("only {free} MiB are free where the record is kept: make room");
+                self.say(stamp, &text)
+            }
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    fn say(&mut self, stamp: &Stamp, text: &str) -> Vec<Effect> {
+        let note = Command::Note { step: None, text: text.to_owned() };
+        self.submit_report(stamp, &Actor::Engine, &note)
     }
 
     fn not_written(&mut self, error: &JournalError) -> SubmitError {
@@ -412,6 +470,18 @@ impl Core {
         };
         self.submit_report(stamp, &Actor::Clock, &limit)
     }
+}
+
+/// Whether a person asks for something new to begin, or to go on by itself.
+const fn starts_something(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Begin
+            | Command::Start { .. }
+            | Command::Retry { .. }
+            | Command::Continue
+            | Command::AutoAdvance { on: true }
+    )
 }
 
 impl View {

@@ -107,7 +107,7 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     };
     let disk = RealDisk::shared();
     let holder = Holder::this_process(start.driver.clone(), machine_name(), now);
-    let (journal, lock, entries, cut) = if start.resume.is_some() {
+    let (mut journal, lock, entries, cut) = if start.resume.is_some() {
         let lock = Lock::acquire(&found.dir, &holder)?;
         // Read again under the lock: another driver may have written since.
         let (journal, entries, cut) = Journal::open_on(&disk, &found.dir)?;
@@ -116,6 +116,9 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
         let (journal, lock) = create(start, &disk, &found, &holder)?;
         (journal, lock, Vec::new(), None)
     };
+    if let Err(error) = journal.keep_room() {
+        tracing::warn!(%error, "no room is kept for the last words of a full disk");
+    }
     let runtime = tokio::runtime::Handle::current();
     let clock = Arc::new(Mutex::new(clock));
     let (report_sender, reports) = mpsc::unbounded_channel();

@@ -123,7 +123,7 @@ pub(crate) struct Play<'a> {
     pub(crate) twice: Vec<Job>,
 }
 
-fn wei() -> Actor {
+pub(crate) fn wei() -> Actor {
     Actor::Operator(SafeText::new("wei"))
 }
 
@@ -151,7 +151,7 @@ impl<'a> Play<'a> {
     fn begin(
         night: &'a Night,
         disk: &MemDisk,
-        journal: Journal,
+        mut journal: Journal,
         state: State,
         entries: Vec<Entry>,
         cut: Option<golive::journal::Recovery>,
@@ -159,6 +159,7 @@ impl<'a> Play<'a> {
     ) -> Option<Self> {
         let last = entries.last().map_or_else(Timestamp::default, |entry| entry.at);
         let now = last.after(Millis::from_secs(60));
+        journal.keep_room().ok();
         let mut core = Core::new(state, journal, now);
         let opening = core.opening(night.genesis(), entries, cut, now);
         let disk = disk.clone();
@@ -260,6 +261,15 @@ impl<'a> Play<'a> {
         let chosen = choices(self.core.state()).iter().any(|it| self.submit(&wei(), it).is_ok());
         let held = self.core.state().hold().is_some();
         chosen || (held && self.submit(&wei(), &Command::Continue).is_ok())
+    }
+
+    /// So much time passes that everything is looked at once.
+    pub(crate) fn wait(&mut self) {
+        for _ in 0..10 {
+            let stamp = self.stamp();
+            let effects = self.core.tick(&stamp, None);
+            self.perform(effects);
+        }
     }
 
     /// At most so many things more; whether it came to its end.

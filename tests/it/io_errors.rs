@@ -10,9 +10,10 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use golive::engine::Command;
 use golive::journal::{What, read_all_on, verify_on};
 
-use crate::crashfs::{Night, Play, night, told_to_start};
+use crate::crashfs::{Night, Play, night, told_to_start, wei};
 use crate::memdisk::{Fault, How, MemDisk, Op};
 
 const HOW: [How; 6] = [
@@ -111,4 +112,30 @@ fn every_operation_fails_in_every_way_and_nothing_is_lost() {
     );
     let some: Vec<_> = found.iter().step_by(1 + found.len() / 12).collect();
     assert!(some.is_empty(), "{} violations, for example {some:#?}", found.len());
+}
+
+#[test]
+fn a_full_disk_is_told_in_the_record_and_nothing_starts_until_there_is_room() {
+    let night = night();
+    let disk = night.empty_disk();
+    let mut play = Play::open(&night, &disk).unwrap();
+    play.submit(&wei(), &Command::Begin).unwrap();
+    let full = Fault { at: disk.count(), how: How::Error(28), for_ever: false };
+    disk.fail(Some(full));
+    let note = |text: &str| Command::Note { step: None, text: text.to_owned() };
+    play.submit(&wei(), &note("the last words")).unwrap();
+    let said = |play: &Play<'_>, what: &str| {
+        play.core.state().notes().iter().any(|note| note.text.contains(what))
+    };
+    assert!(said(&play, "the last words") && said(&play, "recording degraded"));
+    assert!(play.core.state().hold().is_some());
+    let refused = play.submit(&wei(), &Command::Continue).unwrap_err();
+    assert!(refused.to_string().contains("make room"), "{refused}");
+    play.submit(&wei(), &note("still taken")).unwrap();
+    play.wait();
+    assert!(said(&play, "recording restored"));
+    play.submit(&wei(), &Command::Continue).unwrap();
+    assert!(play.go_on_for(60), "and the night goes on to its end");
+    let entries = read_all_on(&disk, &night.found.dir).unwrap();
+    assert_eq!(golive::session::fold(&night.plan, &entries), **play.core.state());
 }

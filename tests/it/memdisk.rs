@@ -375,6 +375,10 @@ impl Disk for MemDisk {
         Ok(world.names.contains_key(path) || world.dirs.contains(path))
     }
 
+    fn free(&self, _path: &Path) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+
     fn may_write_in(&self, path: &Path) -> io::Result<()> {
         let mut world = self.world();
         world.turn(0)?;
@@ -417,6 +421,10 @@ impl DiskFile for MemFile {
 
     fn sync_all(&mut self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn allocate(&mut self, _bytes: u64) -> io::Result<()> {
+        self.0.world().turn(0).map(drop)
     }
 
     fn cut_to(&mut self, bytes: u64) -> io::Result<()> {
