@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use golive::engine::{Event, Job, RunKind};
+use golive::exec::ssh::{ConfigSource, HostSpec, Options, Pool, SecretKey, SigningKey};
 use golive::journal::{
-    CHECKPOINT_DIR, Checkpoint, Checkpoints, Entry, JOURNAL_FILE, Journal, RealDisk, Stamp,
-    read_all, stored,
+    CHECKPOINT_DIR, Checkpoint, Checkpoints, Entry, JOURNAL_FILE, Journal, RealDisk, Scrutiny,
+    Stamp, What, read_all, stored, verify_with,
 };
+use golive::practice::{Fleet, FleetOptions};
+use golive::session::Notary;
 
 use crate::cli::{Called, called, golive_in, program};
 
@@ -424,4 +427,55 @@ fn the_readme_needs_nothing_but_stock_tools() {
     assert!(said.contains(": OK"), "{said}");
     record.forge();
     assert!(!run(script).0, "a forged journal does not pass");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hosts_of_a_session_hold_its_checkpoints() {
+    let dir = tempfile::tempdir().unwrap();
+    let (inputs, plan) = crate::session::inputs(Path::new(SMALL));
+    let hosts: Vec<_> = plan.hosts.keys().cloned().collect();
+    let fleet = Fleet::start(&hosts, FleetOptions::default()).await.unwrap();
+    let specs = fleet.hosts().iter().map(|host| HostSpec {
+        port: Some(host.addr.port()),
+        user: Some("deploy".to_owned()),
+        hostkey: Some(host.hostkey.clone()),
+        ..HostSpec::new(host.id.clone(), host.addr.ip().to_string())
+    });
+    let options = Options {
+        config: ConfigSource::None,
+        extra_keys: vec![SecretKey::parse(fleet.client_key()).unwrap()],
+        agent: false,
+        known_hosts: Some(Vec::new()),
+        ..Options::default()
+    };
+    let pool = Pool::new(specs.collect(), options);
+    for host in &hosts {
+        pool.connect(host).await.unwrap();
+    }
+    let start = golive::session::Start {
+        inputs,
+        plan,
+        pool: pool.clone(),
+        notary: Some(Notary { key: Some(SigningKey::generate().unwrap()), once: false }),
+        ..crate::session::request(dir.path(), Path::new(SMALL), None)
+    };
+    let (found, handle) = golive::session::start(&start).unwrap();
+    handle.settle().await;
+    for host in &hosts {
+        let text = golive::session::held_by(&pool, host, &found.id).await.unwrap();
+        let witness = golive::journal::Witness::parse(host.as_str(), &text);
+        assert!(!witness.held.is_empty() && !witness.arrived.is_empty(), "{text}");
+        assert!(witness.held.iter().all(|held| held.signature.is_some()), "{text}");
+        let look = Scrutiny { witnesses: vec![witness], ..Scrutiny::default() };
+        let verdict = verify_with(&RealDisk, &found.dir, None, &look).unwrap();
+        assert!(verdict.intact, "{:?}", verdict.findings);
+        assert_eq!(verdict.evidence.witnessed, verdict.lines, "{}", verdict.evidence.witnessed);
+        fs::rename(found.path(CHECKPOINT_DIR), dir.path().join("away")).unwrap();
+        let gone = verify_with(&RealDisk, &found.dir, None, &look).unwrap();
+        assert!(gone.findings.iter().any(|finding| finding.what == What::Witness));
+        fs::rename(dir.path().join("away"), found.path(CHECKPOINT_DIR)).unwrap();
+    }
+    drop(handle);
+    pool.close().await;
+    fleet.shutdown().await;
 }
