@@ -7,6 +7,7 @@ use crate::base::{Millis, SafeText, StepId, Timestamp};
 use crate::plan::Work;
 
 use super::event::{Actor, AlarmId, Event, Level};
+use super::hosts::StoodStill;
 use super::job::{Job, Key, Part, Place, Verdict};
 use super::sight::Sight;
 use super::state::{
@@ -95,6 +96,13 @@ impl State {
                 self.notes.push(Note { at, by, step, text });
             }
             Event::ClockJumped { .. } => {}
+            Event::StoodStill { span, .. } => {
+                self.standstills.push(StoodStill { until: at, span: *span });
+                self.soak_longer(*span);
+            }
+            Event::HostNoted { host, fact } => {
+                self.hosts.entry(host.clone()).or_default().take(fact);
+            }
             Event::Completed => self.stage = RunStage::Completed,
             Event::Abandoned { .. } => self.stage = RunStage::Abandoned,
             Event::Closed => self.closed = true,
@@ -246,6 +254,15 @@ impl State {
     fn clear_quietly(&mut self, at: Timestamp, id: &AlarmId) {
         let open = self.alarms.iter_mut().filter(|a| a.id == *id && a.cleared.is_none());
         open.for_each(|alarm| alarm.cleared = Some(at));
+    }
+
+    /// Nobody has looked at the probes for `span`: that does not count.
+    fn soak_longer(&mut self, span: Millis) {
+        for track in self.actions.values_mut() {
+            if let Status::Soaking { until } = track.status {
+                Arc::make_mut(track).status = Status::Soaking { until: until.after(span) };
+            }
+        }
     }
 
     fn with_track(&mut self, step: &StepId, part: Part, change: impl FnOnce(&mut Track)) {

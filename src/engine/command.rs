@@ -5,6 +5,7 @@ use crate::runbook::Class;
 
 use super::event::{Choice, Evidence, Genesis};
 use super::health::Change;
+use super::hosts::HostSaid;
 use super::job::{End, Job, Part, Transcript};
 use super::sight::Sight;
 
@@ -201,6 +202,27 @@ pub enum Command {
         latest_safe: Option<i64>,
         /// Milliseconds until the window closes; negative when past.
         window: Option<i64>,
+    },
+    /// Hold a host to the other key that it showed.
+    AcceptHostKey {
+        /// Which host.
+        host: HostId,
+        /// Why.
+        reason: SafeText,
+    },
+    /// A host has shown something of itself.
+    Host {
+        /// Which host.
+        host: HostId,
+        /// What.
+        said: HostSaid,
+    },
+    /// golive did not run for a while.
+    StoodStill {
+        /// For how long.
+        span: Millis,
+        /// Whether its machine slept.
+        asleep: bool,
     },
     /// The wall clock moved.
     ClockJump {

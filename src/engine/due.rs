@@ -46,8 +46,9 @@ impl State {
         let track = self.track_of(step, part);
         let Some(last) = track.last() else { return Vec::new() };
         if !last.has_ended() {
-            let late =
-                self.limit_of(&last.key).is_some_and(|limit| now.since(last.started) > limit);
+            let late = self
+                .limit_of(&last.key)
+                .is_some_and(|limit| self.watched_since(last.started, now) > limit);
             return if late && last.stopping.is_none() {
                 vec![Event::TimeLimitReached { key: last.key.clone() }]
             } else {
@@ -285,7 +286,9 @@ impl State {
         if self.health(probe) == Health::Healthy {
             return self.after_verify(step, part, now);
         }
-        if now.since(began) <= *within {
+        if self.watched_since(began, now) <= *within
+            || self.is_just_back(now, self.first_reading(probe))
+        {
             return Vec::new();
         }
         let why = format!(": probe {probe} was not healthy within {within}");
@@ -309,7 +312,10 @@ impl State {
         let Some(soak) = self.soak_of(step) else { return Vec::new() };
         // The first reading may still be under way: that is no breach, and no success either.
         let watched = now.since(until.before(soak.r#for));
-        let awaited = |probe: &ProbeId| watched <= self.first_reading(probe);
+        let awaited = |probe: &ProbeId| {
+            let first = self.first_reading(probe);
+            watched <= first || self.is_just_back(now, first)
+        };
         let not_well = soak.probes.iter().map(|probe| (probe, self.health(probe)));
         let not_well = not_well.filter(|(_, health)| *health != Health::Healthy);
         let (waits, breaches): (Vec<_>, Vec<_>) =

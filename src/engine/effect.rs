@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::{ChannelId, Digest, Millis, SafeText, SecretName, SessionId, Timestamp, VarName};
+use crate::base::{
+    ChannelId, Digest, HostId, Millis, SafeText, SecretName, SessionId, Timestamp, VarName,
+};
 use crate::runbook::{Expect, Given};
 
 use super::job::{Job, Key, Place};
@@ -29,6 +31,15 @@ pub enum Effect {
         /// The text.
         text: SafeText,
     },
+    /// Hold a host to this key from now on, and open its link.
+    HoldToKey {
+        /// Which host.
+        host: HostId,
+        /// Algorithm and fingerprint.
+        key: SafeText,
+    },
+    /// Look at once whether the links still live.
+    ProbeLinks,
     /// Send `Command::Wake` at this time or later.
     WakeAt(Timestamp),
 }

@@ -7,6 +7,7 @@ use crate::base::{
 };
 
 use super::health::{Health, Reading};
+use super::hosts::HostFact;
 use super::job::{End, Job, Key, Part, Place, Transcript, Verdict};
 use super::sight::Sight;
 
@@ -141,6 +142,10 @@ pub enum AlarmId {
     Soak(StepId),
     /// A host cannot be reached.
     Host(HostId),
+    /// A host showed another key than the one it is held to.
+    HostKey(HostId),
+    /// The clock of a host is wrong.
+    HostClock(HostId),
     /// A step runs, and nobody can watch it.
     Unseen(StepId),
     /// The latest safe rollback comes near, or is past.
@@ -375,6 +380,21 @@ pub enum Event {
     ClockJumped {
         /// By how many milliseconds; positive is forward.
         millis: i64,
+    },
+    /// golive did not run for a while: what should have happened then happens now, and no limit
+    /// counts that time.
+    StoodStill {
+        /// For how long.
+        span: Millis,
+        /// Its machine slept; otherwise it was stopped, or its machine had no time for it.
+        asleep: bool,
+    },
+    /// Something was learnt of a host.
+    HostNoted {
+        /// Which.
+        host: HostId,
+        /// What.
+        fact: HostFact,
     },
     /// Every step is over.
     Completed,

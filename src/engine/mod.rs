@@ -24,6 +24,7 @@ mod due;
 mod effect;
 mod event;
 mod health;
+mod hosts;
 mod job;
 mod limits;
 mod line;
@@ -42,6 +43,7 @@ pub use event::{
     Actor, AlarmId, Choice, Confirmed, Event, Evidence, Genesis, Item, Level, RunKind,
 };
 pub use health::{Board, Change, Health, Panel, READINGS_MAX, Reading};
+pub use hosts::{ClockOffset, HostFact, HostRecord, HostSaid, StoodStill};
 pub use job::{End, Job, Key, Part, Place, Transcript, Verdict};
 pub use react::react;
 pub use refusal::Refusal;

@@ -7,9 +7,10 @@ use crate::runbook::NoticeEvent;
 use super::effect::Effect;
 use super::event::{Choice, Event, RunKind};
 use super::health::Health;
+use super::hosts::HostFact;
 use super::job::{End, Key, Part, Place, Verdict};
 use super::sight::Doubt;
-use super::state::State;
+use super::state::{State, Status, Track};
 
 /// What has to be done because `event` happened; `state` is the state after it.
 #[must_use = "an effect that is not performed is a step that never ran"]
@@ -25,6 +26,10 @@ pub fn react(state: &State, event: &Event) -> Vec<Effect> {
         Event::JobEnded { job, end: End::Unknown { doubt: Doubt::LetGo, .. }, .. } => {
             vec![Effect::LetGo(job.clone())]
         }
+        Event::HostNoted { host, fact: HostFact::KeyAccepted { key, .. } } => {
+            vec![Effect::HoldToKey { host: host.clone(), key: key.clone() }]
+        }
+        Event::StoodStill { .. } => [vec![Effect::ProbeLinks], longer_soaks(state)].concat(),
         Event::RunBegan => state.notice(NoticeEvent::Start, "the run has begun"),
         Event::Settled { step, part: Part::Action, verdict: Verdict::Succeeded }
         | Event::Skipped { step, .. }
@@ -73,6 +78,7 @@ pub fn react(state: &State, event: &Event) -> Vec<Effect> {
         | Event::Noted { .. }
         | Event::Captured { .. }
         | Event::ClockJumped { .. }
+        | Event::HostNoted { .. }
         | Event::Closed => Vec::new(),
         Event::Settled { step, part, verdict } => {
             let what = if part.is_undo() { "the undo of step" } else { "step" };
@@ -127,6 +133,26 @@ fn soaks(state: &State, step: &StepId, until: Timestamp) -> Vec<Effect> {
     moments.sort();
     moments.dedup();
     moments.into_iter().map(Effect::WakeAt).collect()
+}
+
+/// The new ends of the soaks under way.
+fn longer_soaks(state: &State) -> Vec<Effect> {
+    let end = |track: &Track| match track.status {
+        Status::Soaking { until } => Some(Effect::WakeAt(until)),
+        Status::Pending
+        | Status::Running
+        | Status::Waiting
+        | Status::Verifying
+        | Status::Succeeded
+        | Status::Failed
+        | Status::TimedOut
+        | Status::Unknown
+        | Status::Cancelled
+        | Status::Skipped
+        | Status::DoneByHand
+        | Status::FailureAccepted => None,
+    };
+    state.actions.values().filter_map(|track| end(track)).collect()
 }
 
 /// The retries that were planned before a crash: their timers went with it.

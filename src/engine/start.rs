@@ -113,7 +113,14 @@ impl State {
         let payload = match self.effect_of(&key, &places)? {
             Some(Effect::Run(run)) => run.payload(),
             Some(Effect::Notify { text, .. }) => Digest::of(text.as_str().as_bytes()),
-            Some(Effect::Follow(_) | Effect::LetGo(_) | Effect::Stop(_) | Effect::WakeAt(_))
+            Some(
+                Effect::Follow(_)
+                | Effect::LetGo(_)
+                | Effect::Stop(_)
+                | Effect::HoldToKey { .. }
+                | Effect::ProbeLinks
+                | Effect::WakeAt(_),
+            )
             | None => Digest::of(b""),
         };
         let mut events = vec![Event::AttemptStarted { key, places, payload, confirmed }];
@@ -246,6 +253,8 @@ impl State {
                     | Effect::LetGo(_)
                     | Effect::Stop(_)
                     | Effect::Notify { .. }
+                    | Effect::HoldToKey { .. }
+                    | Effect::ProbeLinks
                     | Effect::WakeAt(_),
                 )
                 | None,

@@ -8,6 +8,7 @@ use crate::plan::{Plan, StepPlan};
 
 use super::event::{Actor, AlarmId, Choice, Evidence, Genesis, Item, Level};
 use super::health::Health;
+use super::hosts::{HostRecord, StoodStill};
 use super::job::{End, Key, Part, Place, Transcript, Verdict};
 use super::sight::{OutOfSight, Seen};
 
@@ -36,6 +37,8 @@ pub struct State {
     pub(super) events: u64,
     pub(super) closed: bool,
     pub(super) last_away: Option<(Timestamp, Millis)>,
+    pub(super) hosts: BTreeMap<HostId, HostRecord>,
+    pub(super) standstills: Vec<StoodStill>,
 }
 
 /// The life of a session.
@@ -347,6 +350,8 @@ impl State {
             events: 0,
             closed: false,
             last_away: None,
+            hosts: BTreeMap::new(),
+            standstills: Vec::new(),
         }
     }
 

@@ -8,14 +8,16 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::base::{HostId, Millis, ProbeId, SafeText, SecretName, StepId};
-use crate::engine::{Doubt, Effect, End, Job, Key, Place, Reading, Run, Sight, Transcript};
+use crate::engine::{
+    ClockOffset, Doubt, Effect, End, HostSaid, Job, Key, Place, Reading, Run, Sight, Transcript,
+};
 use crate::plan::Plan;
 use crate::runbook::Probe;
 
 use super::job::{Stops, run_job};
 use super::outbox::Outbox;
 use super::secrets::Secrets;
-use super::ssh::{LinkState, Pool};
+use super::ssh::{LinkChange, LinkState, Pool};
 use super::{notify, probe};
 
 /// Takes the output of one job.
@@ -96,6 +98,13 @@ pub enum Report {
         file: SafeText,
         /// Whose value.
         secret: SecretName,
+    },
+    /// A host has shown something of itself.
+    Host {
+        /// Which host.
+        host: HostId,
+        /// What.
+        said: HostSaid,
     },
     /// A notice by rule was not delivered.
     NoticeLost {
@@ -212,6 +221,15 @@ impl Edge {
                 );
                 self.runtime.spawn(task);
             }
+            Effect::HoldToKey { host, key } => {
+                let _entered = self.runtime.enter();
+                self.pool.hold_to_key(&host, key.as_str());
+                self.pool.warm(&host);
+            }
+            Effect::ProbeLinks => {
+                let _entered = self.runtime.enter();
+                self.pool.probe_links();
+            }
             Effect::WakeAt(_) => {}
         }
     }
@@ -275,25 +293,46 @@ impl Edge {
     fn watch_links(&self) {
         let mut changes = self.pool.changes();
         let reports = self.reports.clone();
+        let pool = self.pool.clone();
         self.runtime.spawn(async move {
             loop {
-                let change = match changes.recv().await {
+                let LinkChange { host, state } = match changes.recv().await {
                     Ok(change) => change,
                     // Fallen behind: the newest change of each host is still to come.
                     Err(broadcast::error::RecvError::Lagged(_)) => continue,
                     Err(broadcast::error::RecvError::Closed) => return,
                 };
-                let link = match change.state {
+                let (said, link) = match state {
                     LinkState::Idle => continue,
-                    LinkState::Connecting => Link::Connecting,
-                    LinkState::Up { .. } => Link::Up,
-                    LinkState::Down { reason } => Link::Down(SafeText::new(&reason)),
+                    LinkState::Connecting => (None, Link::Connecting),
+                    LinkState::Up { peer, .. } => {
+                        let clock = watch_clock(pool.clone(), host.clone(), reports.clone());
+                        tokio::spawn(clock);
+                        let key = SafeText::new(&peer.host_key.to_string());
+                        (Some(HostSaid::Key(key)), Link::Up)
+                    }
+                    LinkState::Down { reason, other_key } => {
+                        let key = other_key.map(|key| SafeText::new(&key.to_string()));
+                        (key.map(HostSaid::OtherKey), Link::Down(SafeText::new(&reason)))
+                    }
                 };
-                if !reports.send(Report::Link { host: change.host, link }) {
-                    return;
+                let said = said.map(|said| Report::Host { host: host.clone(), said });
+                // What is known of the key comes first: it explains the link.
+                for report in said.into_iter().chain([Report::Link { host, link }]) {
+                    if !reports.send(report) {
+                        return;
+                    }
                 }
             }
         });
+    }
+}
+
+/// Looks at a host's clock once its new link has nothing better to do.
+async fn watch_clock(pool: Pool, host: HostId, reports: Outbox) {
+    if let Some((millis, within)) = pool.clock(&host).await {
+        let offset = ClockOffset { millis, within };
+        reports.send(Report::Host { host, said: HostSaid::Clock(offset) });
     }
 }
 

@@ -25,6 +25,9 @@ use super::ssh::{self, ErrorKind, Pool, Proof, RunEnd, StopHandle, StopSignal, S
 /// Between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// A timer that comes later by more than this says something about golive, not about the step.
+const LATE: Duration = Duration::from_secs(2);
+
 /// A longer line is judged by its start: expectations are about lines people can read.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
@@ -127,7 +130,12 @@ async fn watch_silence(
         let last = Duration::from_millis(heard.load(Ordering::Relaxed));
         let quiet = began.elapsed().saturating_sub(last);
         if let Some(left) = silence.to_std().checked_sub(quiet).filter(|left| !left.is_zero()) {
+            let before = Instant::now();
             tokio::time::sleep(left).await;
+            // golive itself stood still, and what was printed meanwhile is still to be read.
+            if before.elapsed() > left + LATE {
+                tokio::time::sleep(LATE).await;
+            }
             continue;
         }
         reports.send(Report::Silent { job: job.clone(), quiet: silence });

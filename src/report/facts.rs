@@ -156,6 +156,14 @@ pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
         Event::Captured { name, value, from } => {
             run(format!("captured {name} = {value} from {from}")).main(false)
         }
+        Event::StoodStill { span, asleep } => {
+            let why = if *asleep { "its machine slept" } else { "it was stopped or had no time" };
+            run(format!("golive did not run for {span}: {why}; no limit counts that time"))
+        }
+        Event::HostNoted { host, fact } => {
+            let told = run(format!("host {host}: {}", fact.words()));
+            if fact.is_grave() { told } else { told.main(false) }
+        }
         Event::ClockJumped { millis } => {
             let by = Millis::new(millis.unsigned_abs());
             let way = if *millis < 0 { "back" } else { "forward" };
@@ -196,7 +204,12 @@ fn alarm(id: &AlarmId, what: String) -> Told {
         | AlarmId::Soak(step)
         | AlarmId::Unseen(step)
         | AlarmId::Notice(step) => Some(step.clone()),
-        AlarmId::Probe(_) | AlarmId::Host(_) | AlarmId::LatestSafe | AlarmId::Window => None,
+        AlarmId::Probe(_)
+        | AlarmId::Host(_)
+        | AlarmId::HostKey(_)
+        | AlarmId::HostClock(_)
+        | AlarmId::LatestSafe
+        | AlarmId::Window => None,
     };
     Told { step, ..run(what) }
 }

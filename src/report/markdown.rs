@@ -36,6 +36,7 @@ pub fn markdown(plan: &Arc<Plan>, entries: &[Entry], verdict: Option<&Verdict>) 
     sections::decisions(&story, &mut to);
     sections::gates(&story, &mut to);
     sections::health(&story, &mut to);
+    sections::hosts(&story, &mut to);
     sections::rollback(&story, &mut to);
     sections::follow_ups(&story, &mut to);
     sections::evidence(&story, verdict, &mut to);

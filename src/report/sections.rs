@@ -107,6 +107,21 @@ pub(super) fn sent(story: &Story<'_>, to: &mut Document) {
     to.table(&["Time", "What", "Where", "Command"], &rows, "Nothing was sent.");
 }
 
+/// The hosts: their keys, and how far their clocks were off.
+pub(super) fn hosts(story: &Story<'_>, to: &mut Document) {
+    let rows = story.plan.hosts.keys().filter_map(|host| {
+        let record = story.state.host(host)?;
+        let key = record.key.as_ref().map_or_else(dash, |key| md(key.as_str()));
+        let clock = record.clock.map_or_else(dash, |clock| md(&clock.words()));
+        Some(vec![md(host.as_str()), key, clock])
+    });
+    let rows: Vec<_> = rows.collect();
+    if !rows.is_empty() {
+        to.heading(2, "Hosts");
+        to.table(&["Host", "Key", "Clock against golive's machine"], &rows, "");
+    }
+}
+
 fn difference(planned: Millis, actual: Millis) -> i64 {
     signed(
         Timestamp::from_unix_millis(planned.as_millis()),
@@ -164,6 +179,7 @@ fn is_decision(event: &Event) -> bool {
         | Event::Resumed { .. }
         | Event::DriverLeft { .. }
         | Event::JobEnded { end: End::Unknown { doubt: Doubt::LetGo, .. }, .. } => true,
+        Event::HostNoted { fact, .. } => fact.is_grave(),
         Event::AttemptStarted { key, .. } => key.attempt > 1,
         Event::SessionOpened(genesis) => genesis.overridden.is_some(),
         Event::RunBegan
@@ -180,6 +196,7 @@ fn is_decision(event: &Event) -> bool {
         | Event::Noted { .. }
         | Event::Captured { .. }
         | Event::ClockJumped { .. }
+        | Event::StoodStill { .. }
         | Event::Completed
         | Event::Closed => false,
     }

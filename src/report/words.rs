@@ -14,6 +14,8 @@ pub(super) fn alarm_words(id: &AlarmId) -> String {
         AlarmId::Probe(probe) => format!("probe {probe}"),
         AlarmId::Soak(step) => format!("soak of {step}"),
         AlarmId::Host(host) => format!("host {host}"),
+        AlarmId::HostKey(host) => format!("host key of {host}"),
+        AlarmId::HostClock(host) => format!("clock of {host}"),
         AlarmId::Unseen(step) => format!("step {step} out of sight"),
         AlarmId::LatestSafe => "latest safe rollback".to_owned(),
         AlarmId::Window => "window".to_owned(),

@@ -208,6 +208,8 @@ impl Core {
             | Effect::Follow(_)
             | Effect::LetGo(_)
             | Effect::Stop(_)
+            | Effect::HoldToKey { .. }
+            | Effect::ProbeLinks
             | Effect::Notify { .. }) => Some(effect),
         });
         let mut outside: Vec<_> = outside.collect();
@@ -422,6 +424,9 @@ impl Core {
                     return None;
                 }
                 Some((Actor::Engine, Command::Note { step: None, text }))
+            }
+            Report::Host { host, said } => {
+                Some((Actor::Host(host.clone()), Command::Host { host, said }))
             }
             Report::NoticeLost { why } => {
                 let text = format!("a notice was not delivered: {why}");

@@ -9,13 +9,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::base::{SafeText, Timestamp};
-use crate::engine::{Actor, Command, Effect, Genesis, RunKind};
+use crate::engine::{Actor, Command, Effect, Genesis, RunKind, State};
 use crate::exec::ssh::Pool;
 use crate::exec::{Edge, Report, Secrets};
 use crate::journal::{Disk, Holder, Journal, JournalError, Lock, LockError, RealDisk};
 use crate::plan::Plan;
 
-use super::clock::{Clock, machine_name};
+use super::clock::{Clock, Still, machine_name};
 use super::core::Core;
 use super::handle::{Chunk, Handle, Request, SubmitError, View};
 use super::inputs::{Inputs, InputsError};
@@ -144,6 +144,7 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     let edge = Edge::new(plan, pool, Arc::new(outputs), report_sender, runtime, &start.secrets)?;
     // The plan of the state has the addresses that are really used; its digest is the inputs'.
     let state = super::recovery::fold(&start.plan, &entries);
+    hold_to_keys(&start.pool, &state);
     let desk = office.desk();
     let mut core = Core::new(state, journal, now).with(office);
     if let Some(tap) = &start.tap {
@@ -173,6 +174,15 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
         }
     })?;
     Ok((found, handle))
+}
+
+/// Every host has to show the key that this session has seen of it before.
+fn hold_to_keys(pool: &Pool, state: &State) {
+    for host in state.plan().hosts.keys() {
+        if let Some(key) = state.host(host).and_then(|record| record.key.as_ref()) {
+            pool.hold_to_key(host, key.as_str());
+        }
+    }
 }
 
 /// Makes the folder of a new session. What cannot be made whole is taken away again: nothing is
@@ -297,10 +307,15 @@ impl Session {
     }
 
     fn tick(&mut self) {
-        let (stamp, jump) = {
+        let (stamp, jump, still) = {
             let mut clock = lock(&self.clock);
-            (clock.stamp(), clock.jump())
+            (clock.stamp(), clock.jump(), clock.stood_still())
         };
+        // Before anything that is due: no limit counts the time in which golive did not run.
+        if let Some(Still { span, asleep }) = still {
+            let still = Command::StoodStill { span, asleep };
+            self.submit(&Actor::Clock, &still).ok();
+        }
         let effects = self.core.tick(&stamp, jump);
         self.perform(Ok(effects)).ok();
     }

@@ -114,6 +114,9 @@ fn describe(event: &Event) -> (&'static str, String) {
             ("note", format!("{step}{text}"))
         }
         Event::Captured { name, value, from } => ("captured", format!("{name}={value} on {from}")),
+        Event::StoodStill { span, asleep: true } => ("slept", span.to_string()),
+        Event::StoodStill { span, asleep: false } => ("stood still", span.to_string()),
+        Event::HostNoted { host, fact } => ("host", format!("{host}: {}", fact.words())),
         Event::ClockJumped { millis } => ("clock jumped", format!("{millis} ms")),
         Event::Completed => ("completed", String::new()),
         Event::Abandoned { reason } => ("abandoned", reason.to_string()),

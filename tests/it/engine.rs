@@ -203,6 +203,8 @@ fn what_a_step_needs_captured_has_to_be_captured() {
         | Effect::LetGo(_)
         | Effect::Stop(_)
         | Effect::Notify { .. }
+        | Effect::HoldToKey { .. }
+        | Effect::ProbeLinks
         | Effect::WakeAt(_) => false,
     };
     assert!(night.effects.iter().any(sent), "{:?}", night.effects);
@@ -223,6 +225,8 @@ fn a_verification_can_use_what_its_own_step_captured() {
         | Effect::LetGo(_)
         | Effect::Stop(_)
         | Effect::Notify { .. }
+        | Effect::HoldToKey { .. }
+        | Effect::ProbeLinks
         | Effect::WakeAt(_) => false,
     });
     assert!(sent, "{:?}", night.effects);
@@ -365,6 +369,8 @@ fn a_phase_is_over_with_its_last_step_however_it_ended() {
             | Effect::Follow(_)
             | Effect::LetGo(_)
             | Effect::Stop(_)
+            | Effect::HoldToKey { .. }
+            | Effect::ProbeLinks
             | Effect::WakeAt(_) => false,
         });
         assert_eq!(heard, told, "{line}");

@@ -78,6 +78,8 @@ fn only_what_nobody_sees_can_be_let_go_and_the_next_attempt_asks_the_host_first(
         | Effect::LetGo(_)
         | Effect::Stop(_)
         | Effect::Notify { .. }
+        | Effect::HoldToKey { .. }
+        | Effect::ProbeLinks
         | Effect::WakeAt(_) => None,
     });
     let after = sent.expect("it is durable").after;
@@ -108,6 +110,8 @@ fn an_undo_asks_the_host_about_the_action_that_nobody_knows_of() {
         | Effect::LetGo(_)
         | Effect::Stop(_)
         | Effect::Notify { .. }
+        | Effect::HoldToKey { .. }
+        | Effect::ProbeLinks
         | Effect::WakeAt(_) => None,
     });
     let keys: Vec<_> = after.unwrap().into_values().flatten().map(|key| key.to_string()).collect();

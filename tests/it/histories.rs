@@ -235,7 +235,10 @@ impl World<'_> {
                     self.running.retain(|running| running != job);
                     self.ended.push(job.clone());
                 }
-                Effect::Notify { key: None, .. } | Effect::WakeAt(_) => {}
+                Effect::Notify { key: None, .. }
+                | Effect::HoldToKey { .. }
+                | Effect::ProbeLinks
+                | Effect::WakeAt(_) => {}
             }
         }
         let before = std::mem::replace(&mut self.state, done.state);

@@ -20,6 +20,8 @@ fn sent(keys: &str) -> String {
         | Effect::LetGo(_)
         | Effect::Stop(_)
         | Effect::Notify { .. }
+        | Effect::HoldToKey { .. }
+        | Effect::ProbeLinks
         | Effect::WakeAt(_) => None,
     });
     runs.next_back().expect("it runs")

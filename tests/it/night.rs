@@ -246,7 +246,10 @@ impl Night {
             Effect::LetGo(job) => Some(format!("let-go {job}")),
             Effect::Stop(key) => Some(format!("stop {key}")),
             Effect::Notify { key: Some(key), .. } => Some(format!("tell {key}")),
-            Effect::Notify { key: None, .. } | Effect::WakeAt(_) => None,
+            Effect::Notify { key: None, .. }
+            | Effect::HoldToKey { .. }
+            | Effect::ProbeLinks
+            | Effect::WakeAt(_) => None,
         };
         let done: Vec<_> = self.effects.iter().filter_map(shown).collect();
         let is_effect = |w: &&&str| {

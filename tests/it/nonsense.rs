@@ -8,9 +8,9 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use golive::base::{Digest, Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
-    Actor, AlarmId, Board, Choice, Command, Confirmed, Doubt, End, Event, Evidence, Fact, Genesis,
-    Gesture, Health, Item, Job, Key, Level, Part, Place, Reading, RunKind, State, Transcript,
-    Verdict, Which, advance,
+    Actor, AlarmId, Board, Choice, ClockOffset, Command, Confirmed, Doubt, End, Event, Evidence,
+    Fact, Genesis, Gesture, Health, HostFact, Item, Job, Key, Level, Part, Place, Reading, RunKind,
+    State, Transcript, Verdict, Which, advance,
 };
 use golive::journal::{Entry, Journal, Stamp, read_all, verify};
 use golive::plan::{Plan, forecast};
@@ -245,6 +245,15 @@ impl Made<'_> {
             46 => Event::Captured { name: "v".parse().unwrap(), value: why, from: self.place() },
             47 => Event::ClockJumped { millis: self.pick(&[i64::MIN, -1, 0, i64::MAX]) },
             48 => Event::Completed,
+            51 => Event::StoodStill { span: self.span(), asleep: self.1.is_multiple_of(2) },
+            52 => Event::HostNoted {
+                host: "nowhere".parse().unwrap(),
+                fact: self.pick(&[
+                    HostFact::KeySeen { key: why.clone() },
+                    HostFact::KeyChanged { held: why.clone(), shown: why.clone() },
+                    HostFact::Clock(ClockOffset { millis: i64::MIN, within: Millis::ZERO }),
+                ]),
+            },
             49 => Event::Abandoned { reason: why },
             _ => Event::Closed,
         }

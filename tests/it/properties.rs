@@ -77,7 +77,10 @@ fn rule_1_intent_before_effect() {
                 // Neither starts anything.
                 Effect::Follow(run) => assert!(turn.before.in_flight().any(|a| a.key == run.key)),
                 Effect::LetGo(job) => assert!(turn.before.in_flight().any(|a| a.key == job.key)),
-                Effect::Notify { key: None, .. } | Effect::WakeAt(_) => {}
+                Effect::Notify { key: None, .. }
+                | Effect::HoldToKey { .. }
+                | Effect::ProbeLinks
+                | Effect::WakeAt(_) => {}
             }
         }
         // And every intent that has places has its effect, or nothing would ever end it.
@@ -85,7 +88,12 @@ fn rule_1_intent_before_effect() {
             let is_its = |effect: &Effect| match effect {
                 Effect::Run(run) => run.key == *key,
                 Effect::Notify { key: of, .. } => of.as_ref() == Some(key),
-                Effect::Follow(_) | Effect::LetGo(_) | Effect::Stop(_) | Effect::WakeAt(_) => false,
+                Effect::Follow(_)
+                | Effect::LetGo(_)
+                | Effect::Stop(_)
+                | Effect::HoldToKey { .. }
+                | Effect::ProbeLinks
+                | Effect::WakeAt(_) => false,
             };
             assert_eq!(turn.effects.iter().filter(|e| is_its(e)).count(), 1, "{key} {places:?}");
         }
@@ -454,7 +462,12 @@ fn after_a_crash_at_any_moment_nothing_starts_and_each_job_is_unknown_or_looked_
         let starts = |effect: &Effect| match effect {
             Effect::Run(_) => true,
             Effect::Notify { key, .. } => key.is_some(),
-            Effect::Stop(_) | Effect::Follow(_) | Effect::LetGo(_) | Effect::WakeAt(_) => false,
+            Effect::Stop(_)
+            | Effect::Follow(_)
+            | Effect::LetGo(_)
+            | Effect::HoldToKey { .. }
+            | Effect::ProbeLinks
+            | Effect::WakeAt(_) => false,
         };
         let followed: BTreeSet<_> = back.effects.iter().filter_map(looked_for).flatten().collect();
         assert!(!back.effects.iter().any(starts), "{:?}", back.effects);

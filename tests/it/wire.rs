@@ -6,8 +6,9 @@ use std::path::Path;
 
 use golive::base::{Digest, Millis, SafeText, Timestamp};
 use golive::engine::{
-    Actor, AlarmId, Begun, Choice, Confirmed, Doubt, End, Event, Evidence, Fact, Genesis, Health,
-    Item, Job, Key, Level, Part, Place, Reading, RunKind, Sight, Sync, Transcript, Verdict,
+    Actor, AlarmId, Begun, Choice, ClockOffset, Confirmed, Doubt, End, Event, Evidence, Fact,
+    Genesis, Health, HostFact, Item, Job, Key, Level, Part, Place, Reading, RunKind, Sight, Sync,
+    Transcript, Verdict,
 };
 use golive::journal::{JOURNAL_FILE, Journal, Stamp, read_all};
 use golive::runbook::Class;
@@ -148,9 +149,25 @@ fn alarm() -> impl Strategy<Value = AlarmId> {
         id().prop_map(AlarmId::Probe),
         id().prop_map(AlarmId::Soak),
         id().prop_map(AlarmId::Host),
+        id().prop_map(AlarmId::HostKey),
+        id().prop_map(AlarmId::HostClock),
         Just(AlarmId::LatestSafe),
         Just(AlarmId::Window),
         id().prop_map(AlarmId::Notice),
+    ]
+}
+
+fn host_fact() -> impl Strategy<Value = HostFact> {
+    prop_oneof![
+        text().prop_map(|key| HostFact::KeySeen { key }),
+        (text(), text()).prop_map(|(held, shown)| HostFact::KeyChanged { held, shown }),
+        (text(), text(), text()).prop_map(|(held, key, reason)| HostFact::KeyAccepted {
+            held,
+            key,
+            reason
+        }),
+        (any::<i64>(), millis())
+            .prop_map(|(millis, within)| HostFact::Clock(ClockOffset { millis, within })),
     ]
 }
 
@@ -289,6 +306,8 @@ fn surroundings() -> BoxedStrategy<Event> {
             from
         }),
         any::<i64>().prop_map(|millis| Event::ClockJumped { millis }),
+        (millis(), any::<bool>()).prop_map(|(span, asleep)| Event::StoodStill { span, asleep }),
+        (id(), host_fact()).prop_map(|(host, fact)| Event::HostNoted { host, fact }),
     ]
     .boxed()
 }

@@ -138,6 +138,11 @@ pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Ev
         Command::Health(change) => Ok(report::health(state, change)),
         Command::Link { host, down } => Ok(report::link(state, host, down.as_ref())),
         Command::Limit { latest_safe, window } => Ok(limit_alarms(state, *latest_safe, *window)),
+        Command::AcceptHostKey { host, reason } => state.accept_key(host, reason),
+        Command::Host { host, said } => Ok(state.host_said(host, said)),
+        Command::StoodStill { span, asleep } => {
+            Ok(vec![Event::StoodStill { span: *span, asleep: *asleep }])
+        }
         Command::ClockJump { millis } => Ok(vec![Event::ClockJumped { millis: *millis }]),
     }
 }

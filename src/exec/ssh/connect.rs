@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use super::auth::{self, KeyRing};
 use super::config::{Proxy, Settings};
-use super::error::{Budget, KeyTrouble, SshError, words};
+use super::error::{Budget, KeySwap, KeyTrouble, SshError, words};
 use super::host::Options;
 use super::known_hosts::{
     Expected, HostKey, KnownHostsFile, Offered, RecordedName, Verdict, expected, judge, line_for,
@@ -92,6 +92,8 @@ pub(super) struct Plan<'a> {
     pub(super) host: &'a str,
     pub(super) settings: &'a Settings,
     pub(super) pin: Option<&'a str>,
+    /// The key that the host is held to in this session.
+    pub(super) held: Option<HostKey>,
     pub(super) options: &'a Options,
     pub(super) ring: &'a KeyRing,
     /// The connection to the last jump host, with its name.
@@ -364,6 +366,10 @@ fn config(options: &Options, trust: &Trust, refused: &[Algorithm]) -> Config {
     kinds.retain(|kind| !refused.contains(kind));
     let recorded: Vec<String> = trust.expected.algorithms.iter().map(plain_name).collect();
     kinds.sort_by_key(|kind| !recorded.contains(&plain_name(kind)));
+    // Before these, the kind that the host is held to: a second key of its own is no swap.
+    if let Some(held) = &trust.held {
+        kinds.sort_by_key(|kind| plain_name(kind) != held.algorithm);
+    }
     let certificates = if trust.expected.certificates { all_kinds() } else { Vec::new() };
     Config {
         window_size: WINDOW,
@@ -413,6 +419,7 @@ struct Trust {
     /// The file for new lines.
     user_file: String,
     pin: Option<String>,
+    held: Option<HostKey>,
     expected: Expected,
     first: Mutex<Option<SshError>>,
 }
@@ -449,6 +456,7 @@ impl Trust {
             address: shown(settings),
             user_file: paths.first().map(|p| p.display().to_string()).unwrap_or_default(),
             pin: plan.pin.map(str::to_owned),
+            held: plan.held.clone(),
             first: Mutex::new(None),
             name,
             files,
@@ -456,7 +464,25 @@ impl Trust {
         })
     }
 
+    /// Judges a key by what is recorded, and holds the host to the one from the session's start:
+    /// another one is refused even where `known_hosts` would take it.
     fn check(&self, offered: Offered<'_>, key: &PublicKey) -> Result<(), SshError> {
+        let judged = self.check_records(offered, key);
+        let shown = HostKey::of(key);
+        match &self.held {
+            Some(held)
+                if held.fingerprint != shown.fingerprint
+                    && !matches!(judged, Err(SshError::HostKeyRevoked(_))) =>
+            {
+                let (host, address) = (self.host.clone(), self.address.clone());
+                let swap = KeySwap { host, address, held: held.clone(), shown };
+                Err(SshError::HostKeySwapped(Box::new(swap)))
+            }
+            Some(_) | None => judged,
+        }
+    }
+
+    fn check_records(&self, offered: Offered<'_>, key: &PublicKey) -> Result<(), SshError> {
         let trouble = |records| {
             Box::new(KeyTrouble {
                 host: self.host.clone(),

@@ -63,6 +63,19 @@ pub struct KeyTrouble {
     pub file: String,
 }
 
+/// A host key that is not the one from the start of the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySwap {
+    /// The host, as the runbook names it.
+    pub host: String,
+    /// Where it was reached.
+    pub address: String,
+    /// The key that it is held to.
+    pub held: HostKey,
+    /// The key that it showed.
+    pub shown: HostKey,
+}
+
 /// Keys that were tried without success.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthTrouble {
@@ -160,6 +173,9 @@ pub enum SshError {
     /// The key is marked `@revoked`.
     #[error("{}: the host key of {} is REVOKED: it showed {}, revoked by {}. Do not connect; ask the host's owner for a new key", .0.host, .0.address, .0.offered, records(&.0.records))]
     HostKeyRevoked(Box<KeyTrouble>),
+    /// Another key than the one that it is held to in this session.
+    #[error("{}: STOPPED: THE HOST KEY OF {} CHANGED DURING THIS SESSION: it showed {}, it is held to {}. Nothing was sent. Either the host was rebuilt or someone stands between: ask its owner", .0.host, .0.address, .0.shown, .0.held)]
+    HostKeySwapped(Box<KeySwap>),
     /// A `known_hosts` file that is there and cannot be read; it is not taken for an empty one.
     #[error(
         "{host}: cannot read {file}: {why}. Make it readable; without it no host key can be judged"
@@ -256,6 +272,7 @@ impl SshError {
             Self::HostKeyUnknown(_)
             | Self::HostKeyChanged(_)
             | Self::HostKeyRevoked(_)
+            | Self::HostKeySwapped(_)
             | Self::KnownHosts { .. } => ErrorKind::HostKey,
             Self::Auth(_) => ErrorKind::Auth,
             Self::NoSuchHost { .. }

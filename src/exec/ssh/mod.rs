@@ -15,6 +15,7 @@
 
 mod aside;
 mod auth;
+mod clock;
 mod config;
 mod connect;
 mod error;
@@ -30,7 +31,7 @@ mod stop;
 mod transport;
 
 pub use connect::Peer;
-pub use error::{AuthTrouble, Budget, ErrorKind, KeyTrouble, SshError};
+pub use error::{AuthTrouble, Budget, ErrorKind, KeySwap, KeyTrouble, SshError};
 pub use host::{
     Budgets, ConfigSource, HostSpec, InvalidKey, NeverAsk, Options, Passphrase, Phrase,
     SESSIONS_MAX, SecretKey,

@@ -16,6 +16,7 @@ use super::config::{self, Proxy, Query, expand_home, parse_hop};
 use super::connect::{self, Connection, OnEnd, Peer, Plan};
 use super::error::{Budget, ErrorKind, SshError, words};
 use super::host::{HostSpec, Options, SESSIONS_MAX, SecretKey};
+use super::known_hosts::HostKey;
 use super::lookup::Lookups;
 use super::prove::{self, Unproved};
 use super::run::{Command, Flight, Output, RunEnd, StopSignal};
@@ -53,6 +54,8 @@ pub enum LinkState {
     Down {
         /// Why.
         reason: String,
+        /// The key that it showed, where that is not the one that it is held to.
+        other_key: Option<HostKey>,
     },
 }
 
@@ -101,6 +104,8 @@ pub(super) struct Slot {
     id: Option<HostId>,
     node: Node,
     phase: Mutex<Phase>,
+    /// The key of its first connection; every other one has to show the same.
+    held: Mutex<Option<HostKey>>,
     view: watch::Sender<LinkState>,
     /// Places for sessions.
     sessions: Arc<Semaphore>,
@@ -129,6 +134,7 @@ impl Slot {
             id,
             node,
             phase: Mutex::new(Phase::Idle),
+            held: Mutex::default(),
             view: watch::Sender::new(LinkState::Idle),
             sessions: Arc::new(Semaphore::new(places)),
             places: Mutex::new(places),
@@ -139,6 +145,20 @@ impl Slot {
     /// Its name for messages.
     pub(super) fn name(&self) -> &str {
         &self.node.query.host
+    }
+
+    /// The open connection, if there is one.
+    pub(super) fn connection(&self) -> Option<Arc<Connection>> {
+        match &*lock(&self.phase) {
+            Phase::Up(connection) if !connection.handle.is_closed() => Some(Arc::clone(connection)),
+            Phase::Idle | Phase::Opening(_) | Phase::Up(_) => None,
+        }
+    }
+
+    /// All places, if nobody has one: nothing runs over the connection.
+    pub(super) fn all_places(&self) -> Option<OwnedSemaphorePermit> {
+        let count = u32::try_from(*lock(&self.places)).ok()?;
+        Arc::clone(&self.sessions).try_acquire_many_owned(count).ok()
     }
 
     /// Gives up the place of `permit` for good, if somebody else holds one: the server allows
@@ -207,6 +227,17 @@ impl Pool {
             let (pool, slot) = (self.clone(), Arc::clone(slot));
             // What comes of it shows in the link's state.
             tokio::spawn(async move { pool.acquire(&slot, Vec::new()).await.ok() });
+        }
+    }
+
+    /// Holds `host` to a key from now on, given as [`HostKey`] prints it: a connection that
+    /// shows another one is refused, whatever `known_hosts` says. Without this, a host is held to
+    /// the key of its first connection.
+    pub fn hold_to_key(&self, host: &HostId, key: &str) {
+        let Some((algorithm, fingerprint)) = key.split_once(' ') else { return };
+        let key = HostKey { algorithm: algorithm.to_owned(), fingerprint: fingerprint.to_owned() };
+        if let Some(slot) = self.0.hosts.get(host) {
+            *lock(&slot.held) = Some(key);
         }
     }
 
@@ -302,7 +333,11 @@ impl Pool {
         }
     }
 
-    fn slot(&self, host: &HostId) -> Result<Arc<Slot>, SshError> {
+    pub(super) fn slots(&self) -> impl Iterator<Item = &Arc<Slot>> {
+        self.0.hosts.values()
+    }
+
+    pub(super) fn slot(&self, host: &HostId) -> Result<Arc<Slot>, SshError> {
         let found = self.0.hosts.get(host).map(Arc::clone);
         found.ok_or_else(|| SshError::NoSuchHost { host: host.to_string() })
     }
@@ -458,17 +493,31 @@ impl Pool {
                 let since = Timestamp::from_unix_millis(millis);
                 let peer = Arc::clone(&connection.peer);
                 let up = if let Some(reason) = connection.end() {
-                    LinkState::Down { reason }
+                    LinkState::Down { reason, other_key: None }
                 } else {
                     LinkState::Up { since, peer }
                 };
                 (Phase::Up(Arc::clone(connection)), up)
             }
-            Err(error) => (Phase::Idle, LinkState::Down { reason: error.to_string() }),
+            Err(error) => {
+                let reason = error.to_string();
+                let other_key = match error {
+                    SshError::HostKeySwapped(swap) if swap.host == slot.name() => {
+                        Some(swap.shown.clone())
+                    }
+                    _ => None,
+                };
+                (Phase::Idle, LinkState::Down { reason, other_key })
+            }
         };
         *lock(&slot.phase) = phase;
         self.show(&slot, view);
         tell.send_replace(Some(opened));
+    }
+
+    /// Opens the connection anew; what comes of it shows in the link's state.
+    pub(super) async fn acquire_again(&self, slot: &Arc<Slot>) {
+        self.acquire(slot, Vec::new()).await.ok();
     }
 
     fn on_end(&self, slot: &Arc<Slot>) -> OnEnd {
@@ -476,7 +525,8 @@ impl Pool {
             (Arc::downgrade(&self.0), Arc::downgrade(slot));
         Box::new(move |reason| {
             if let (Some(pool), Some(slot)) = (pool.upgrade(), slot.upgrade()) {
-                Self(pool).show(&slot, LinkState::Down { reason: reason.to_owned() });
+                Self(pool)
+                    .show(&slot, LinkState::Down { reason: reason.to_owned(), other_key: None });
             }
         })
     }
@@ -528,12 +578,15 @@ impl Pool {
                 host: slot.name(),
                 settings: &settings,
                 pin: node.pin.as_deref(),
+                held: lock(&slot.held).clone(),
                 options,
                 ring: &self.0.ring,
                 via,
                 gates,
             };
-            connect::open(&plan, on_end).await
+            let connection = connect::open(&plan, on_end).await?;
+            lock(&slot.held).get_or_insert_with(|| connection.peer.host_key.clone());
+            Ok(connection)
         })
     }
 
