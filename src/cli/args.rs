@@ -431,11 +431,14 @@ pub(super) struct ResumeArgs {
     #[arg(long)]
     pub headless: bool,
     /// Take it from a driver who is there; needs --reason
-    #[arg(long)]
+    #[arg(long, group = "why")]
     pub take_over: bool,
-    /// Why it is taken over; recorded
-    #[arg(long, value_name = "TEXT", requires = "take_over")]
+    /// Why it is taken over, or why another host key is right; recorded
+    #[arg(long, value_name = "TEXT", requires = "why")]
     pub reason: Option<String>,
+    /// Accept the other key that this host showed during the run; needs --reason
+    #[arg(long, value_name = "HOST", requires = "reason", group = "why")]
+    pub accept_host_key: Vec<crate::base::HostId>,
     #[command(flatten)]
     pub policy: Policy,
     #[command(flatten)]

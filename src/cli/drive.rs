@@ -19,7 +19,7 @@ use super::exit::Exit;
 use super::ground::{self, Ground};
 use super::input;
 use super::message::Failure;
-use super::run::{Driven, begin, ground_of, on_runtime, resumed, successor, take_up};
+use super::run::{Driven, accept_keys, begin, ground_of, on_runtime, resumed, successor, take_up};
 use super::screen::{Ink, Screen};
 use super::secrets;
 use super::sign::Sign;
@@ -133,6 +133,7 @@ pub(super) fn resume(screen: Screen, common: &Common, args: &ResumeArgs) -> Resu
             notary: Some(notary),
             ..resumed(store, &recovered, &ground, driver.clone(), tap)
         })?;
+        accept_keys(&driven, args, &driver).await?;
         at_the_console(screen, common, ground, driven, driver).await
     })
 }

@@ -90,6 +90,7 @@ impl Ground {
             extra_keys: vec![key],
             agent: false,
             known_hosts: Some(Vec::new()),
+            clocks: args.speed <= 1, // Theirs are meant to run ahead.
             prompt: Arc::new(NeverAsk),
             ..Options::default()
         };

@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::base::{SafeText, Timestamp};
-use crate::engine::{RunKind, RunStage};
+use crate::engine::{Actor, Command, RunKind, RunStage};
 use crate::exec::ssh::{NeverAsk, Passphrase};
 use crate::journal::{Lock, LockError};
 use crate::session::{
-    Answered, Chunk, Door, Found, Handle, Recovered, Start, Store, ask_to_leave, machine_name,
-    open, start,
+    Answered, Chunk, Door, Found, Handle, Recovered, Start, Store, ask_to_leave, hold_to_keys,
+    machine_name, open, start,
 };
 
 use super::args::{Fleet, ResumeArgs, RollbackArgs, RunArgs};
@@ -192,8 +192,28 @@ pub(super) async fn ground_of(
         Ground::practice(screen, &recovered.plan, fleet).await
     } else {
         let secrets = secrets::resolve(screen, &recovered.plan, &recovered.inputs)?;
-        Ok(Ground::real(Arc::clone(&recovered.plan), secrets, ask))
+        let ground = Ground::real(Arc::clone(&recovered.plan), secrets, ask);
+        hold_to_keys(&ground.pool, &recovered.state);
+        Ok(ground)
     }
+}
+
+/// Accepts the other keys that hosts showed during the run, as the flags say.
+pub(super) async fn accept_keys(
+    driven: &Driven,
+    args: &ResumeArgs,
+    driver: &SafeText,
+) -> Result<(), Failure> {
+    let reason = SafeText::new(args.reason.as_deref().unwrap_or_default().trim());
+    for host in &args.accept_host_key {
+        let command = Command::AcceptHostKey { host: host.clone(), reason: reason.clone() };
+        let by = Actor::Operator(driver.clone());
+        driven.handle.submit(&by, command).await.map_err(|why| {
+            Failure::usage(format!("the key of {host} is not accepted: {why}"))
+                .help("name a host that showed another key: `golive status` tells which")
+        })?;
+    }
+    Ok(())
 }
 
 /// What a session is started with that is taken up.
@@ -259,6 +279,7 @@ pub(super) fn resume(screen: Screen, store: Store, args: &ResumeArgs) -> Result<
             notary: Some(notary),
             ..resumed(store, &recovered, &ground, driver.clone(), tap)
         })?;
+        accept_keys(&driven, args, &driver).await?;
         let run = headless_run(screen, driven, driver, args.policy.json, after, &ground);
         let exit = headless::drive(run, &args.policy, true).await;
         ground.leave().await;

@@ -294,38 +294,47 @@ impl Edge {
         let mut changes = self.pool.changes();
         let reports = self.reports.clone();
         let pool = self.pool.clone();
+        // Links may have been opened before anybody listened.
+        let now = |host: &HostId| LinkChange { host: host.clone(), state: pool.link(host) };
+        let before: Vec<_> = self.plan.hosts.keys().map(now).collect();
         self.runtime.spawn(async move {
+            if !before.into_iter().all(|change| tell_link(&pool, &reports, change)) {
+                return;
+            }
             loop {
-                let LinkChange { host, state } = match changes.recv().await {
-                    Ok(change) => change,
+                let heard = match changes.recv().await {
+                    Ok(change) => tell_link(&pool, &reports, change),
                     // Fallen behind: the newest change of each host is still to come.
-                    Err(broadcast::error::RecvError::Lagged(_)) => continue,
-                    Err(broadcast::error::RecvError::Closed) => return,
+                    Err(broadcast::error::RecvError::Lagged(_)) => true,
+                    Err(broadcast::error::RecvError::Closed) => false,
                 };
-                let (said, link) = match state {
-                    LinkState::Idle => continue,
-                    LinkState::Connecting => (None, Link::Connecting),
-                    LinkState::Up { peer, .. } => {
-                        let clock = watch_clock(pool.clone(), host.clone(), reports.clone());
-                        tokio::spawn(clock);
-                        let key = SafeText::new(&peer.host_key.to_string());
-                        (Some(HostSaid::Key(key)), Link::Up)
-                    }
-                    LinkState::Down { reason, other_key } => {
-                        let key = other_key.map(|key| SafeText::new(&key.to_string()));
-                        (key.map(HostSaid::OtherKey), Link::Down(SafeText::new(&reason)))
-                    }
-                };
-                let said = said.map(|said| Report::Host { host: host.clone(), said });
-                // What is known of the key comes first: it explains the link.
-                for report in said.into_iter().chain([Report::Link { host, link }]) {
-                    if !reports.send(report) {
-                        return;
-                    }
+                if !heard {
+                    return;
                 }
             }
         });
     }
+}
+
+/// Reports a change of a link; whether anybody wants to know of the next one.
+fn tell_link(pool: &Pool, reports: &Outbox, change: LinkChange) -> bool {
+    let LinkChange { host, state } = change;
+    let (said, link) = match state {
+        LinkState::Idle => return true,
+        LinkState::Connecting => (None, Link::Connecting),
+        LinkState::Up { peer, .. } => {
+            tokio::spawn(watch_clock(pool.clone(), host.clone(), reports.clone()));
+            let key = SafeText::new(&peer.host_key.to_string());
+            (Some(HostSaid::Key(key)), Link::Up)
+        }
+        LinkState::Down { reason, other_key } => {
+            let key = other_key.map(|key| SafeText::new(&key.to_string()));
+            (key.map(HostSaid::OtherKey), Link::Down(SafeText::new(&reason)))
+        }
+    };
+    // What is known of the key comes first: it explains the link.
+    let said = said.map(|said| Report::Host { host: host.clone(), said });
+    said.into_iter().chain([Report::Link { host, link }]).all(|report| reports.send(report))
 }
 
 /// Looks at a host's clock once its new link has nothing better to do.

@@ -176,11 +176,13 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     Ok((found, handle))
 }
 
-/// Every host has to show the key that this session has seen of it before.
-fn hold_to_keys(pool: &Pool, state: &State) {
-    for host in state.plan().hosts.keys() {
-        if let Some(key) = state.host(host).and_then(|record| record.key.as_ref()) {
-            pool.hold_to_key(host, key.as_str());
+/// Every host has to show the key that a session has seen of it before; to be said before the
+/// first connection. Where the inventory names the key itself, that counts.
+pub fn hold_to_keys(pool: &Pool, state: &State) {
+    for (id, host) in &state.plan().hosts {
+        let key = state.host(id).and_then(|record| record.key.as_ref());
+        if let Some(key) = key.filter(|_| host.hostkey.is_none()) {
+            pool.hold_to_key(id, key.as_str());
         }
     }
 }

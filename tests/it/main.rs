@@ -42,6 +42,8 @@ mod host_proof;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod hosts;
+#[cfg(test)]
 mod io_errors;
 #[cfg(test)]
 mod journal;

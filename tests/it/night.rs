@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use golive::base::{Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
-    Actor, Begun, Change, Choice, Command, Doubt, Effect, End, Evidence, Fact, Gesture, Health,
-    Job, Part, Reading, RunKind, RunStage, Sight, State, Sync, Which, advance,
+    Actor, Begun, Change, Choice, ClockOffset, Command, Doubt, Effect, End, Evidence, Fact,
+    Gesture, Health, HostSaid, Job, Part, Reading, RunKind, RunStage, Sight, State, Sync, Which,
+    advance,
 };
 use golive::plan::Plan;
 use golive::runbook::Class;
@@ -208,6 +209,28 @@ impl Night {
                 let minutes = |text: &str| text.parse::<i64>().ok().map(|m| m * 60_000);
                 let (latest_safe, window) = (minutes(words[0]), minutes(words[1]));
                 return report(Command::Limit { latest_safe, window });
+            }
+            "slept" | "stopped" => {
+                let span = words[0].parse().unwrap();
+                return report(Command::StoodStill { span, asleep: verb == "slept" });
+            }
+            "key" | "other-key" => {
+                let key = SafeText::new(words[1]);
+                let said = match verb {
+                    "key" => HostSaid::Key(key),
+                    _ => HostSaid::OtherKey(key),
+                };
+                return report(Command::Host { host: words[0].parse().unwrap(), said });
+            }
+            "clock" => {
+                let millis = words[1].parse().unwrap();
+                let within = Millis::new(words[2].parse().unwrap());
+                let said = HostSaid::Clock(ClockOffset { millis, within });
+                return report(Command::Host { host: words[0].parse().unwrap(), said });
+            }
+            "accept-key" => {
+                let host = words.remove(0).parse().unwrap();
+                Command::AcceptHostKey { host, reason: why(&words) }
             }
             "jump" => return report(Command::ClockJump { millis: words[0].parse().unwrap() }),
             other => panic!("no command {other}"),

@@ -36,7 +36,7 @@ impl Pool {
     /// may be off: half of the round trip. Waits until the link is open for a while and idle, so
     /// that no step waits for it; none if that never comes, or the host does not say.
     pub async fn clock(&self, host: &HostId) -> Option<(i64, Millis)> {
-        let slot = self.slot(host).ok()?;
+        let slot = self.slot(host).ok().filter(|_| self.asks_for_clocks())?;
         sleep(AFTER_UP).await;
         for _ in 0..IDLE_LOOKS_MAX {
             let connection = slot.connection()?;

@@ -202,6 +202,8 @@ pub struct Options {
     /// Silence after which a host is asked for a sign of life; after three such spans without
     /// any, the link is dead.
     pub keepalive: Duration,
+    /// Whether hosts are asked for their clocks.
+    pub clocks: bool,
     /// Who is asked for passphrases.
     pub prompt: Arc<dyn Passphrase>,
 }
@@ -215,6 +217,7 @@ impl Default for Options {
             known_hosts: None,
             budgets: Budgets::default(),
             keepalive: Duration::from_secs(5),
+            clocks: true,
             prompt: Arc::new(NeverAsk),
         }
     }

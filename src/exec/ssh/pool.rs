@@ -333,6 +333,10 @@ impl Pool {
         }
     }
 
+    pub(super) fn asks_for_clocks(&self) -> bool {
+        self.0.options.clocks
+    }
+
     pub(super) fn slots(&self) -> impl Iterator<Item = &Arc<Slot>> {
         self.0.hosts.values()
     }
