@@ -198,6 +198,8 @@ impl<'a> Play<'a> {
                 Effect::LetGo(_)
                 | Effect::Stop(_)
                 | Effect::Notify { key: None, .. }
+                | Effect::HoldToKey { .. }
+                | Effect::ProbeLinks
                 | Effect::WakeAt(_) => {}
             }
         }

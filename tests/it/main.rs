@@ -36,6 +36,8 @@ mod flood;
 #[cfg(test)]
 mod for_each;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod histories;
 #[cfg(test)]
 mod host_proof;

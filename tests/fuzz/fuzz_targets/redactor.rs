@@ -1,0 +1,7 @@
+//! Fuzzes `redactor` of `targets.rs`.
+#![no_main]
+
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::redactor(data));
