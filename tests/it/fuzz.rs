@@ -148,7 +148,9 @@ fn drive((name, target): Target) {
             panic!("{name}: a finding of {} bytes, kept in {}", input.len(), file.display());
         }
     };
-    inputs.iter().for_each(|input| run(input));
+    for input in &inputs {
+        run(input);
+    }
     let (mut luck, mut count) = (Luck(0x9e37_79b9_7f4a_7c15), 0_u64);
     let (begun, span) = (Instant::now(), seconds());
     while count < EXECUTIONS_MIN || begun.elapsed() < span {

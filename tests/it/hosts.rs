@@ -249,13 +249,14 @@ async fn a_key_that_changes_during_a_run_stops_that_host_alone() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     let entries = golive::journal::read_all(&found.dir).unwrap();
-    let changed =
-        entries.iter().flat_map(|entry| &entry.facts).find_map(|fact| match &fact.event {
-            Event::HostNoted { fact: HostFact::KeyChanged { held, shown }, .. } => {
-                Some((held.to_string(), shown.to_string()))
-            }
-            _ => None,
-        });
+    let facts = entries.iter().flat_map(|entry| &entry.facts);
+    let changed = facts.into_iter().find_map(|fact| {
+        let Event::HostNoted { fact: HostFact::KeyChanged { held, shown }, .. } = &fact.event
+        else {
+            return None;
+        };
+        Some((held.to_string(), shown.to_string()))
+    });
     let (held, shown) = changed.expect("both fingerprints are in the record");
     assert_ne!(held, shown);
 

@@ -161,6 +161,7 @@ impl Made<'_> {
         ])
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each event")]
     fn event(&self, kind: u8) -> Event {
         let (step, part, why, key) = (self.step(), self.part(), self.text(), self.key());
         let places = self.pick(&[vec![], vec![self.place()], vec![Place::Here, self.place()]]);
@@ -250,7 +251,7 @@ impl Made<'_> {
                 host: "nowhere".parse().unwrap(),
                 fact: self.pick(&[
                     HostFact::KeySeen { key: why.clone() },
-                    HostFact::KeyChanged { held: why.clone(), shown: why.clone() },
+                    HostFact::KeyChanged { held: why.clone(), shown: why },
                     HostFact::Clock(ClockOffset { millis: i64::MIN, within: Millis::ZERO }),
                 ]),
             },

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use russh::Disconnect;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 
 use super::connect::Connection;
-use super::pool::{Pool, Slot, open_channel};
+use super::pool::{Phase, Pool, Slot, lock, open_channel};
 use super::run::{Closing, collect};
 use crate::base::{HostId, Millis};
 
@@ -36,7 +37,7 @@ impl Pool {
     /// may be off: half of the round trip. Waits until the link is open for a while and idle, so
     /// that no step waits for it; none if that never comes, or the host does not say.
     pub async fn clock(&self, host: &HostId) -> Option<(i64, Millis)> {
-        let slot = self.slot(host).ok().filter(|_| self.asks_for_clocks())?;
+        let slot = self.slot(host).ok().filter(|_| self.0.options.clocks)?;
         sleep(AFTER_UP).await;
         for _ in 0..IDLE_LOOKS_MAX {
             let connection = slot.connection()?;
@@ -58,6 +59,22 @@ impl Pool {
                 tokio::spawn(probe(self.clone(), Arc::clone(slot), connection));
             }
         }
+    }
+}
+
+impl Slot {
+    /// The open connection, if there is one.
+    pub(super) fn connection(&self) -> Option<Arc<Connection>> {
+        match &*lock(&self.phase) {
+            Phase::Up(connection) if !connection.handle.is_closed() => Some(Arc::clone(connection)),
+            Phase::Idle | Phase::Opening(_) | Phase::Up(_) => None,
+        }
+    }
+
+    /// All places, if nobody has one: nothing runs over the connection.
+    pub(super) fn all_places(&self) -> Option<OwnedSemaphorePermit> {
+        let count = u32::try_from(*lock(&self.places)).ok()?;
+        Arc::clone(&self.sessions).try_acquire_many_owned(count).ok()
     }
 }
 

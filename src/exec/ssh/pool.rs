@@ -70,10 +70,10 @@ pub struct LinkChange {
 
 /// Hosts and their connections. Cheap to clone; all clones share everything.
 #[derive(Clone)]
-pub struct Pool(Arc<Inner>);
+pub struct Pool(pub(super) Arc<Inner>);
 
-struct Inner {
-    options: Options,
+pub(super) struct Inner {
+    pub(super) options: Options,
     ring: KeyRing,
     lookups: Lookups,
     hosts: BTreeMap<HostId, Arc<Slot>>,
@@ -103,27 +103,27 @@ struct Node {
 pub(super) struct Slot {
     id: Option<HostId>,
     node: Node,
-    phase: Mutex<Phase>,
+    pub(super) phase: Mutex<Phase>,
     /// The key of its first connection; every other one has to show the same.
-    held: Mutex<Option<HostKey>>,
+    pub(super) held: Mutex<Option<HostKey>>,
     view: watch::Sender<LinkState>,
     /// Places for sessions.
-    sessions: Arc<Semaphore>,
+    pub(super) sessions: Arc<Semaphore>,
     /// How many there are; fewer after the server has shown that it allows fewer.
-    places: Mutex<usize>,
+    pub(super) places: Mutex<usize>,
     /// Handshakes through this host.
     handshakes: Arc<Semaphore>,
 }
 
-type Opened = Result<Arc<Connection>, SshError>;
+pub(super) type Opened = Result<Arc<Connection>, SshError>;
 
-enum Phase {
+pub(super) enum Phase {
     Idle,
     Opening(watch::Receiver<Option<Opened>>),
     Up(Arc<Connection>),
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -145,20 +145,6 @@ impl Slot {
     /// Its name for messages.
     pub(super) fn name(&self) -> &str {
         &self.node.query.host
-    }
-
-    /// The open connection, if there is one.
-    pub(super) fn connection(&self) -> Option<Arc<Connection>> {
-        match &*lock(&self.phase) {
-            Phase::Up(connection) if !connection.handle.is_closed() => Some(Arc::clone(connection)),
-            Phase::Idle | Phase::Opening(_) | Phase::Up(_) => None,
-        }
-    }
-
-    /// All places, if nobody has one: nothing runs over the connection.
-    pub(super) fn all_places(&self) -> Option<OwnedSemaphorePermit> {
-        let count = u32::try_from(*lock(&self.places)).ok()?;
-        Arc::clone(&self.sessions).try_acquire_many_owned(count).ok()
     }
 
     /// Gives up the place of `permit` for good, if somebody else holds one: the server allows
@@ -227,17 +213,6 @@ impl Pool {
             let (pool, slot) = (self.clone(), Arc::clone(slot));
             // What comes of it shows in the link's state.
             tokio::spawn(async move { pool.acquire(&slot, Vec::new()).await.ok() });
-        }
-    }
-
-    /// Holds `host` to a key from now on, given as [`HostKey`] prints it: a connection that
-    /// shows another one is refused, whatever `known_hosts` says. Without this, a host is held to
-    /// the key of its first connection.
-    pub fn hold_to_key(&self, host: &HostId, key: &str) {
-        let Some((algorithm, fingerprint)) = key.split_once(' ') else { return };
-        let key = HostKey { algorithm: algorithm.to_owned(), fingerprint: fingerprint.to_owned() };
-        if let Some(slot) = self.0.hosts.get(host) {
-            *lock(&slot.held) = Some(key);
         }
     }
 
@@ -331,10 +306,6 @@ impl Pool {
                 connection.handle.disconnect(Disconnect::ByApplication, "done", "").await.ok();
             }
         }
-    }
-
-    pub(super) fn asks_for_clocks(&self) -> bool {
-        self.0.options.clocks
     }
 
     pub(super) fn slots(&self) -> impl Iterator<Item = &Arc<Slot>> {
@@ -505,11 +476,10 @@ impl Pool {
             }
             Err(error) => {
                 let reason = error.to_string();
-                let other_key = match error {
-                    SshError::HostKeySwapped(swap) if swap.host == slot.name() => {
-                        Some(swap.shown.clone())
-                    }
-                    _ => None,
+                let other_key = if let SshError::HostKeySwapped(swap) = error {
+                    (swap.host == slot.name()).then(|| swap.shown.clone())
+                } else {
+                    None
                 };
                 (Phase::Idle, LinkState::Down { reason, other_key })
             }

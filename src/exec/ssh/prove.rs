@@ -17,9 +17,11 @@ use tokio::time::timeout;
 
 use super::connect::Connection;
 use super::error::{SshError, words};
-use super::pool::{NoChannel, open_channel};
+use super::known_hosts::HostKey;
+use super::pool::{NoChannel, Pool, lock, open_channel};
 use super::run::{Closing, collect, nonce};
 use super::shell::{BOOTSTRAP, step_line};
+use crate::base::HostId;
 use crate::runbook::HostProof;
 
 /// A host that takes longer to say who it is has not said it.
@@ -35,6 +37,19 @@ pub(super) enum Unproved {
     NoChannel(NoChannel),
     /// It answered something else, or nothing.
     Not(SshError),
+}
+
+impl Pool {
+    /// Holds `host` to a key from now on, given as [`HostKey`] prints it: a connection that
+    /// shows another one is refused, whatever `known_hosts` says. Without this, a host is held to
+    /// the key of its first connection.
+    pub fn hold_to_key(&self, host: &HostId, key: &str) {
+        let Some((algorithm, fingerprint)) = key.split_once(' ') else { return };
+        let key = HostKey { algorithm: algorithm.to_owned(), fingerprint: fingerprint.to_owned() };
+        if let Ok(slot) = self.slot(host) {
+            *lock(&slot.held) = Some(key);
+        }
+    }
 }
 
 /// Asks the host behind `connection`, unless it has proved itself there already, or has nothing
