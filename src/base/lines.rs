@@ -16,6 +16,8 @@ pub const LINE_CHARS_MAX: usize = 4_096;
 pub struct LineSanitizer {
     parser: Parser,
     line: Line,
+    /// The start of a character whose end has not come: the parser loses what follows such a cut.
+    held: Vec<u8>,
 }
 
 impl std::fmt::Debug for LineSanitizer {
@@ -35,17 +37,35 @@ struct Line {
 impl LineSanitizer {
     /// Takes in `bytes` and returns the lines that they complete.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<SafeText> {
-        self.parser.advance(&mut self.line, bytes);
+        let mut whole = std::mem::take(&mut self.held);
+        whole.extend_from_slice(bytes);
+        self.held = whole.split_off(whole.len().saturating_sub(unfinished(&whole)));
+        self.parser.advance(&mut self.line, &whole);
         std::mem::take(&mut self.line.done)
     }
 
     /// The unfinished line, when the stream has ended.
     pub fn finish(&mut self) -> Option<SafeText> {
+        if !std::mem::take(&mut self.held).is_empty() {
+            self.line.put(char::REPLACEMENT_CHARACTER);
+        }
         if self.line.text.is_empty() {
             return None;
         }
         self.line.end();
         self.line.done.pop()
+    }
+}
+
+/// How many bytes at the end of `bytes` begin a character and do not end it.
+fn unfinished(bytes: &[u8]) -> usize {
+    let tail = bytes.iter().rev().take(3).enumerate();
+    let lead = tail.map(|(index, byte)| (index + 1, *byte)).find(|(_, byte)| byte & 0xc0 != 0x80);
+    match lead {
+        Some((1, 0xc2..=0xdf)) | Some((1..=2, 0xe0..=0xef)) | Some((1..=3, 0xf0..=0xf4)) => {
+            lead.map_or(0, |(count, _)| count)
+        }
+        Some(_) | None => 0,
     }
 }
 
@@ -76,7 +96,10 @@ impl Line {
 
 impl Perform for Line {
     fn print(&mut self, c: char) {
-        self.put(c);
+        // A control character of two bytes comes here when it is cut between two chunks.
+        if !c.is_control() {
+            self.put(c);
+        }
     }
 
     fn execute(&mut self, byte: u8) {
@@ -129,6 +152,7 @@ mod tests {
         assert_eq!(lines(&[&text[..1], &text[1..4], &text[4..], b"\n"]), ["生产"]);
         assert_eq!(lines(&[b"bad \xff\xfe end\n"]), ["bad \u{fffd}\u{fffd} end"]);
         assert_eq!(lines(&["a\u{202e}b\u{9b}c\n".as_bytes()]), ["a·bc"]);
+        assert_eq!(lines(&[b"b\xc2", b"\x9bc\n"]), ["bc"], "as if it came at once");
     }
 
     #[test]

@@ -378,7 +378,7 @@ fn write_down(facts: &[(Timestamp, Fact)], plan: &Arc<Plan>) {
 }
 
 fn seeds() -> impl Strategy<Value = Vec<Seed>> {
-    prop::collection::vec((0_u8..52, any::<u32>(), any::<u32>(), any::<usize>()), 0..24)
+    prop::collection::vec((0_u8..53, any::<u32>(), any::<u32>(), any::<usize>()), 0..24)
 }
 
 proptest! {
