@@ -15,6 +15,7 @@
 
 mod aside;
 mod auth;
+mod call;
 mod config;
 mod connect;
 mod error;
@@ -29,6 +30,7 @@ mod sign;
 mod stop;
 mod transport;
 
+pub(super) use call::{At, Call, CallEnd, Said};
 pub use connect::Peer;
 pub use error::{AuthTrouble, Budget, ErrorKind, KeyTrouble, SshError};
 pub use host::{
@@ -39,6 +41,7 @@ pub use known_hosts::{HostKey, KnownHostsFile, Record, RecordedName, Verdict, ju
 pub use pool::{LinkChange, LinkState, Pool};
 pub use run::{Command, Output, RunEnd, Status, StopHandle, StopSignal, Stream, stop_pair};
 pub use shell::{Group, Survivor};
-pub(super) use shell::{TAKE_LINE, step_line};
+pub(super) use run::nonce;
+pub(super) use shell::{TAKE_LINE, becoming, step_line};
 pub use sign::{KeyChoice, SigningKey};
 pub use stop::Proof;
