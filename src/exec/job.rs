@@ -182,7 +182,7 @@ async fn whole(task: &Task, ear: &Shared<Ear>) -> Outcome {
         }
         fate @ (Fate::NotStarted(_)
         | Fate::Exited(_)
-        | Fate::NotRebooted(_)
+        | Fate::NotRebooted
         | Fate::Rebooted(_)
         | Fate::Stopped(_)
         | Fate::Unknown(..)
@@ -242,7 +242,7 @@ async fn once(task: &Task, ear: &Shared<Ear>) -> RunEnd {
         Ok(command) => command,
         Err(why) => {
             let host = job.place.to_string();
-            return RunEnd::NotStarted { why: ssh::SshError::BadCommand { host, why } };
+            return RunEnd::NotStarted { why: SshError::BadCommand { host, why } };
         }
     };
     command.become_prefix.clone_from(prefix);
@@ -466,9 +466,9 @@ impl Judge {
                 let code = u32::try_from(code).unwrap_or(u32::MAX);
                 self.judge(RunEnd::Exited { code, whole: true }, run)
             }
-            Fate::NotRebooted(code) => {
+            Fate::NotRebooted => {
                 let unmet = Some(SafeText::new("its host was not rebooted"));
-                End::Exited { code, unmet, captured: self.captured }
+                End::Exited { code: 0, unmet, captured: BTreeMap::new() }
             }
             Fate::Rebooted(after) => End::Rebooted { after },
             Fate::Stopped(survivors) => End::Stopped { survivors },

@@ -22,6 +22,8 @@ mod disk;
 #[cfg(test)]
 mod door;
 #[cfg(test)]
+mod durable_ssh;
+#[cfg(test)]
 mod edge;
 #[cfg(test)]
 mod engine;
@@ -31,6 +33,8 @@ mod engine_back;
 mod engine_choices;
 #[cfg(test)]
 mod engine_durable;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod flood;
 #[cfg(test)]
@@ -67,6 +71,8 @@ mod practice_durable;
 mod practice_runbooks;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod proxy;
 #[cfg(test)]
 mod pty;
 #[cfg(test)]

@@ -701,7 +701,7 @@ impl Conduct {
             }
             Standing::Rebooted => self.doubt(Doubt::Rebooted, "it was rebooted while the step ran"),
             Standing::Exited if self.before.reboot && last.code == 0 => {
-                self.end(Fate::NotRebooted(last.code));
+                self.end(Fate::NotRebooted);
             }
             Standing::Exited | Standing::Lost | Standing::Orphan | Standing::Running => {
                 // Without a group of its own, its children cannot be told from others.

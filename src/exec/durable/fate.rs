@@ -118,7 +118,7 @@ pub enum Fate {
     /// It ended by itself, and all that it printed is here.
     Exited(i32),
     /// It ended well, and its host was not rebooted.
-    NotRebooted(i32),
+    NotRebooted,
     /// Its host was rebooted, as wanted.
     Rebooted(Millis),
     /// It was stopped.
