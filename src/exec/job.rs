@@ -76,8 +76,7 @@ pub(super) struct Task {
 
 /// Runs a job to its end; none if it was let go before.
 pub(super) async fn run_job(task: Task) -> Option<(End, Option<Transcript>)> {
-    let opened =
-        if task.follow { task.sinks.again(&task.job) } else { task.sinks.open(&task.job) };
+    let opened = if task.follow { task.sinks.again(&task.job) } else { task.sinks.open(&task.job) };
     let sink = match opened {
         Ok(sink) => sink,
         Err(error) => {

@@ -374,7 +374,8 @@ fn again(sshd: &Sshd, run: &Run, begun: Option<Begun>) -> Console {
 async fn golive_comes_back_to_a_step_that_runs_and_to_one_that_has_ended() {
     let sshd = Sshd::start();
     let (ledger, go) = (sshd.path("ledger"), sshd.path("go"));
-    let line = format!("echo one; until [ -f {} ]; do sleep 0.1; done; echo two; exit 4", go.display());
+    let line =
+        format!("echo one; until [ -f {} ]; do sleep 0.1; done; echo two; exit 4", go.display());
     let run = durable("a", 1, &counted(&ledger, &line));
     let mut console = Console::new(sshd.pool());
     let job = start(&console, run.clone());

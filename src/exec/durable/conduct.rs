@@ -17,11 +17,9 @@ use super::fate::{Act, Ask, Fate, Heard, Line, Over};
 use super::wire::{Home, Process, Standing, Word};
 
 /// How long the last bytes may take after the end of the step, before they are asked for.
-const LAST_BYTES: u64 = 300;
+pub(super) const LAST_BYTES: u64 = 300;
 /// How long the host may take for its first word.
 const ANSWER_MAX: u64 = 30_000;
-/// How much longer than its grace a cancel may take.
-const CANCEL_MAX: u64 = 60_000;
 /// The first pause before a new trial is at most this long; each doubles.
 const PAUSE: u64 = 500;
 /// The longest.
@@ -52,66 +50,66 @@ pub struct Before {
 
 /// A call, as far as it matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Call {
-    ask: Ask,
+pub(super) struct Call {
+    pub(super) ask: Ask,
     /// Its `hello` came.
-    answered: bool,
+    pub(super) answered: bool,
     /// It is given up at this time.
-    until: Option<u64>,
+    pub(super) until: Option<u64>,
     /// How the process that served it ended.
-    status: Option<String>,
+    pub(super) status: Option<String>,
 }
 
 /// The last word about a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Final {
-    standing: Standing,
-    code: i32,
-    out: u64,
-    err: u64,
+pub(super) struct Final {
+    pub(super) standing: Standing,
+    pub(super) code: i32,
+    pub(super) out: u64,
+    pub(super) err: u64,
 }
 
 /// What a stopping has come to.
 #[derive(Clone, Debug, Default)]
-struct Stopping {
-    grace: Millis,
+pub(super) struct Stopping {
+    pub(super) grace: Millis,
     /// How the step stands after it.
-    found: Option<Standing>,
-    alive: Vec<SafeText>,
-    done: bool,
+    pub(super) found: Option<Standing>,
+    pub(super) alive: Vec<SafeText>,
+    pub(super) done: bool,
 }
 
 /// See the top of this file.
 #[derive(Debug)]
 pub struct Conduct {
-    before: Before,
-    now: u64,
-    began: u64,
-    luck: u64,
+    pub(super) before: Before,
+    pub(super) now: u64,
+    pub(super) began: u64,
+    pub(super) luck: u64,
     /// The step itself may have left.
-    sent: bool,
-    begun: Option<Begun>,
-    home: Option<Home>,
-    out: u64,
-    err: u64,
-    last: Option<Final>,
+    pub(super) sent: bool,
+    pub(super) begun: Option<Begun>,
+    pub(super) home: Option<Home>,
+    pub(super) out: u64,
+    pub(super) err: u64,
+    pub(super) last: Option<Final>,
     /// The last bytes are awaited until then.
-    late: Option<u64>,
+    pub(super) late: Option<u64>,
     /// Calls in a row that ended in order and short of bytes.
-    short: u32,
-    watch: Option<Call>,
-    stopping: Option<Stopping>,
-    stop: Option<Call>,
+    pub(super) short: u32,
+    pub(super) watch: Option<Call>,
+    pub(super) stopping: Option<Stopping>,
+    pub(super) stop: Option<Call>,
     /// It was seen in this process, and not told to be lost since.
-    in_sight: bool,
+    pub(super) in_sight: bool,
     /// When it was last seen in this process.
-    seen: Option<u64>,
-    orphan: bool,
-    tries: u32,
-    refusals: u32,
-    retry: Option<u64>,
-    acts: Vec<Act>,
-    over: bool,
+    pub(super) seen: Option<u64>,
+    pub(super) orphan: bool,
+    pub(super) tries: u32,
+    pub(super) refusals: u32,
+    pub(super) retry: Option<u64>,
+    pub(super) acts: Vec<Act>,
+    pub(super) over: bool,
 }
 
 impl Conduct {
@@ -153,7 +151,6 @@ impl Conduct {
         match heard {
             Heard::Word(Line::Watch, word) if self.watch.is_some() => self.watched(word),
             Heard::Word(Line::Stop, word) if self.stop.is_some() => self.stopped(word),
-            Heard::Word(..) => {}
             Heard::Bytes(out, err) => {
                 self.out = self.out.saturating_add(out);
                 self.err = self.err.saturating_add(err);
@@ -174,7 +171,7 @@ impl Conduct {
                     call.status = Some(how);
                 }
             }
-            Heard::Over(line, over) => self.call_over(line, over),
+            Heard::Over(line, over) => self.call_over(line, &over),
             Heard::Stop(grace) => self.stop_asked(grace),
             Heard::LetGo => self.end(Fate::LetGo),
             Heard::Reachable => {
@@ -183,7 +180,7 @@ impl Conduct {
                     self.retry = Some(self.now);
                 }
             }
-            Heard::Time => {}
+            Heard::Word(..) | Heard::Time => {}
         }
         self.time();
         mem::take(&mut self.acts)
@@ -209,20 +206,20 @@ impl Conduct {
         home.or_else(|| self.begun.as_ref().map(|it| (it.root.as_str(), it.root_id.as_str())))
     }
 
-    fn call(&mut self, line: Line) -> Option<&mut Call> {
+    pub(super) fn call(&mut self, line: Line) -> Option<&mut Call> {
         match line {
             Line::Watch => self.watch.as_mut(),
             Line::Stop => self.stop.as_mut(),
         }
     }
 
-    fn host(&self) -> &str {
+    pub(super) fn host(&self) -> &str {
         &self.before.host
     }
 
     // ---- what is done -----------------------------------------------------------------------
 
-    fn open(&mut self, line: Line, ask: Ask) {
+    pub(super) fn open(&mut self, line: Line, ask: Ask) {
         let call = Call { ask, answered: false, until: None, status: None };
         match line {
             Line::Watch => self.watch = Some(call),
@@ -231,7 +228,7 @@ impl Conduct {
         self.acts.push(Act::Call(line, ask));
     }
 
-    fn hang_up(&mut self, line: Line) {
+    pub(super) fn hang_up(&mut self, line: Line) {
         let call = match line {
             Line::Watch => self.watch.take(),
             Line::Stop => self.stop.take(),
@@ -241,7 +238,7 @@ impl Conduct {
         }
     }
 
-    fn end(&mut self, fate: Fate) {
+    pub(super) fn end(&mut self, fate: Fate) {
         if self.over {
             return;
         }
@@ -251,18 +248,18 @@ impl Conduct {
         self.acts.push(Act::End(fate));
     }
 
-    fn doubt(&mut self, doubt: Doubt, why: &str) {
+    pub(super) fn doubt(&mut self, doubt: Doubt, why: &str) {
         let why = format!("{}: {why}", self.host());
         self.end(Fate::Unknown(doubt, why));
     }
 
-    fn never(&mut self, why: &str) {
+    pub(super) fn never(&mut self, why: &str) {
         let why = format!("{}: {why}", self.host());
         self.end(Fate::NotStarted(why));
     }
 
     /// It cannot be watched any more: said once, tried again after a pause.
-    fn lost(&mut self, why: &str, quiet: Millis) {
+    pub(super) fn lost(&mut self, why: &str, quiet: Millis) {
         self.seen = self.seen.map(|_| self.now.saturating_sub(quiet.as_millis()));
         // A host that goes down for a reboot is out of sight by intent.
         if mem::take(&mut self.in_sight) && !self.before.reboot {
@@ -272,7 +269,7 @@ impl Conduct {
     }
 
     /// Exponential with full jitter, so that a fleet does not march in step.
-    fn pause(&mut self) {
+    pub(super) fn pause(&mut self) {
         let most = PAUSE.saturating_mul(1 << self.tries.min(5)).min(PAUSE_MAX);
         self.tries = self.tries.saturating_add(1);
         self.luck ^= self.luck << 13;
@@ -283,7 +280,7 @@ impl Conduct {
     }
 
     /// Opens the calls that are needed and not open.
-    fn resume(&mut self) {
+    pub(super) fn resume(&mut self) {
         self.retry = None;
         if !self.sent {
             if self.watch.is_none() {
@@ -301,7 +298,7 @@ impl Conduct {
         }
     }
 
-    fn start(&mut self) {
+    pub(super) fn start(&mut self) {
         if self.stopping.is_some() {
             return self.never("stopped before it was sent");
         }
@@ -310,14 +307,14 @@ impl Conduct {
         self.open(Line::Watch, Ask::Start { whole });
     }
 
-    fn attach(&mut self) {
+    pub(super) fn attach(&mut self) {
         let void = self.begun.is_none() && self.last.is_none();
         self.late = None;
         self.open(Line::Watch, Ask::Attach { out: self.out, err: self.err, void });
     }
 
     /// What is due by now.
-    fn time(&mut self) {
+    pub(super) fn time(&mut self) {
         let now = self.now;
         let due = move |at: Option<u64>| at.is_some_and(|at| at <= now);
         if self.over {
@@ -342,26 +339,25 @@ impl Conduct {
     }
 
     /// A call says nothing more, or its process has ended.
-    fn give_up(&mut self, line: Line) {
+    pub(super) fn give_up(&mut self, line: Line) {
         let status = self.call(line).and_then(|call| call.status.take());
-        let over = match status {
-            Some(how) => Over::Closed { how },
-            None => {
-                let why = format!("no answer in {} s", ANSWER_MAX / 1_000);
-                Over::Lost { why, quiet: Millis::ZERO }
-            }
+        let slow = || {
+            let why = format!("no answer in {} s", ANSWER_MAX / 1_000);
+            Over::Lost { why, quiet: Millis::ZERO }
         };
-        self.call_over(line, over);
+        let over = status.map_or_else(slow, |how| Over::Closed { how });
+        self.call_over(line, &over);
     }
 
     /// The step has ended, and bytes are missing.
-    fn again_for_bytes(&mut self) {
+    pub(super) fn again_for_bytes(&mut self) {
         self.short = self.short.saturating_add(1);
         if self.short > SHORT_MAX
             && let Some(last) = self.last
         {
             let missing = last.out.saturating_sub(self.out) + last.err.saturating_sub(self.err);
-            let why = format!("it ended, but {missing} bytes that it printed are gone from the host");
+            let why =
+                format!("it ended, but {missing} bytes that it printed are gone from the host");
             return self.doubt(Doubt::Unrecorded, &why);
         }
         if self.short > 1 {
@@ -372,16 +368,20 @@ impl Conduct {
 
     // ---- what is heard ----------------------------------------------------------------------
 
-    fn watched(&mut self, word: Word) {
+    pub(super) fn watched(&mut self, word: Word) {
         match word {
             Word::Hello(home) => self.hello(home),
             Word::Started { process, group, sync } => {
                 self.spoke();
-                self.begins(&process, group, sync, true);
+                self.begins(&process, (group, sync), true);
             }
             Word::State { standing, process, code, out, err } => {
                 self.spoke();
-                self.stands(standing, &process, Final { standing, code: code.unwrap_or(0), out, err });
+                self.stands(
+                    standing,
+                    &process,
+                    Final { standing, code: code.unwrap_or(0), out, err },
+                );
             }
             Word::End { code, out, err } => {
                 self.last = Some(Final { standing: Standing::Exited, code, out, err });
@@ -396,7 +396,7 @@ impl Conduct {
         }
     }
 
-    fn hello(&mut self, home: Home) {
+    pub(super) fn hello(&mut self, home: Home) {
         self.home = Some(home);
         self.refusals = 0;
         let Some(call) = self.watch.as_mut() else { return };
@@ -408,7 +408,7 @@ impl Conduct {
         }
     }
 
-    fn spoke(&mut self) {
+    pub(super) fn spoke(&mut self) {
         if !self.is_awaiting_reboot() {
             self.tries = 0;
         }
@@ -418,7 +418,7 @@ impl Conduct {
     }
 
     /// The host says that it has begun: told once.
-    fn begins(&mut self, process: &Process, group: bool, sync: Sync, lives: bool) {
+    pub(super) fn begins(&mut self, process: &Process, (group, sync): (bool, Sync), lives: bool) {
         let Some(pid) = process.pid else { return };
         self.seen = Some(self.now);
         let was_lost = !mem::replace(&mut self.in_sight, true);
@@ -442,11 +442,12 @@ impl Conduct {
         self.acts.push(Act::Tell(Sight::Began(begun)));
     }
 
-    fn stands(&mut self, standing: Standing, process: &Process, last: Final) {
+    pub(super) fn stands(&mut self, standing: Standing, process: &Process, last: Final) {
         let lives = matches!(standing, Standing::Running | Standing::Orphan);
         if lives || matches!(standing, Standing::Exited | Standing::Lost | Standing::Rebooted) {
             // The start that said how it is synced was not heard.
-            self.begins(process, true, self.before.sync.unwrap_or(Sync::None), lives);
+            let sync = self.before.sync.unwrap_or(Sync::None);
+            self.begins(process, (true, sync), lives);
         }
         match standing {
             Standing::Running | Standing::Orphan => {
@@ -470,42 +471,43 @@ impl Conduct {
         }
     }
 
-    fn error(&mut self, code: &str, text: &str) {
+    pub(super) fn error(&mut self, code: &str, text: &str) {
         let why = format!("{code}: {text}");
         let Some(ask) = self.watch.as_ref().map(|call| call.ask) else { return };
         match (ask, code) {
             (Ask::Start { .. }, _) if self.begun.is_some() => self.hang_up_and_ask(&why),
-            (Ask::Start { .. }, "CONFLICT") => self.doubt(Doubt::Forgotten, &why),
+            (Ask::Start { .. }, "CONFLICT") | (Ask::Attach { .. }, "ROOT" | "ROOTID") => {
+                self.doubt(Doubt::Forgotten, &why);
+            }
             (Ask::Start { .. }, "NOLINK" | "IDENT") => self.end(Fate::Attached(why)),
             (Ask::Start { .. }, _) => self.never(&why),
-            (Ask::Attach { .. }, "ROOT" | "ROOTID") => self.doubt(Doubt::Forgotten, &why),
             (Ask::Attach { .. } | Ask::Cancel { .. }, _) => self.hang_up_and_ask(&why),
         }
     }
 
-    fn hang_up_and_ask(&mut self, why: &str) {
+    pub(super) fn hang_up_and_ask(&mut self, why: &str) {
         self.hang_up(Line::Watch);
         self.lost(why, Millis::ZERO);
     }
 
-    fn call_over(&mut self, line: Line, over: Over) {
+    pub(super) fn call_over(&mut self, line: Line, over: &Over) {
         match line {
             Line::Watch => {
                 let Some(call) = self.watch.take() else { return };
-                if !self.unstarted(&call, &over) {
+                if !self.unstarted(&call, over) {
                     self.watch_over(over);
                 }
             }
             Line::Stop => {
                 if self.stop.take().is_some() {
-                    self.retry_unless_refused(&over);
+                    self.retry_unless_refused(over);
                 }
             }
         }
     }
 
     /// The call that should have started the step ended before the step itself left.
-    fn unstarted(&mut self, call: &Call, over: &Over) -> bool {
+    pub(super) fn unstarted(&mut self, call: &Call, over: &Over) -> bool {
         let Ask::Start { whole } = call.ask else { return false };
         if let Over::NotOpened { why, .. } | Over::Refused { why } = over {
             self.end(Fate::NotStarted(why.clone()));
@@ -519,7 +521,9 @@ impl Conduct {
                 self.end(Fate::NotStarted(why.clone()));
             }
             Over::Closed { how } => {
-                let why = format!("it answered {how} in place of our shell: a forced command, a restricted shell, or no POSIX shell");
+                let why = format!(
+                    "it answered {how} in place of our shell: a forced command, a restricted shell, or no POSIX shell"
+                );
                 self.end(Fate::Attached(why));
             }
             Over::Noise => {
@@ -530,22 +534,22 @@ impl Conduct {
         true
     }
 
-    fn watch_over(&mut self, over: Over) {
+    pub(super) fn watch_over(&mut self, over: &Over) {
         if self.last.is_some() && matches!(over, Over::Closed { .. }) {
             self.late = None;
             return self.again_for_bytes();
         }
         self.late = None;
-        match &over {
+        match over {
             Over::Lost { why, quiet } => self.lost(why, *quiet),
             Over::Closed { how } => self.lost(&format!("the call ended: {how}"), Millis::ZERO),
             Over::NotOpened { why, .. } | Over::Refused { why } => self.lost(why, Millis::ZERO),
             Over::Noise => self.lost("its login scripts print too much", Millis::ZERO),
         }
-        self.retry_unless_refused(&over);
+        self.retry_unless_refused(over);
     }
 
-    fn retry_unless_refused(&mut self, over: &Over) {
+    pub(super) fn retry_unless_refused(&mut self, over: &Over) {
         if self.retry.is_none() {
             self.pause();
         }
@@ -566,156 +570,4 @@ impl Conduct {
             }
         }
     }
-
-    // ---- stopping ---------------------------------------------------------------------------
-
-    fn stop_asked(&mut self, grace: Millis) {
-        if !self.sent {
-            return self.never("stopped before it was sent");
-        }
-        let hurry = self.stopping.as_ref().is_none_or(|it| grace < it.grace && !it.done);
-        if !hurry {
-            return;
-        }
-        self.stopping = Some(Stopping { grace, ..Stopping::default() });
-        self.refusals = 0;
-        self.hang_up(Line::Stop);
-        let waits = |call: &Call| !call.answered && !matches!(call.ask, Ask::Start { .. });
-        if self.watch.as_ref().is_some_and(waits) {
-            self.hang_up(Line::Watch); // It may be waiting for a host that is gone.
-        }
-        self.retry = None;
-        self.open(Line::Stop, Ask::Cancel { grace });
-    }
-
-    fn stopped(&mut self, word: Word) {
-        let now = self.now;
-        let Some(stopping) = self.stopping.as_mut() else { return };
-        match word {
-            Word::Hello(home) => {
-                self.home = Some(home);
-                let limit = stopping.grace.as_millis().saturating_add(CANCEL_MAX);
-                if let Some(call) = self.stop.as_mut() {
-                    call.answered = true;
-                    call.until = Some(now.saturating_add(limit));
-                }
-            }
-            Word::State { standing, code, out, err, .. } => {
-                stopping.found = Some(standing);
-                if standing != Standing::Staged && standing != Standing::Absent {
-                    self.last = Some(Final { standing, code: code.unwrap_or(0), out, err });
-                }
-            }
-            Word::Alive(text) => stopping.alive.push(survivor(&text, "")),
-            Word::Strayed(text) => stopping.alive.push(survivor(&text, ", left its group")),
-            Word::Done => {
-                stopping.done = stopping.found.is_some();
-                self.tries = 0;
-                self.hang_up(Line::Stop);
-                if self.watch.is_none() {
-                    self.retry = Some(now);
-                } else {
-                    self.late = Some(now.saturating_add(LAST_BYTES));
-                }
-                self.settle();
-            }
-            Word::Error { code, text } => {
-                let why = format!("{code}: {text}");
-                self.hang_up(Line::Stop);
-                if matches!(code.as_str(), "ROOT" | "ROOTID") {
-                    return self.doubt(Doubt::Forgotten, &why);
-                }
-                self.pause();
-            }
-            Word::Started { .. } | Word::End { .. } | Word::Strange(_) => {}
-        }
-    }
-
-    // ---- the end ----------------------------------------------------------------------------
-
-    fn is_awaiting_reboot(&self) -> bool {
-        self.before.reboot && self.last.is_some()
-    }
-
-    /// Whether the host runs another boot than the one that the step began in.
-    fn is_another_boot(&self) -> bool {
-        let boot = |home: &Home| {
-            self.begun.as_ref().is_some_and(|begun| begun.boot.as_str() != home.boot)
-        };
-        self.home.as_ref().is_some_and(boot)
-    }
-
-    /// Ends it, if the last word was said and all its bytes are here.
-    fn settle(&mut self) {
-        let Some(last) = self.last else { return };
-        if self.out < last.out || self.err < last.err {
-            return;
-        }
-        if let Some(stopping) = &self.stopping {
-            if !stopping.done {
-                return; // The answer to the stop says who is left.
-            }
-            return self.settle_stopped(last, stopping.alive.clone());
-        }
-        let Final { standing, code, .. } = last;
-        if self.before.reboot && standing != Standing::Void && self.begun.is_some() {
-            if self.is_another_boot() {
-                let after = Millis::new(self.now.saturating_sub(self.began));
-                return self.end(Fate::Rebooted(after));
-            }
-            // Going down, a host may end the very command that made it go down.
-            if standing == Standing::Lost || (standing == Standing::Exited && (code == 0 || code > 128)) {
-                self.hang_up(Line::Watch);
-                self.late = None;
-                return self.pause();
-            }
-        }
-        match standing {
-            Standing::Exited => self.end(Fate::Exited(code)),
-            Standing::Void if self.begun.is_none() => {
-                self.never("its start did not arrive there: it never ran, and never will");
-            }
-            Standing::Void | Standing::Absent | Standing::Staged => {
-                let why = "it had begun there, and the host has no record of it any more";
-                self.doubt(Doubt::Forgotten, why);
-            }
-            Standing::Rebooted => self.doubt(Doubt::Rebooted, "it was rebooted while the step ran"),
-            Standing::Lost | Standing::Orphan | Standing::Running => {
-                self.doubt(Doubt::Gone, "the step and its watcher are gone, and left no exit status");
-            }
-        }
-    }
-
-    fn settle_stopped(&mut self, last: Final, alive: Vec<SafeText>) {
-        match last.standing {
-            Standing::Void if self.begun.is_none() => {
-                self.never("stopped before it began there: it never ran, and never will");
-            }
-            Standing::Void | Standing::Absent | Standing::Staged => {
-                let why = "it had begun there, and the host has no record of it any more";
-                self.doubt(Doubt::Forgotten, why);
-            }
-            Standing::Rebooted if self.before.reboot => {
-                let after = Millis::new(self.now.saturating_sub(self.began));
-                self.end(Fate::Rebooted(after));
-            }
-            Standing::Rebooted => self.doubt(Doubt::Rebooted, "it was rebooted while the step ran"),
-            Standing::Exited if self.before.reboot && last.code == 0 => {
-                self.end(Fate::NotRebooted);
-            }
-            Standing::Exited | Standing::Lost | Standing::Orphan | Standing::Running => {
-                // Without a group of its own, its children cannot be told from others.
-                let whole = self.begun.as_ref().is_none_or(|begun| begun.group);
-                let known = whole || !alive.is_empty();
-                self.end(Fate::Stopped(known.then_some(alive)));
-            }
-        }
-    }
-}
-
-/// `PID STATE NAME` as people read it.
-fn survivor(text: &str, more: &str) -> SafeText {
-    let mut words = text.splitn(3, ' ');
-    let (pid, state) = (words.next().unwrap_or("?"), words.next().unwrap_or("?"));
-    SafeText::new(&format!("{pid} {} ({state}{more})", words.next().unwrap_or("?")))
 }

@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep_until};
 use crate::base::{HostId, Millis, SessionId};
 use crate::engine::{Durable, Key, Place, Run, Sight, Sync};
 use crate::exec::ssh::{
-    At, Call, CallEnd, Command, ErrorKind, LinkState, Output, Pool, Said, SshError, Status, StopSignal, Stream,
-    becoming, nonce, step_line,
+    At, Call, CallEnd, Command, ErrorKind, LinkState, Output, Pool, Said, SshError, Status,
+    StopSignal, Stream, becoming, nonce, step_line,
 };
 
 use super::conduct::{Before, Conduct};
@@ -220,7 +220,7 @@ impl<O: Output> Drive<'_, O> {
             match act {
                 Act::Call(line, ask) => {
                     let wire = self.call(line, ask);
-                    *self.wire(line) = wire;
+                    *self.wire(line) = Some(wire);
                 }
                 Act::Payload => {
                     let payload = std::mem::take(&mut self.payload);
@@ -312,7 +312,7 @@ impl<O: Output> Drive<'_, O> {
     }
 
     /// Opens the call, or says why there is none.
-    fn call(&mut self, line: Line, ask: Ask) -> Option<Wire> {
+    fn call(&mut self, line: Line, ask: Ask) -> Wire {
         let nonce = nonce();
         let (mode, first) = match self.words(ask, &nonce) {
             Ok((mode, first)) => (mode, Ok(first)),
@@ -343,14 +343,14 @@ impl<O: Output> Drive<'_, O> {
             let _place = if !starts && !up { gate.acquire().await.ok() } else { None };
             pool.call(&host, request(mode), at).await
         });
-        Some(Wire {
+        Wire {
             opening: Some(opening),
             call: None,
             first,
             out: OutputStream::new(&nonce),
             err: ErrorStream::new(&nonce),
             ended: false,
-        })
+        }
     }
 
     /// What is sent in a call.
@@ -377,7 +377,11 @@ impl<O: Output> Drive<'_, O> {
                     words.push(("after", keys.join(",")));
                 }
                 let payload = vec![format!("{}{step}", before.unwrap_or_default()).into(), stdin];
-                if whole { more = payload } else { later = payload }
+                if whole {
+                    more = payload;
+                } else {
+                    later = payload;
+                }
                 Mode::Start
             }
             Ask::Attach { out, err, void } => {
@@ -500,7 +504,9 @@ pub(in crate::exec) async fn close(
         match call.next().await {
             Said::Err(bytes) => stream.feed(&bytes, |piece| match piece {
                 Piece::Word(Word::Done) => outcome = Some(Ok(())),
-                Piece::Word(Word::Error { code, text }) => outcome = Some(Err(format!("{code}: {text}"))),
+                Piece::Word(Word::Error { code, text }) => {
+                    outcome = Some(Err(format!("{code}: {text}")));
+                }
                 Piece::Word(_) | Piece::Bytes(_) => {}
             }),
             Said::Over => outcome = Some(Err("it gave no answer".to_owned())),

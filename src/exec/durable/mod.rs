@@ -31,6 +31,7 @@ mod drive;
 mod fate;
 mod hosts;
 mod script;
+mod settle;
 mod wire;
 
 pub use conduct::{Before, Conduct};
@@ -38,4 +39,6 @@ pub(super) use drive::{Trip, close, drive};
 pub use fate::{Act, Ask, Fate, Heard, Line, Over};
 pub(super) use hosts::Hosts;
 pub use script::{Mode, join, request, words};
-pub use wire::{ErrorStream, Home, NOISE_MAX, OutputStream, Piece, Process, Standing, Word, header};
+pub use wire::{
+    ErrorStream, Home, NOISE_MAX, OutputStream, Piece, Process, Standing, Word, header,
+};

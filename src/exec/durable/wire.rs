@@ -400,15 +400,19 @@ mod tests {
         assert_eq!(bytes, b"one line without an end");
         let process = Process { pid: Some(7), born: Some(70), boot: "b-1".to_owned() };
         assert!(matches!(&words[0], Word::Hello(home) if home.root == "/root/.golive"));
-        let started =
-            Word::Started { process: process.clone(), group: true, sync: Sync::File };
+        let started = Word::Started { process: process.clone(), group: true, sync: Sync::File };
         assert_eq!(words[1], started);
         let state =
             Word::State { standing: Standing::Exited, process, code: Some(9), out: 3, err: 4 };
         assert_eq!(words[2], state);
         assert!(matches!(
             &words[3],
-            Word::State { standing: Standing::Absent, code: None, process: Process { pid: None, .. }, .. }
+            Word::State {
+                standing: Standing::Absent,
+                code: None,
+                process: Process { pid: None, .. },
+                ..
+            }
         ));
         assert_eq!(words[4], Word::End { code: 0, out: 1, err: 2 });
         assert_eq!(words[5], Word::Alive("12 S a name".to_owned()));
@@ -479,7 +483,7 @@ mod tests {
             sizes in proptest::collection::vec(0_usize..40, 0..40),
             noise in proptest::collection::vec(any::<u8>(), 0..50),
         ) {
-            let mut text = noise.clone();
+            let mut text = noise;
             text.retain(|byte| *byte != b'g');
             let dropped = text.len();
             text.extend_from_slice(b"golive-00ff hello root=r rootid=i boot=b up=1\n");

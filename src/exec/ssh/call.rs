@@ -124,7 +124,6 @@ impl Call {
     }
 
     /// What comes next. Safe to be dropped and asked again.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
     pub(in crate::exec) async fn next(&mut self) -> Said {
         loop {
             match self.read.wait().await {

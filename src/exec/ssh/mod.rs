@@ -39,9 +39,9 @@ pub use host::{
 };
 pub use known_hosts::{HostKey, KnownHostsFile, Record, RecordedName, Verdict, judge_line};
 pub use pool::{LinkChange, LinkState, Pool};
+pub(super) use run::nonce;
 pub use run::{Command, Output, RunEnd, Status, StopHandle, StopSignal, Stream, stop_pair};
 pub use shell::{Group, Survivor};
-pub(super) use run::nonce;
 pub(super) use shell::{TAKE_LINE, becoming, step_line};
 pub use sign::{KeyChoice, SigningKey};
 pub use stop::Proof;
