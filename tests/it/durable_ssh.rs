@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use golive::base::Digest;
 use golive::engine::{
@@ -31,6 +31,10 @@ pub(crate) struct Printed {
 pub(crate) struct Shelf(Arc<Mutex<BTreeMap<String, Printed>>>);
 
 impl Shelf {
+    fn shelf(&self) -> MutexGuard<'_, BTreeMap<String, Printed>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn of(&self, job: &Job) -> Printed {
         self.0.lock().unwrap().get(&job.to_string()).cloned().unwrap_or_default()
     }
@@ -40,14 +44,14 @@ struct Book(Shelf, String);
 
 impl Sinks for Shelf {
     fn open(&self, job: &Job) -> io::Result<Box<dyn Sink>> {
-        self.0.lock().unwrap().insert(job.to_string(), Printed::default());
+        self.shelf().insert(job.to_string(), Printed::default());
         Ok(Box::new(Book(self.clone(), job.to_string())))
     }
 }
 
 impl Sink for Book {
     fn write(&mut self, error_stream: bool, bytes: &[u8]) -> io::Result<()> {
-        let mut shelf = self.0.0.lock().unwrap();
+        let mut shelf = self.0.shelf();
         let printed = shelf.entry(self.1.clone()).or_default();
         if error_stream { &mut printed.err } else { &mut printed.out }.extend_from_slice(bytes);
         Ok(())
@@ -227,7 +231,9 @@ pub(crate) async fn cut(sshd: &Sshd) {
         (!serving.is_empty()).then_some(serving)
     })
     .await;
-    serving.into_iter().for_each(|pid| signal("KILL", pid));
+    for pid in serving {
+        signal("KILL", pid);
+    }
 }
 
 /// A line that counts itself in a ledger: two marks there are two runs.
@@ -299,10 +305,14 @@ async fn a_step_that_ends_out_of_sight_is_found_ended() {
     console.begun(&job).await;
     // The server answers nobody while the step comes to its end.
     let serving = sshd.connections();
-    serving.iter().for_each(|&pid| signal("STOP", pid));
+    for &pid in &serving {
+        signal("STOP", pid);
+    }
     fs::write(&go, "").unwrap();
     eventually("the end of the step", || over.exists().then_some(())).await;
-    serving.iter().for_each(|&pid| signal("KILL", pid));
+    for &pid in &serving {
+        signal("KILL", pid);
+    }
     assert_eq!(code(&console.end(&job).await), 6);
     assert_eq!(console.shelf.of(&job).out, b"out\n");
     assert_eq!(count(&ledger), 1);
@@ -564,7 +574,8 @@ async fn a_host_that_is_closed_forgets_what_was_printed_and_not_what_ran() {
     let folder = sshd.path(".golive/R/night-1");
     let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|it| it.unwrap().file_name()).collect();
     let left: Vec<_> = left.iter().map(|name| name.to_string_lossy().into_owned()).collect();
-    assert!(!left.iter().any(|name| name.ends_with(".out") || name.contains(".in.")), "{left:?}");
+    let output = |name: &String| [".out", ".err", ".in."].iter().any(|it| name.contains(it));
+    assert!(!left.iter().any(output), "{left:?}");
     // Neither a late duplicate nor anything new of the run starts.
     let job = start(&console, run);
     assert_eq!(code(&console.end(&job).await), 0, "what it came to, and not again");

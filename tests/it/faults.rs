@@ -14,8 +14,9 @@ use std::time::Duration;
 use golive::engine::{Effect, End, Run};
 use tokio::runtime::Runtime;
 
+use crate::counts::{counted, is_long};
 use crate::durable_ssh::{Console, count, digest, durable, job};
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, Way};
 use crate::sshd::{Sshd, is_root, signal};
 
 /// Servers at once, each with trials of its own.
@@ -67,7 +68,9 @@ const ALL: [Breakage; 10] = [
 ];
 
 fn all(sshd: &Sshd, name: &str) {
-    sshd.connections().into_iter().for_each(|pid| signal(name, pid));
+    for pid in sshd.connections() {
+        signal(name, pid);
+    }
 }
 
 impl Breakage {
@@ -79,20 +82,32 @@ impl Breakage {
             Self::EndServing => all(sshd, "TERM"),
             Self::HangServing => {
                 let hung = sshd.connections();
-                hung.iter().for_each(|&pid| signal("STOP", pid));
+                for &pid in &hung {
+                    signal("STOP", pid);
+                }
                 pause(luck);
                 let end = if luck.below(2) == 0 { "KILL" } else { "CONT" };
-                hung.iter().for_each(|&pid| signal(end, pid));
+                for pid in hung {
+                    signal(end, pid);
+                }
             }
             Self::RestartServer => {
-                sshd.listener().into_iter().for_each(|pid| signal("KILL", pid));
+                if let Some(pid) = sshd.listener() {
+                    signal("KILL", pid);
+                }
                 all(sshd, "KILL");
             }
             Self::Cut => proxy.cut(),
-            Self::StallThenCut | Self::StallUp | Self::StallDown => {
-                proxy.stall(self != Self::StallDown, self != Self::StallUp);
+            Self::StallThenCut => {
+                proxy.stall(&[Way::Up, Way::Down]);
                 pause(luck);
-                if self == Self::StallThenCut || luck.below(2) == 0 {
+                proxy.cut();
+                proxy.pass();
+            }
+            Self::StallUp | Self::StallDown => {
+                proxy.stall(&[if self == Self::StallUp { Way::Up } else { Way::Down }]);
+                pause(luck);
+                if luck.below(2) == 0 {
                     proxy.cut();
                 }
                 proxy.pass();
@@ -172,7 +187,7 @@ fn trial(
     let mut broken = Vec::new();
     for nth in 0..BREAKAGES as u64 {
         std::thread::sleep(luck.millis(if nth == 0 { 120 } else { 400 }));
-        let breakage = ALL[luck.below(ALL.len() as u64) as usize];
+        let breakage = ALL[usize::try_from(luck.below(ALL.len() as u64)).unwrap()];
         broken.push(breakage);
         breakage.happen(sshd, proxy, &mut luck);
         if breakage == Breakage::KillGolive {
@@ -218,8 +233,7 @@ fn no_fault_runs_a_step_twice_or_loses_a_byte() {
     if !is_root() {
         return; // Without a namespace of its own, a server cannot be started again.
     }
-    let long = std::env::var("GOLIVE_TESTS").is_ok_and(|it| it == "long");
-    let trials = if long { 250 } else { 8 };
+    let trials = if is_long() { 250 } else { 8 };
     let first = std::env::var("GOLIVE_SEED").ok().and_then(|it| it.parse::<usize>().ok());
     let trials = first.map_or(0..trials, |it| it..it + 1);
     let next = AtomicUsize::new(trials.start);
@@ -236,18 +250,22 @@ fn no_fault_runs_a_step_twice_or_loses_a_byte() {
         }
     };
     let found: Vec<_> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..SERVERS).map(|_| scope.spawn(work)).collect();
+        let workers = [(); SERVERS].map(|()| scope.spawn(work));
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
     let (mut kinds, mut ends) = (BTreeMap::new(), BTreeMap::new());
     let mut wrong = Vec::new();
     for (broken, end, violation) in &found {
-        broken.iter().for_each(|it| *kinds.entry(*it).or_insert(0_usize) += 1);
+        for it in broken {
+            *kinds.entry(*it).or_insert(0_usize) += 1;
+        }
         *ends.entry(*end).or_insert(0_usize) += 1;
         wrong.extend(violation);
     }
     let breakages: usize = kinds.values().sum();
     println!("{} trials, {breakages} breakages {kinds:?}, ends {ends:?}", found.len());
     println!("{} violations", wrong.len());
+    counted("faults between golive and a host", "breakages", breakages, wrong.len());
+    counted("faults between golive and a host", "steps", found.len(), wrong.len());
     assert_eq!(wrong, Vec::<&String>::new());
 }

@@ -24,6 +24,24 @@ struct Switches {
     open: Mutex<Vec<TcpStream>>,
 }
 
+/// A direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// To the server.
+    Up,
+    /// From the server.
+    Down,
+}
+
+impl Switches {
+    fn of(&self, way: Way) -> &AtomicBool {
+        match way {
+            Way::Up => &self.up,
+            Way::Down => &self.down,
+        }
+    }
+}
+
 /// A proxy to one server, gone with the test.
 pub(crate) struct Proxy {
     pub(crate) port: u16,
@@ -66,10 +84,11 @@ impl Proxy {
         self.cut();
     }
 
-    /// Holds back what goes to the server, what comes from it, or both: no end is told.
-    pub(crate) fn stall(&self, up: bool, down: bool) {
-        self.switches.up.store(up, Ordering::SeqCst);
-        self.switches.down.store(down, Ordering::SeqCst);
+    /// Holds back what goes these ways: no end is told.
+    pub(crate) fn stall(&self, ways: &[Way]) {
+        for way in ways {
+            self.switches.of(*way).store(true, Ordering::SeqCst);
+        }
     }
 
     /// Cuts what is open.
@@ -109,11 +128,11 @@ fn join(shared: &Arc<Switches>, client: &TcpStream, server: &TcpStream) {
         stream.set_nodelay(true).unwrap();
         open.push(stream.try_clone().unwrap());
     }
-    for (from, to, up) in [(client, server, true), (server, client, false)] {
+    for (from, to, way) in [(client, server, Way::Up), (server, client, Way::Down)] {
         let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
         let shared = Arc::clone(shared);
         std::thread::spawn(move || {
-            let switch = if up { &shared.up } else { &shared.down };
+            let switch = shared.of(way);
             let mut buffer = [0; 16 * 1024];
             while let Ok(count @ 1..) = from.read(&mut buffer) {
                 while switch.load(Ordering::SeqCst) && !shared.over.load(Ordering::SeqCst) {

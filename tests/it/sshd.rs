@@ -208,8 +208,7 @@ impl Sshd {
             if self.namespaced() { children(self.child.id()) } else { vec![self.child.id()] };
         if self.lives_again {
             // One level deeper; what an earlier listener served is adopted by the shell above.
-            let adopted: Vec<u32> = inside.iter().copied().flat_map(children).collect();
-            inside.extend(adopted.into_iter().filter(|&pid| is_listener(pid)));
+            inside.extend(self.listener());
         }
         // What a step left behind is adopted by the first process of a namespace, which is sshd.
         let serves = |pid: &u32| {
