@@ -102,6 +102,8 @@ pub struct Conduct {
     pub(super) stop: Option<Call>,
     /// It was seen in this process, and not told to be lost since.
     pub(super) in_sight: bool,
+    /// It was told to be out of sight, and nothing else since.
+    pub(super) told_lost: bool,
     /// When it was last seen in this process.
     pub(super) seen: Option<u64>,
     pub(super) orphan: bool,
@@ -115,11 +117,12 @@ pub struct Conduct {
 impl Conduct {
     /// The conduct that begins at `now`, in milliseconds of any clock that never goes back.
     pub fn new(before: Before, now: u64) -> Self {
+        let follow = before.follow;
         Self {
             now,
             began: now,
             luck: before.seed | 1,
-            sent: before.follow,
+            sent: follow,
             begun: before.begun.clone(),
             before,
             home: None,
@@ -132,6 +135,7 @@ impl Conduct {
             stopping: None,
             stop: None,
             in_sight: false,
+            told_lost: follow,
             seen: None,
             orphan: false,
             tries: 0,
@@ -263,6 +267,7 @@ impl Conduct {
         self.seen = self.seen.map(|_| self.now.saturating_sub(quiet.as_millis()));
         // A host that goes down for a reboot is out of sight by intent.
         if mem::take(&mut self.in_sight) && !self.before.reboot {
+            self.told_lost = true;
             self.acts.push(Act::Tell(Sight::Lost { why: SafeText::new(why), proved: quiet }));
         }
         self.pause();
@@ -421,7 +426,8 @@ impl Conduct {
     pub(super) fn begins(&mut self, process: &Process, (group, sync): (bool, Sync), lives: bool) {
         let Some(pid) = process.pid else { return };
         self.seen = Some(self.now);
-        let was_lost = !mem::replace(&mut self.in_sight, true);
+        self.in_sight = true;
+        let was_lost = mem::take(&mut self.told_lost);
         if self.begun.is_some() {
             if was_lost && lives {
                 self.acts.push(Act::Tell(Sight::Back));
@@ -563,6 +569,7 @@ impl Conduct {
                     "{why}; no key is tried any more until the host is reached otherwise, or a stop is asked"
                 );
                 let proved = Millis::new(self.now.saturating_sub(seen));
+                self.told_lost = true;
                 self.acts.push(Act::Tell(Sight::Lost { why: SafeText::new(&why), proved }));
             }
             if self.refusals >= AUTH_MAX {
