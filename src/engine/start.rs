@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{Digest, HostId, Millis, StepId, Timestamp};
+use crate::base::{Digest, HostId, Millis, SessionId, StepId, Timestamp};
 use crate::plan::{CheckPlan, NotCaptured, StepPlan, Text, UndoPlan, UndoStep, VerifyPlan, Work};
 use crate::runbook::{Class, Expect};
 
 use super::effect::{Durable, Effect, Poll, Run};
-use super::event::{Confirmed, Event};
+use super::event::{Confirmed, Event, Genesis};
 use super::job::{Job, Key, Part, Place, Verdict};
 use super::refusal::Refusal;
 use super::sight::Seen;
@@ -208,8 +208,20 @@ impl State {
         attempts.iter().find(|attempt| attempt.key == *key)
     }
 
+    /// The name that hosts know the run by: the session's, and what tells it from every other
+    /// session that anybody may have given the same name.
+    pub fn name_on_hosts(&self) -> Option<SessionId> {
+        let genesis = self.genesis.as_ref()?;
+        let Genesis { session, machine, driver, plan, .. } = &**genesis;
+        let all = format!("{session} {machine} {driver} {plan} {}", self.opened.as_unix_millis());
+        let digest = Digest::of(all.as_bytes()).to_string();
+        let mark: String = digest.chars().rev().take(16).collect();
+        let name: String = session.as_str().chars().take(40).collect();
+        format!("{name}.{mark}").parse().ok()
+    }
+
     fn durable(&self, key: &Key, places: &[Place]) -> Option<Durable> {
-        let session = self.genesis.as_ref().map(|genesis| genesis.session.clone())?;
+        let session = self.name_on_hosts()?;
         if !self.is_detached(key) {
             return None;
         }

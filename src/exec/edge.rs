@@ -3,22 +3,27 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 
-use crate::base::{HostId, Millis, ProbeId, SafeText, SecretName, StepId};
+use crate::base::{HostId, Millis, ProbeId, SafeText, SecretName, SessionId, StepId};
 use crate::engine::{
     ClockOffset, Doubt, Effect, End, HostSaid, Job, Key, Place, Reading, Run, Sight, Transcript,
 };
 use crate::plan::Plan;
 use crate::runbook::Probe;
 
+use super::durable::{self, Hosts};
 use super::job::{Stops, run_job};
 use super::outbox::Outbox;
 use super::secrets::Secrets;
 use super::ssh::{LinkChange, LinkState, Pool};
 use super::{notify, probe};
+
+/// So long may a host take to let go of what it holds of a run.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// Takes the output of one job.
 pub trait Sink: Send {
@@ -42,6 +47,15 @@ pub trait Sinks: Send + Sync {
     /// # Errors
     /// There is none, so the job does not start.
     fn open(&self, job: &Job) -> io::Result<Box<dyn Sink>>;
+
+    /// A sink for a job that was started before, and whose output comes once more from its
+    /// first byte.
+    ///
+    /// # Errors
+    /// There is none.
+    fn again(&self, job: &Job) -> io::Result<Box<dyn Sink>> {
+        self.open(job)
+    }
 }
 
 /// What the edge tells the session.
@@ -132,6 +146,7 @@ pub struct Edge {
     reports: Outbox,
     secrets: Secrets,
     running: Arc<Mutex<BTreeMap<Job, Stops>>>,
+    hosts: Arc<Hosts>,
     probes: Vec<JoinHandle<()>>,
     runtime: tokio::runtime::Handle,
     http: reqwest::Client,
@@ -165,6 +180,7 @@ impl Edge {
             reports: Outbox::new(reports, secrets.clone()),
             secrets: secrets.clone(),
             running: Arc::default(),
+            hosts: Arc::default(),
             probes: Vec::new(),
             runtime,
             http,
@@ -202,9 +218,13 @@ impl Edge {
     /// Performs `effect`; its outcome comes back as reports. Timers are the session's.
     pub fn perform(&self, effect: Effect) {
         match effect {
-            Effect::Run(run) => self.run(&Arc::new(*run)),
-            Effect::Follow(run) => self.follow(&run),
-            Effect::LetGo(job) => tracing::debug!(%job, "let go"),
+            Effect::Run(run) => self.run(&Arc::new(*run), false),
+            Effect::Follow(run) => self.run(&Arc::new(*run), true),
+            Effect::LetGo(job) => {
+                if let Some(stops) = self.jobs().get(&job) {
+                    stops.let_go();
+                }
+            }
             Effect::Stop(key) => self.stop(&key),
             Effect::Notify { key, channels, text } => {
                 let channels = channels
@@ -234,10 +254,10 @@ impl Edge {
         }
     }
 
-    fn run(&self, run: &Arc<Run>) {
+    fn run(&self, run: &Arc<Run>, follow: bool) {
         for place in &run.places {
             let job = Job { key: run.key.clone(), place: place.clone() };
-            let (stops, stopped) = Stops::pair();
+            let (stops, stopped, released) = Stops::new();
             self.jobs().insert(job.clone(), stops);
             let prefix = match place {
                 Place::Host(host) if run.r#become => {
@@ -255,28 +275,48 @@ impl Edge {
                 reports: self.reports.clone(),
                 secrets: self.secrets.clone(),
                 stopped,
+                released,
+                follow,
+                hosts: Arc::clone(&self.hosts),
             });
             let running = Arc::clone(&self.running);
             let reports = self.reports.clone();
             let task = self.runtime.spawn(task);
             self.runtime.spawn(async move {
                 // A job is never without an end: a bug of ours is one that nobody knows.
-                let (end, transcript) = task.await.unwrap_or_else(|error| {
+                let ended = task.await.unwrap_or_else(|error| {
                     let why = format!("golive itself failed while it ran ({error})");
-                    (End::unknown(Doubt::Link, &why), None)
+                    Some((End::unknown(Doubt::Link, &why), None))
                 });
                 running.lock().unwrap_or_else(PoisonError::into_inner).remove(&job);
-                reports.send(Report::Ended { job, end, transcript });
+                if let Some((end, transcript)) = ended {
+                    reports.send(Report::Ended { job, end, transcript });
+                }
             });
         }
     }
 
-    fn follow(&self, run: &Run) {
-        for place in &run.places {
-            let job = Job { key: run.key.clone(), place: place.clone() };
-            let end = End::unknown(Doubt::Link, "golive ended while it was in flight");
-            self.reports.send(Report::Ended { job, end, transcript: None });
+    /// Lets hosts forget what they hold of a run, and says of each that did not, why. None takes
+    /// longer than [`CLOSE_MAX`].
+    pub async fn close(&self, session: &SessionId, hosts: Vec<HostId>) -> Vec<(HostId, String)> {
+        let close = |host: HostId| {
+            let (pool, session) = (self.pool.clone(), session.clone());
+            let task = async move {
+                let closing = durable::close(&pool, &host, &session);
+                let closed = tokio::time::timeout(CLOSE_MAX, closing).await;
+                let closed = closed.unwrap_or_else(|_| Err("it did not answer in time".to_owned()));
+                (host, closed)
+            };
+            self.runtime.spawn(task)
+        };
+        let closing: Vec<_> = hosts.into_iter().map(close).collect();
+        let mut left = Vec::new();
+        for task in closing {
+            if let Ok((host, Err(why))) = task.await {
+                left.push((host, why));
+            }
         }
+        left
     }
 
     fn stop(&self, key: &Key) {

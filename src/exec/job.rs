@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use regex::Regex;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::base::{Millis, SafeText, SecretName, VarName};
-use crate::engine::{Doubt, End, Job, Place, Run, Transcript};
+use crate::base::{HostId, Millis, SafeText, SecretName, VarName};
+use crate::engine::{Doubt, End, Job, Place, Run, Sight, Transcript};
 
+use super::durable::{self, Fate, Hosts, Trip};
 use super::edge::{Link, Report, Sink, Sinks};
 use super::local;
 use super::outbox::Outbox;
@@ -20,7 +22,9 @@ use super::redact::{self, Needles, Redactor};
 use super::secrets::Secrets;
 use super::shape;
 use super::shared::Shared;
-use super::ssh::{self, ErrorKind, Pool, Proof, RunEnd, StopHandle, StopSignal, Survivor};
+use super::ssh::{
+    self, ErrorKind, Pool, Proof, RunEnd, SshError, StopHandle, StopSignal, Survivor,
+};
 
 /// Between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(10);
@@ -34,15 +38,22 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 /// A captured value is cut here.
 const CAPTURE_CHARS_MAX: usize = 4_096;
 
-/// Stops a job.
+/// Stops a job, or lets it go.
 pub(super) struct Stops {
     handle: StopHandle,
+    let_go: watch::Sender<bool>,
 }
 
 impl Stops {
-    pub(super) fn pair() -> (Self, StopSignal) {
+    pub(super) fn new() -> (Self, StopSignal, watch::Receiver<bool>) {
         let (handle, signal) = ssh::stop_pair();
-        (Self { handle }, signal)
+        let (let_go, released) = watch::channel(false);
+        (Self { handle, let_go }, signal, released)
+    }
+
+    /// Nobody wants to know what becomes of it.
+    pub(super) fn let_go(&self) {
+        self.let_go.send_replace(true);
     }
 
     pub(super) fn stop(&self) {
@@ -60,15 +71,23 @@ pub(super) struct Task {
     pub reports: Outbox,
     pub secrets: Secrets,
     pub stopped: StopSignal,
+    pub released: watch::Receiver<bool>,
+    /// It was started before: it is looked for.
+    pub follow: bool,
+    pub hosts: Arc<Hosts>,
 }
 
-/// Runs a job to its end.
-pub(super) async fn run_job(task: Task) -> (End, Option<Transcript>) {
-    let sink = match task.sinks.open(&task.job) {
+/// Runs a job to its end; none if it was let go before.
+pub(super) async fn run_job(task: Task) -> Option<(End, Option<Transcript>)> {
+    let opened = if task.follow { task.sinks.again(&task.job) } else { task.sinks.open(&task.job) };
+    let sink = match opened {
         Ok(sink) => sink,
         Err(error) => {
-            let why = format!("its transcript cannot be opened: {error}");
-            return (End::NotStarted { why: SafeText::new(&why) }, None);
+            let why = SafeText::new(&format!("its transcript cannot be opened: {error}"));
+            let doubt = Doubt::Unrecorded;
+            let end =
+                if task.follow { End::Unknown { why, doubt } } else { End::NotStarted { why } };
+            return Some((end, None));
         }
     };
     let heard = Arc::new(AtomicU64::new(0));
@@ -85,28 +104,105 @@ pub(super) async fn run_job(task: Task) -> (End, Option<Transcript>) {
         let (job, reports) = (task.job.clone(), task.reports.clone());
         AbortOnDrop(tokio::spawn(watch_silence(job, reports, silence, heard, began)))
     });
-    let end = match task.run.poll {
-        None => once(&task, &ear).await,
+    let outcome = match task.run.poll {
+        None => whole(&task, &ear).await,
         Some(poll) => {
             let deadline = Instant::now() + poll.within.to_std();
-            poll_until(&task, &ear, poll.every.to_std(), deadline).await
+            Outcome::Plain(poll_until(&task, &ear, poll.every.to_std(), deadline).await)
         }
     };
     drop(quiet);
     let Some(mut ear) = ear.into_inner() else {
         let why = "its output is still being written";
-        return (End::unknown(Doubt::Unrecorded, why), None);
+        return Some((End::unknown(Doubt::Unrecorded, why), None));
     };
     let rest = ear.finish();
     let Ear { sink, judge, streams: [out, err], .. } = ear;
-    let end = judge.judge(end, &task.run);
+    let end = match outcome {
+        Outcome::Plain(end) => Some(judge.judge(end, &task.run)),
+        Outcome::Durable(fate, unrecorded) => judge.weigh(fate, unrecorded, &task.run),
+    };
     let redacted = redact::sum(out.redactor.counts(), err.redactor.counts());
-    match rest.and_then(|()| sink.finish()) {
-        Ok(transcript) => (end, Some(Transcript { redacted, ..transcript })),
+    let kept = rest.and_then(|()| sink.finish());
+    let end = end?;
+    match kept {
+        Ok(transcript) => Some((end, Some(Transcript { redacted, ..transcript }))),
         Err(error) => {
             let why = format!("{}; its output is not all on disk: {error}", in_words(&end));
-            (End::unknown(Doubt::Unrecorded, &why), None)
+            Some((End::unknown(Doubt::Unrecorded, &why), None))
         }
+    }
+}
+
+/// What became of a command, before it is judged.
+enum Outcome {
+    /// One that ends with its link.
+    Plain(RunEnd),
+    /// One that outlives it, and why its output could not be kept.
+    Durable(Fate, Option<io::Error>),
+}
+
+/// Runs the command once: so that it outlives its link, where that is wanted and possible.
+async fn whole(task: &Task, ear: &Shared<Ear>) -> Outcome {
+    let (Some(durable), Place::Host(host)) = (&task.run.durable, &task.job.place) else {
+        return Outcome::Plain(once(task, ear).await);
+    };
+    let tell = |sight: Sight| {
+        let job = task.job.clone();
+        task.reports.send(Report::Sighted { job, sight });
+    };
+    let attached = |why: &str| tell(Sight::Attached { why: SafeText::new(why) });
+    if let Some(why) = task.hosts.known(host).attached.filter(|_| !task.follow) {
+        attached(&why);
+        return Outcome::Plain(once(task, ear).await);
+    }
+    // The values of secrets are needed for a start, and a look for it has none to give.
+    let command = match task.secrets.command(&task.run) {
+        Ok(command) => command,
+        Err(_) if task.follow => ssh::Command::default(),
+        Err(why) => return Outcome::Durable(Fate::NotStarted(format!("{host}: {why}")), None),
+    };
+    let trip = Trip {
+        run: Arc::clone(&task.run),
+        command,
+        durable: durable.clone(),
+        host: host.clone(),
+        become_prefix: task.prefix.clone(),
+        follow: task.follow,
+        pool: task.pool.clone(),
+        hosts: Arc::clone(&task.hosts),
+        stopped: task.stopped.clone(),
+        let_go: task.released.clone(),
+        grace: GRACE,
+    };
+    let ended = durable::drive(&trip, ear.clone(), &tell).await;
+    match ended.fate {
+        Fate::Attached(why) => {
+            task.hosts.learn(host, |known| known.attached = Some(why.clone()));
+            attached(&why);
+            Outcome::Plain(once(task, ear).await)
+        }
+        fate @ (Fate::NotStarted(_)
+        | Fate::Exited(_)
+        | Fate::NotRebooted
+        | Fate::Rebooted(_)
+        | Fate::Stopped(_)
+        | Fate::Unknown(..)
+        | Fate::LetGo) => {
+            if let (Some(error), Fate::NotStarted(_)) = (&ended.unreached, &fate) {
+                down(task, host, error);
+            }
+            Outcome::Durable(fate, ended.unrecorded)
+        }
+    }
+}
+
+/// Says that a host was not reached.
+fn down(task: &Task, host: &HostId, why: &SshError) {
+    if why.kind() != ErrorKind::Other {
+        // Said before the end of the job, so that nobody sees the one without the other.
+        let link = Link::Down(SafeText::new(&why.to_string()));
+        task.reports.send(Report::Link { host: host.clone(), link });
     }
 }
 
@@ -153,7 +249,7 @@ async fn once(task: &Task, ear: &Shared<Ear>) -> RunEnd {
         Ok(command) => command,
         Err(why) => {
             let host = job.place.to_string();
-            return RunEnd::NotStarted { why: ssh::SshError::BadCommand { host, why } };
+            return RunEnd::NotStarted { why: SshError::BadCommand { host, why } };
         }
     };
     command.become_prefix.clone_from(prefix);
@@ -164,12 +260,8 @@ async fn once(task: &Task, ear: &Shared<Ear>) -> RunEnd {
         Place::Here => return local::run(command, output, stopped.clone()).await,
     };
     let end = pool.run(host, command, output, stopped.clone()).await;
-    if let RunEnd::NotStarted { why } = &end
-        && why.kind() != ErrorKind::Other
-    {
-        // Said before the end of the job, so that nobody sees the one without the other.
-        let link = Link::Down(SafeText::new(&why.to_string()));
-        task.reports.send(Report::Link { host: host.clone(), link });
+    if let RunEnd::NotStarted { why } = &end {
+        down(task, host, why);
     }
     end
 }
@@ -372,6 +464,34 @@ impl Judge {
                 End::unknown(Doubt::Unrecorded, &why)
             }
         }
+    }
+
+    /// What the fate of a durable command means; none for one that was let go.
+    fn weigh(self, fate: Fate, unrecorded: Option<io::Error>, run: &Run) -> Option<End> {
+        let end = match fate {
+            Fate::Exited(code) => {
+                let code = u32::try_from(code).unwrap_or(u32::MAX);
+                self.judge(RunEnd::Exited { code, whole: true }, run)
+            }
+            Fate::NotRebooted => {
+                let unmet = Some(SafeText::new("its host was not rebooted"));
+                End::Exited { code: 0, unmet, captured: BTreeMap::new() }
+            }
+            Fate::Rebooted(after) => End::Rebooted { after },
+            Fate::Stopped(survivors) => End::Stopped { survivors },
+            Fate::NotStarted(why) | Fate::Attached(why) => {
+                End::NotStarted { why: SafeText::new(&why) }
+            }
+            Fate::Unknown(doubt, why) => End::unknown(doubt, &why),
+            Fate::LetGo => return None,
+        };
+        Some(match unrecorded {
+            None => end,
+            Some(why) => {
+                let why = format!("its output could not be kept ({why}); {}", in_words(&end));
+                End::unknown(Doubt::Unrecorded, &why)
+            }
+        })
     }
 
     fn unmet(&self, code: i32, run: &Run) -> Option<String> {

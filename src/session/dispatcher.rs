@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::base::{SafeText, Timestamp};
-use crate::engine::{Actor, Command, Effect, Genesis, RunKind, State};
+use crate::engine::{Actor, Command, Effect, Genesis, RunKind, State, decide};
 use crate::exec::ssh::Pool;
 use crate::exec::{Edge, Report, Secrets};
 use crate::journal::{Disk, Holder, Journal, JournalError, Lock, LockError, RealDisk};
@@ -273,6 +273,9 @@ impl Session {
                     request = requests.recv() => match request {
                         None => break,
                         Some(Request { by, command, answer }) => {
+                            if command == Command::Close {
+                                self.clean().await;
+                            }
                             let result = self.submit(&by, &command);
                             answer.send(result).ok();
                         }
@@ -287,6 +290,19 @@ impl Session {
         });
         self.core.close(); // Before the lock is let go of.
         tracing::debug!("the session has ended");
+    }
+
+    /// Lets the hosts go of what they hold of the run, if it may be closed now.
+    async fn clean(&mut self) {
+        let now = now_of(&self.clock);
+        let state = Arc::clone(self.core.state());
+        if decide(&state, &Command::Close, now).is_err() {
+            return;
+        }
+        for (by, note) in super::spools::clean(&state, &self.edge).await {
+            // A note that cannot be written hinders nothing.
+            self.submit(&by, &note).ok();
+        }
     }
 
     /// When the next timer of the engine is due.

@@ -24,6 +24,7 @@ mod late;
 mod notary;
 mod output;
 mod recovery;
+mod spools;
 mod store;
 mod witness;
 

@@ -76,18 +76,65 @@ struct Output {
     clock: Arc<std::sync::Mutex<Clock>>,
     tap: Option<mpsc::Sender<Chunk>>,
     dropped: Arc<AtomicU64>,
+    /// Bytes of each stream that a screen has been shown before.
+    shown: [u64; 2],
 }
 
-impl Sinks for Outputs {
-    fn open(&self, job: &Job) -> io::Result<Box<dyn Sink>> {
+impl Outputs {
+    fn new_sink(&self, job: &Job, shown: [u64; 2]) -> io::Result<Box<dyn Sink>> {
         Ok(Box::new(Output {
             transcript: Transcript::create_on(&self.disk, &self.dir, job)?,
             job: job.clone(),
             clock: Arc::clone(&self.clock),
             tap: self.tap.clone(),
             dropped: Arc::clone(&self.dropped),
+            shown,
         }))
     }
+}
+
+impl Sinks for Outputs {
+    fn open(&self, job: &Job) -> io::Result<Box<dyn Sink>> {
+        self.new_sink(job, [0; 2])
+    }
+
+    /// What was kept of the job before is kept beside what comes now: nothing is lost.
+    fn again(&self, job: &Job) -> io::Result<Box<dyn Sink>> {
+        let path = Transcript::path_of(&self.dir, job);
+        if !self.disk.is_there(&path)? {
+            return self.open(job);
+        }
+        let shown = sizes(&path).unwrap_or_default();
+        let mut number = 1_u32;
+        let beside = |path: &Path, number: u32| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(if number == 1 { ".before".to_owned() } else { format!(".before{number}") });
+            PathBuf::from(name)
+        };
+        while self.disk.is_there(&beside(&path, number))? {
+            number = number.saturating_add(1);
+        }
+        for path in [path.with_extension("idx"), path] {
+            if self.disk.is_there(&path)? {
+                self.disk.rename(&path, &beside(&path, number))?;
+            }
+        }
+        self.new_sink(job, shown)
+    }
+}
+
+/// How many bytes of each stream a transcript has, but for the end of a last line.
+fn sizes(path: &Path) -> io::Result<[u64; 2]> {
+    let (mut sizes, mut ends) = ([0_u64; 2], [0_u64; 2]);
+    for line in Lines::open(path)? {
+        let line = line?;
+        let at = usize::from(line.stream == Stream::Err);
+        if let (Some(size), Some(end)) = (sizes.get_mut(at), ends.get_mut(at)) {
+            *size += *end + u64::try_from(line.bytes.len()).unwrap_or(u64::MAX);
+            *end = 1;
+        }
+    }
+    Ok(sizes)
 }
 
 impl Sink for Output {
@@ -95,6 +142,18 @@ impl Sink for Output {
         let stream = if error_stream { Stream::Err } else { Stream::Out };
         let at = self.clock.lock().map_or_else(|poison| poison.into_inner().now(), |c| c.now());
         self.transcript.write(stream, bytes, at)?;
+        let shown = self.shown.get_mut(usize::from(error_stream));
+        let bytes = match shown {
+            Some(shown) => {
+                let known = usize::try_from(*shown).unwrap_or(usize::MAX).min(bytes.len());
+                *shown -= u64::try_from(known).unwrap_or(0);
+                bytes.get(known..).unwrap_or_default()
+            }
+            None => bytes,
+        };
+        if bytes.is_empty() {
+            return Ok(());
+        }
         if let Some(tap) = &self.tap {
             // A slow screen loses the live view of some output, never the output.
             let chunk =

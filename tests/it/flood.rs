@@ -71,6 +71,7 @@ title = "All"
 id = "flood"
 title = "Flood"
 on = "target"
+detached = false
 run = '''
 n=0
 until [ -e {here}/enough ] && [ $n -ge {ROUNDS} ]; do cat {here}/round; n=$((n+1)); done

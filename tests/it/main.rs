@@ -8,6 +8,8 @@ mod cli_run;
 #[cfg(test)]
 mod cli_terminal;
 #[cfg(test)]
+mod conduct;
+#[cfg(test)]
 mod console;
 #[cfg(test)]
 mod console_night;
@@ -22,6 +24,8 @@ mod disk;
 #[cfg(test)]
 mod door;
 #[cfg(test)]
+mod durable_ssh;
+#[cfg(test)]
 mod edge;
 #[cfg(test)]
 mod engine;
@@ -31,6 +35,8 @@ mod engine_back;
 mod engine_choices;
 #[cfg(test)]
 mod engine_durable;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod flood;
 #[cfg(test)]
@@ -71,6 +77,8 @@ mod practice_durable;
 mod practice_runbooks;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod proxy;
 #[cfg(test)]
 mod pty;
 #[cfg(test)]

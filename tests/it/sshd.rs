@@ -84,6 +84,12 @@ pub(crate) struct Sshd {
     pub(crate) port: u16,
     pub(crate) dir: TempDir,
     child: Child,
+    lives_again: bool,
+}
+
+fn is_listener(pid: u32) -> bool {
+    let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.contains("[listener]")
 }
 
 impl Sshd {
@@ -92,8 +98,17 @@ impl Sshd {
         Self::with(&["ed25519"], "")
     }
 
+    /// One that is started again whenever it ends. As root: it needs a namespace of its own.
+    pub(crate) fn living_again() -> Self {
+        Self::made(&["ed25519"], "", true)
+    }
+
     /// A server with host keys of these kinds and further lines of `sshd_config`.
     pub(crate) fn with(host_keys: &[&str], config: &str) -> Self {
+        Self::made(host_keys, config, false)
+    }
+
+    fn made(host_keys: &[&str], config: &str, lives_again: bool) -> Self {
         let dir = TempDir::new().unwrap();
         let at = |name: &str| dir.path().join(name).display().to_string();
         // The first setting of a kind counts.
@@ -114,8 +129,8 @@ impl Sshd {
             fs::create_dir_all("/run/sshd").unwrap(); // Where sshd locks its helper in.
         }
         fs::write(at("sshd_config"), text).unwrap();
-        let (port, child) = launch(dir.path());
-        let sshd = Self { port, dir, child };
+        let (port, child) = launch(dir.path(), lives_again);
+        let sshd = Self { port, dir, child, lives_again };
         until("the end of the first greeting", || sshd.connections().is_empty().then_some(()));
         sshd
     }
@@ -189,14 +204,24 @@ impl Sshd {
 
     /// The processes that serve connections now.
     pub(crate) fn connections(&self) -> Vec<u32> {
-        let inside =
+        let mut inside =
             if self.namespaced() { children(self.child.id()) } else { vec![self.child.id()] };
+        if self.lives_again {
+            // One level deeper; what an earlier listener served is adopted by the shell above.
+            inside.extend(self.listener());
+        }
         // What a step left behind is adopted by the first process of a namespace, which is sshd.
         let serves = |pid: &u32| {
             let name = fs::read_to_string(format!("/proc/{pid}/comm"));
-            name.is_ok_and(|name| name.starts_with("sshd"))
+            name.is_ok_and(|name| name.starts_with("sshd")) && !is_listener(*pid)
         };
         inside.into_iter().flat_map(children).filter(serves).collect()
+    }
+
+    /// The process that takes new connections in; only of a server that lives again.
+    pub(crate) fn listener(&self) -> Option<u32> {
+        let mut inside = children(self.child.id()).into_iter().flat_map(children);
+        inside.find(|&pid| is_listener(pid))
     }
 
     fn namespaced(&self) -> bool {
@@ -236,12 +261,17 @@ pub(crate) fn children(pid: u32) -> Vec<u32> {
 }
 
 /// Starts sshd on a free port and waits for its greeting.
-fn launch(dir: &Path) -> (u16, Child) {
+fn launch(dir: &Path, lives_again: bool) -> (u16, Child) {
     for _ in 0..20 {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = if is_root() {
             let mut unshare = Command::new("unshare");
-            unshare.args(["-pf", "--mount-proc", "--kill-child", "/usr/sbin/sshd"]);
+            unshare.args(["-pf", "--mount-proc", "--kill-child"]);
+            if lives_again {
+                unshare.args(["sh", "-c", "while :; do /usr/sbin/sshd \"$@\"; done", "sh"]);
+            } else {
+                unshare.arg("/usr/sbin/sshd");
+            }
             unshare
         } else {
             Command::new("/usr/sbin/sshd")

@@ -4,7 +4,7 @@ gl_mode=attach gl_pump=
 exec 3<&0
 umask 077
 gl_header
-gl_open 0
+gl_open "$gl_void"
 [ "$gl_void" = 0 ] || [ -f "$gl_k.x" ] || gl_bar
 gl_watch
 gl_stay

@@ -10,7 +10,7 @@ gl_bw=
 if [ "$gl_become" = 1 ]; then
   IFS= read -r gl_bw || gl_die TRUNC the connection ended within the words
 fi
-gl_open 0
+if [ "$gl_rid" ]; then gl_open 0; else gl_open 1; fi
 [ -f "$gl_k.x" ] || gl_bar
 gl_state
 

@@ -26,6 +26,19 @@
 //! Anything installed on a host, a daemon, timers: all that runs beside a step is one shell that
 //! waits for it.
 
+mod conduct;
+mod drive;
+mod fate;
+mod hosts;
 mod script;
+mod settle;
+mod wire;
 
+pub use conduct::{Before, Conduct};
+pub(super) use drive::{Trip, close, drive};
+pub use fate::{Act, Ask, Fate, Heard, Line, Over};
+pub(super) use hosts::Hosts;
 pub use script::{Mode, join, request, words};
+pub use wire::{
+    ErrorStream, Home, NOISE_MAX, OutputStream, Piece, Process, Standing, Word, header,
+};

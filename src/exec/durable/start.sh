@@ -141,7 +141,7 @@ fi
 
 # Earlier attempts must be final, or become void now.
 if [ "$gl_after" ]; then
-  gl_f=$gl_k
+  gl_k0=$gl_k
   IFS=,
   set -- $gl_after
   unset IFS
@@ -154,7 +154,7 @@ if [ "$gl_after" ]; then
       *) gl_die BUSY "attempt $gl_key is $gl_st" ;;
     esac
   done
-  gl_k=$gl_f gl_key=${gl_f##*/}
+  gl_k=$gl_k0 gl_key=${gl_k0##*/}
   #CP start4
 fi
 if [ "$gl_secret" = 1 ]; then

@@ -18,7 +18,7 @@ use super::host::Options;
 use super::known_hosts::{
     Expected, HostKey, KnownHostsFile, Offered, RecordedName, Verdict, expected, judge, line_for,
 };
-use super::transport::{self, Greeting, LastWords, Stream, Tap};
+use super::transport::{self, Greeting, LastWords, Pulse, Stream, Tap};
 
 /// Bytes that a server may send ahead on a channel. More was measured to be slower.
 const WINDOW: u32 = 2 * 1024 * 1024;
@@ -72,6 +72,11 @@ impl Connection {
     pub(super) fn end(&self) -> Option<String> {
         lock(&self.seen).end.clone()
     }
+
+    /// How long the host has given no sign of life.
+    pub(super) fn quiet(&self) -> Duration {
+        lock(&self.seen).pulse.quiet()
+    }
 }
 
 /// What the handler saw of the other side.
@@ -81,6 +86,7 @@ struct Seen {
     names: Option<(String, String, String)>,
     end: Option<String>,
     on_end: Option<OnEnd>,
+    pulse: Pulse,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -184,7 +190,7 @@ async fn shake_hands<'a>(plan: &'a Plan<'_>, trust: &Arc<Trust>) -> Result<Hands
         }
         let (stream, last_words) = dial(plan).await?;
         let (tap, greeting) = Tap::new(stream);
-        let seen = Arc::new(Mutex::new(Seen::default()));
+        let seen = Arc::new(Mutex::new(Seen { pulse: tap.pulse(), ..Seen::default() }));
         let client = Client { trust: Arc::clone(trust), seen: Arc::clone(&seen) };
         let config = Arc::new(config(plan.options, trust, &refused));
         let budget = plan.options.budgets.banner;

@@ -15,6 +15,7 @@
 
 mod aside;
 mod auth;
+mod call;
 mod clock;
 mod config;
 mod connect;
@@ -30,6 +31,7 @@ mod sign;
 mod stop;
 mod transport;
 
+pub(super) use call::{At, Call, CallEnd, Said};
 pub use connect::Peer;
 pub use error::{AuthTrouble, Budget, ErrorKind, KeySwap, KeyTrouble, SshError};
 pub use host::{
@@ -38,8 +40,9 @@ pub use host::{
 };
 pub use known_hosts::{HostKey, KnownHostsFile, Record, RecordedName, Verdict, judge_line};
 pub use pool::{LinkChange, LinkState, Pool};
+pub(super) use run::nonce;
 pub use run::{Command, Output, RunEnd, Status, StopHandle, StopSignal, Stream, stop_pair};
 pub use shell::{Group, Survivor};
-pub(super) use shell::{TAKE_LINE, step_line};
+pub(super) use shell::{TAKE_LINE, becoming, step_line};
 pub use sign::{KeyChoice, SigningKey};
 pub use stop::Proof;

@@ -312,6 +312,11 @@ impl Pool {
         self.0.hosts.values()
     }
 
+    /// What hosts have in common that are lost together: the way to them.
+    pub(in crate::exec) fn way(&self, host: &HostId) -> String {
+        self.0.hosts.get(host).map(|slot| slot.node.jump.join(",")).unwrap_or_default()
+    }
+
     pub(super) fn slot(&self, host: &HostId) -> Result<Arc<Slot>, SshError> {
         let found = self.0.hosts.get(host).map(Arc::clone);
         found.ok_or_else(|| SshError::NoSuchHost { host: host.to_string() })
@@ -321,7 +326,7 @@ impl Pool {
     ///
     /// With `prove`, the host has proved on this very connection which machine it is, if its
     /// inventory asks for that.
-    async fn session(&self, slot: &Arc<Slot>, prove: bool) -> Result<Session, SshError> {
+    pub(super) async fn session(&self, slot: &Arc<Slot>, prove: bool) -> Result<Session, SshError> {
         let budget = self.0.options.budgets.open;
         let host = || slot.name().to_owned();
         let closed = || SshError::LinkLost { host: host(), why: "the pool is closed".to_owned() };

@@ -490,7 +490,7 @@ async fn feed(write: Arc<ChannelWriteHalf<Msg>>, text: String, stdin: Option<Vec
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
-fn signal_text(signal: &Sig) -> String {
+pub(super) fn signal_text(signal: &Sig) -> String {
     match signal {
         Sig::Custom(name) => super::error::words(name),
         known => format!("{known:?}"),
@@ -498,7 +498,7 @@ fn signal_text(signal: &Sig) -> String {
 }
 
 /// A word that no output of a step has by chance.
-pub(super) fn nonce() -> String {
+pub(in crate::exec) fn nonce() -> String {
     use std::hash::{BuildHasher as _, Hasher as _};
     let draw = || std::hash::RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", draw(), draw())

@@ -91,14 +91,22 @@ pub(super) fn preamble(
     let step = step_line(line, env)?;
     let mut text = format!("echo \"{MARK} {nonce} $gl_p $gl_s\" >&2;");
     if let Some(words) = become_ {
-        if words.contains(['\0', '\n']) {
-            return Err("the words for becoming another user are not one line".to_owned());
-        }
-        // Handed on the same way: another user's process list shows no more than ours.
-        writeln!(text, "exec {words} sh -c '{TAKE_LINE}'").ok();
+        text.push_str(&becoming(words)?);
     }
     text.push_str(&step);
     Ok(text)
+}
+
+/// The line that takes a step's line to another user.
+///
+/// # Errors
+/// Says what cannot be sent.
+pub(in crate::exec) fn becoming(words: &str) -> Result<String, String> {
+    if words.contains(['\0', '\n']) {
+        return Err("the words for becoming another user are not one line".to_owned());
+    }
+    // Handed on the same way: another user's process list shows no more than ours.
+    Ok(format!("exec {words} sh -c '{TAKE_LINE}'\n"))
 }
 
 /// The line that sets the step's variables and runs it, for a shell that runs [`TAKE_LINE`].

@@ -4,9 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -29,10 +30,31 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
-/// A stream that remembers the first bytes it gave, to say what the other side was.
+/// What times of signs of life are counted from.
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// When the other side was last heard.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pulse(Arc<AtomicU64>);
+
+impl Pulse {
+    fn beat(&self) {
+        let millis = u64::try_from(EPOCH.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.store(millis, Ordering::Relaxed);
+    }
+
+    /// How long ago that was.
+    pub(super) fn quiet(&self) -> Duration {
+        EPOCH.elapsed().saturating_sub(Duration::from_millis(self.0.load(Ordering::Relaxed)))
+    }
+}
+
+/// A stream that remembers the first bytes it gave, to say what the other side was, and when the
+/// last ones came.
 pub(super) struct Tap {
     inner: Box<dyn Stream>,
     greeting: Greeting,
+    pulse: Pulse,
     full: bool,
 }
 
@@ -64,7 +86,14 @@ impl Greeting {
 impl Tap {
     pub(super) fn new(inner: Box<dyn Stream>) -> (Self, Greeting) {
         let greeting = Greeting::default();
-        (Self { inner, greeting: greeting.clone(), full: false }, greeting)
+        let pulse = Pulse::default();
+        pulse.beat();
+        (Self { inner, greeting: greeting.clone(), pulse, full: false }, greeting)
+    }
+
+    /// When the other side was last heard, from now on.
+    pub(super) fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 }
 
@@ -77,6 +106,9 @@ impl AsyncRead for Tap {
         let this = self.get_mut();
         let before = buf.filled().len();
         let polled = Pin::new(&mut this.inner).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            this.pulse.beat();
+        }
         if !this.full && polled.is_ready() {
             let mut seen = this.greeting.0.lock().unwrap_or_else(PoisonError::into_inner);
             let room = GREETING_MAX.saturating_sub(seen.len());

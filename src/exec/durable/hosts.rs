@@ -1,0 +1,52 @@
+//! What is known of hosts for all durable steps of a run.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Semaphore;
+
+use crate::base::HostId;
+use crate::engine::Sync;
+
+/// Connections that are opened anew at once, through one way.
+const RECONNECTS: usize = 4;
+
+/// What is known of one host.
+#[derive(Clone, Debug, Default)]
+pub(in crate::exec) struct Known {
+    /// It has answered our protocol.
+    pub speaks: bool,
+    /// How far its starts outlive a power cut.
+    pub sync: Option<Sync>,
+    /// Why no step is durable there.
+    pub attached: Option<String>,
+}
+
+/// See the top of this file.
+#[derive(Default)]
+pub(in crate::exec) struct Hosts {
+    known: Mutex<BTreeMap<HostId, Known>>,
+    gates: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+}
+
+impl Hosts {
+    /// What is known of `host`.
+    pub(in crate::exec) fn known(&self, host: &HostId) -> Known {
+        lock(&self.known).get(host).cloned().unwrap_or_default()
+    }
+
+    /// Something became known of `host`.
+    pub(in crate::exec) fn learn(&self, host: &HostId, change: impl FnOnce(&mut Known)) {
+        change(lock(&self.known).entry(host.clone()).or_default());
+    }
+
+    /// The gate that new connections by this way go through.
+    pub(super) fn gate(&self, way: &str) -> Arc<Semaphore> {
+        let make = || Arc::new(Semaphore::new(RECONNECTS));
+        Arc::clone(lock(&self.gates).entry(way.to_owned()).or_insert_with(make))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,175 @@
+//! One exec channel whose two ends are the caller's to speak over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use russh::client::Msg;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+
+use super::connect::Connection;
+use super::error::SshError;
+use super::pool::{Pool, Session};
+use super::run::{Closing, Status, signal_text};
+use crate::base::HostId;
+
+/// Something that the other side sent.
+pub(in crate::exec) enum Said {
+    /// On standard output.
+    Out(Bytes),
+    /// On standard error.
+    Err(Bytes),
+    /// The process has ended; more may be under way.
+    Status(Status),
+    /// Nothing more comes.
+    Over,
+}
+
+/// How a call ended.
+pub(in crate::exec) enum CallEnd {
+    /// The server executed nothing.
+    Refused(SshError),
+    /// The process ended so.
+    Ended(Status),
+    /// The link is gone, or nobody said how it ended.
+    Lost(SshError),
+}
+
+/// Where a call is opened.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::exec) enum At {
+    /// Among the sessions of the connection.
+    Place {
+        /// The host has to prove first which machine it is.
+        prove: bool,
+    },
+    /// On no place of its own, for what must not wait for others.
+    Beside,
+}
+
+/// An open call. Dropped, it is closed.
+pub(in crate::exec) struct Call {
+    host: String,
+    read: ChannelReadHalf,
+    write: Arc<ChannelWriteHalf<Msg>>,
+    connection: Arc<Connection>,
+    closing: Closing,
+    refused: bool,
+    status: Option<Status>,
+    /// Its place among the sessions of the connection.
+    _session: Option<Session>,
+}
+
+impl Pool {
+    /// Opens a channel and sends `request`.
+    ///
+    /// # Errors
+    /// There is no channel; nothing was sent.
+    pub(in crate::exec) async fn call(
+        &self,
+        host: &HostId,
+        request: &'static str,
+        place: At,
+    ) -> Result<Call, SshError> {
+        let slot = self.slot(host)?;
+        let (connection, channel, session) = match place {
+            At::Beside => {
+                let (connection, channel) = self.control_channel(&slot).await?;
+                (connection, Some(channel), None)
+            }
+            At::Place { prove } => {
+                let mut session = self.session(&slot, prove).await?;
+                let connection = Arc::clone(&session.connection);
+                (connection, session.channel.take(), Some(session))
+            }
+        };
+        let lost = |connection: &Connection| SshError::LinkLost {
+            host: host.to_string(),
+            why: connection.end().unwrap_or_else(|| "the connection was closed".to_owned()),
+        };
+        let Some(channel) = channel else { return Err(lost(&connection)) };
+        let (read, write) = channel.split();
+        let write = Arc::new(write);
+        let closing = Closing::new(&write);
+        // A failure says that the connection's task is gone; it never took the request.
+        write.exec(true, request).await.map_err(|_| lost(&connection))?;
+        Ok(Call {
+            host: host.to_string(),
+            read,
+            write,
+            connection,
+            closing,
+            refused: false,
+            status: None,
+            _session: session,
+        })
+    }
+}
+
+impl Call {
+    /// Sends bytes as the other side takes them, beside the reading. A failure is a dead link,
+    /// and shows at the reading end.
+    pub(in crate::exec) fn send(&self, parts: Vec<Vec<u8>>) {
+        let write = Arc::clone(&self.write);
+        tokio::spawn(async move {
+            for part in parts {
+                if part.is_empty() {
+                    continue;
+                }
+                if write.data_bytes(part).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// What comes next. Safe to be dropped and asked again.
+    pub(in crate::exec) async fn next(&mut self) -> Said {
+        loop {
+            match self.read.wait().await {
+                Some(ChannelMsg::Data { data }) => return Said::Out(data),
+                Some(ChannelMsg::ExtendedData { data, .. }) => return Said::Err(data),
+                Some(ChannelMsg::ExitStatus { exit_status }) => {
+                    self.status = Some(Status::Code(exit_status));
+                }
+                Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
+                    self.status = Some(Status::Signal(signal_text(&signal_name)));
+                }
+                Some(ChannelMsg::Failure) => {
+                    self.refused = true;
+                    return Said::Over;
+                }
+                Some(_) => continue,
+                None => {
+                    self.closing.ended();
+                    return Said::Over;
+                }
+            }
+            if let Some(status) = &self.status {
+                return Said::Status(status.clone());
+            }
+        }
+    }
+
+    /// How it ended, once it is over.
+    pub(in crate::exec) fn end(&self) -> CallEnd {
+        let host = self.host.clone();
+        if self.refused {
+            return CallEnd::Refused(SshError::ExecRefused { host });
+        }
+        match (&self.status, self.connection.end()) {
+            (Some(status), _) => CallEnd::Ended(status.clone()),
+            (None, Some(why)) => CallEnd::Lost(SshError::LinkLost { host, why }),
+            (None, None) if self.connection.handle.is_closed() => {
+                let why = "the connection was closed".to_owned();
+                CallEnd::Lost(SshError::LinkLost { host, why })
+            }
+            (None, None) => CallEnd::Lost(SshError::NoStatus { host }),
+        }
+    }
+
+    /// How long its host has given no sign of life.
+    pub(in crate::exec) fn quiet(&self) -> Duration {
+        self.connection.quiet()
+    }
+}

@@ -1,0 +1,588 @@
+//! Durable steps over a real `sshd`: what they print, how they end, and what outlives what.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use golive::base::Digest;
+use golive::engine::{
+    Begun, Doubt, Durable, Effect, End, Job, Key, Part, Place, Run, Sight, Transcript, Verdict,
+};
+use golive::exec::ssh::Pool;
+use golive::exec::{Edge, Report, Secrets, Sink, Sinks};
+use golive::runbook::{Expect, Given};
+use tokio::sync::mpsc;
+
+use crate::proxy::Proxy;
+use crate::sshd::{Sshd, children, eventually, id, noise, public, sh, signal};
+
+/// What one job printed: how much, and its digest, on each stream.
+#[derive(Clone, Default)]
+pub(crate) struct Printed {
+    pub(crate) out: Vec<u8>,
+    pub(crate) err: Vec<u8>,
+}
+
+/// Keeps what jobs print.
+#[derive(Clone, Default)]
+pub(crate) struct Shelf(Arc<Mutex<BTreeMap<String, Printed>>>);
+
+impl Shelf {
+    fn shelf(&self) -> MutexGuard<'_, BTreeMap<String, Printed>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn of(&self, job: &Job) -> Printed {
+        self.0.lock().unwrap().get(&job.to_string()).cloned().unwrap_or_default()
+    }
+}
+
+struct Book(Shelf, String);
+
+impl Sinks for Shelf {
+    fn open(&self, job: &Job) -> io::Result<Box<dyn Sink>> {
+        self.shelf().insert(job.to_string(), Printed::default());
+        Ok(Box::new(Book(self.clone(), job.to_string())))
+    }
+}
+
+impl Sink for Book {
+    fn write(&mut self, error_stream: bool, bytes: &[u8]) -> io::Result<()> {
+        let mut shelf = self.0.shelf();
+        let printed = shelf.entry(self.1.clone()).or_default();
+        if error_stream { &mut printed.err } else { &mut printed.out }.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<Transcript> {
+        let digest = Digest::of(b"");
+        Ok(Transcript { bytes: 0, lines: 0, digest, redacted: BTreeMap::new() })
+    }
+}
+
+/// An edge on a real server.
+pub(crate) struct Console {
+    pub(crate) edge: Edge,
+    pub(crate) shelf: Shelf,
+    pub(crate) reports: mpsc::UnboundedReceiver<Report>,
+    /// What was told of each job.
+    pub(crate) told: Vec<(String, Sight)>,
+    pub(crate) ends: BTreeMap<String, End>,
+}
+
+impl Console {
+    pub(crate) fn new(pool: Pool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("night.toml");
+        fs::write(&file, crate::session::THREE).unwrap();
+        let (_, plan) = crate::session::inputs(&file);
+        let (sender, reports) = mpsc::unbounded_channel();
+        let runtime = tokio::runtime::Handle::current();
+        let shelf = Shelf::default();
+        let sinks = Arc::new(shelf.clone());
+        let edge = Edge::new(&plan, pool, sinks, sender, runtime, &Secrets::none());
+        let (edge, told, ends) = (edge.unwrap(), Vec::new(), BTreeMap::new());
+        Self { edge, shelf, reports, told, ends }
+    }
+
+    /// Takes reports in until there is something.
+    pub(crate) async fn wait<T>(
+        &mut self,
+        what: &str,
+        mut found: impl FnMut(&Self) -> Option<T>,
+    ) -> T {
+        loop {
+            if let Some(found) = found(self) {
+                return found;
+            }
+            let report = tokio::time::timeout(crate::sshd::PATIENCE, self.reports.recv()).await;
+            match report.unwrap_or_else(|_| panic!("in vain: {what}; {:?}", self.told)).unwrap() {
+                Report::Ended { job, end, .. } => {
+                    self.ends.insert(job.to_string(), end);
+                }
+                Report::Sighted { job, sight } => self.told.push((job.to_string(), sight)),
+                Report::Silent { .. }
+                | Report::Host { .. }
+                | Report::Reading { .. }
+                | Report::Link { .. }
+                | Report::LooksSecret { .. }
+                | Report::Tainted { .. }
+                | Report::NoticeLost { .. } => {}
+            }
+        }
+    }
+
+    pub(crate) async fn end(&mut self, job: &Job) -> End {
+        let name = job.to_string();
+        self.wait("an end", |console| console.ends.get(&name).cloned()).await
+    }
+
+    pub(crate) async fn begun(&mut self, job: &Job) -> Begun {
+        let name = job.to_string();
+        self.wait("a beginning", |console| {
+            console.told.iter().find_map(|(job, sight)| match sight {
+                Sight::Began(begun) if *job == name => Some(begun.clone()),
+                Sight::Began(_)
+                | Sight::Lost { .. }
+                | Sight::Back
+                | Sight::Orphan
+                | Sight::Attached { .. } => None,
+            })
+        })
+        .await
+    }
+
+    /// The kinds of what was told of a job, in order.
+    pub(crate) fn kinds(&self, job: &Job) -> Vec<&'static str> {
+        let of_job = self.told.iter().filter(|(name, _)| *name == job.to_string());
+        let kind = |(_, sight): &(String, Sight)| match sight {
+            Sight::Began(_) => "began",
+            Sight::Lost { .. } => "lost",
+            Sight::Back => "back",
+            Sight::Orphan => "orphan",
+            Sight::Attached { .. } => "attached",
+        };
+        of_job.map(kind).collect()
+    }
+
+    /// Waits until something of that kind was told of a job, so many times.
+    pub(crate) async fn told(&mut self, job: &Job, kind: &str, times: usize) {
+        self.wait(kind, |console| {
+            let count = console.kinds(job).iter().filter(|it| **it == kind).count();
+            (count >= times).then_some(())
+        })
+        .await;
+    }
+}
+
+/// A durable run on `web1`.
+pub(crate) fn durable(step: &str, attempt: u32, line: &str) -> Run {
+    let place = Place::Host(id("web1"));
+    Run {
+        key: Key { step: step.parse().unwrap(), part: Part::Action, attempt },
+        places: vec![place],
+        line: line.to_owned(),
+        env: BTreeMap::new(),
+        stdin: None,
+        r#become: false,
+        silence: None,
+        expect: Expect::default(),
+        capture: BTreeMap::new(),
+        poll: None,
+        prove: false,
+        durable: Some(Durable {
+            session: "night-1".parse().unwrap(),
+            after: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            reboot: false,
+            stop: false,
+        }),
+    }
+}
+
+pub(crate) fn job(run: &Run) -> Job {
+    Job { key: run.key.clone(), place: run.places[0].clone() }
+}
+
+pub(crate) fn start(console: &Console, run: Run) -> Job {
+    let job = job(&run);
+    console.edge.perform(Effect::Run(Box::new(run)));
+    job
+}
+
+#[track_caller]
+pub(crate) fn code(end: &End) -> i32 {
+    let End::Exited { code, .. } = end else { panic!("{end:?}") };
+    *code
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_has_its_outputs_and_its_code_and_its_input() {
+    let sshd = Sshd::start();
+    let mut console = Console::new(sshd.pool());
+    let mut run = durable("a", 1, "cat; echo \"$GL_X\" >&2; exit 3");
+    run.stdin = Some(Given::Text("in\n".to_owned()));
+    run.env.insert("GL_X".to_owned(), Given::Text("it's\n$x".to_owned()));
+    let job = start(&console, run);
+    assert_eq!(code(&console.end(&job).await), 3);
+    let printed = console.shelf.of(&job);
+    assert_eq!((printed.out, printed.err), (b"in\n".to_vec(), b"it's\n$x\n".to_vec()));
+    assert_eq!(console.kinds(&job), ["began"]);
+    // The second one on a host that is known is sent at once.
+    let job = start(&console, durable("b", 1, "no-such-program"));
+    assert_eq!(code(&console.end(&job).await), 127);
+    assert_eq!(console.kinds(&job), ["began"]);
+    let job = start(&console, durable("c", 1, "kill -s KILL $$"));
+    assert_eq!(code(&console.end(&job).await), 137);
+    assert!(matches!(console.begun(&job).await, Begun { group: true, born: Some(_), .. }));
+}
+
+/// The processes whose command line is this.
+pub(crate) fn running(line: &str) -> usize {
+    sh("ps", &["-A", "-o", "args="]).lines().filter(|it| *it == line).count()
+}
+
+/// Cuts every connection that the server serves now, by ending the processes that serve them.
+pub(crate) async fn cut(sshd: &Sshd) {
+    let serving = eventually("a connection", || {
+        let serving = sshd.connections();
+        (!serving.is_empty()).then_some(serving)
+    })
+    .await;
+    for pid in serving {
+        signal("KILL", pid);
+    }
+}
+
+/// A line that counts itself in a ledger: two marks there are two runs.
+pub(crate) fn counted(ledger: &Path, line: &str) -> String {
+    format!("echo run >>{}; {line}", ledger.display())
+}
+
+pub(crate) fn count(ledger: &Path) -> usize {
+    fs::read_to_string(ledger).unwrap_or_default().lines().count()
+}
+
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    Digest::of(bytes).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twelve_megabytes_of_both_outputs_come_whole() {
+    for config in ["", "RekeyLimit 64K", "MaxSessions 1"] {
+        let sshd = Sshd::with(&["ed25519"], config);
+        let data = noise(6_000_000);
+        let file = sshd.path("data");
+        fs::write(&file, &data).unwrap();
+        let mut console = Console::new(sshd.pool());
+        let line = format!("cat {0} & cat {0} >&2; wait; exit 5", file.display());
+        let job = start(&console, durable("a", 1, &line));
+        assert_eq!(code(&console.end(&job).await), 5, "{config}");
+        let printed = console.shelf.of(&job);
+        assert_eq!(digest(&printed.out), digest(&data), "{config}: {}", printed.out.len());
+        assert_eq!(digest(&printed.err), digest(&data), "{config}: {}", printed.err.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_link_loses_neither_the_step_nor_a_byte() {
+    let sshd = Sshd::start();
+    let (ledger, go) = (sshd.path("ledger"), sshd.path("go"));
+    let mut console = Console::new(sshd.pool());
+    let wait = format!(
+        "echo one; echo two >&2; until [ -f {} ]; do sleep 0.1; done; echo three; exit 4",
+        go.display()
+    );
+    let job = start(&console, durable("a", 1, &counted(&ledger, &wait)));
+    console.begun(&job).await;
+    for times in 1..=3 {
+        cut(&sshd).await;
+        console.told(&job, "lost", times).await;
+        console.told(&job, "back", times).await;
+    }
+    fs::write(&go, "").unwrap();
+    assert_eq!(code(&console.end(&job).await), 4);
+    let printed = console.shelf.of(&job);
+    assert_eq!((printed.out, printed.err), (b"one\nthree\n".to_vec(), b"two\n".to_vec()));
+    assert_eq!(count(&ledger), 1);
+    let lost = ["began", "lost", "back", "lost", "back", "lost", "back"];
+    assert_eq!(console.kinds(&job), lost);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_ends_out_of_sight_is_found_ended() {
+    let sshd = Sshd::start();
+    let (ledger, go, over) = (sshd.path("ledger"), sshd.path("go"), sshd.path("over"));
+    let mut console = Console::new(sshd.pool());
+    let line = format!(
+        "until [ -f {} ]; do sleep 0.05; done; echo out; touch {}; exit 6",
+        go.display(),
+        over.display()
+    );
+    let job = start(&console, durable("a", 1, &counted(&ledger, &line)));
+    console.begun(&job).await;
+    // The server answers nobody while the step comes to its end.
+    let serving = sshd.connections();
+    for &pid in &serving {
+        signal("STOP", pid);
+    }
+    fs::write(&go, "").unwrap();
+    eventually("the end of the step", || over.exists().then_some(())).await;
+    for &pid in &serving {
+        signal("KILL", pid);
+    }
+    assert_eq!(code(&console.end(&job).await), 6);
+    assert_eq!(console.shelf.of(&job).out, b"out\n");
+    assert_eq!(count(&ledger), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_reaches_the_whole_group() {
+    let sshd = Sshd::with(&["ed25519"], "MaxSessions 1");
+    let mut console = Console::new(sshd.pool());
+    let run = durable("a", 1, "trap 'echo tidied; exit 9' TERM; sleep 31.4151 & echo up; wait");
+    let key = run.key.clone();
+    let job = start(&console, run);
+    console.begun(&job).await;
+    eventually("its child", || (running("sleep 31.4151") == 1).then_some(())).await;
+    console.edge.perform(Effect::Stop(key));
+    assert_eq!(console.end(&job).await, End::Stopped { survivors: Some(Vec::new()) });
+    assert_eq!(console.shelf.of(&job).out, b"up\ntidied\n");
+    assert_eq!(running("sleep 31.4151"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_names_what_left_the_group() {
+    let sshd = Sshd::start();
+    let mut console = Console::new(sshd.pool());
+    let run = durable("a", 1, "setsid sleep 31.4152 & echo up; sleep 31.4153");
+    let key = run.key.clone();
+    let job = start(&console, run);
+    console.begun(&job).await;
+    eventually("its child", || (running("sleep 31.4152") == 1).then_some(())).await;
+    console.edge.perform(Effect::Stop(key));
+    let end = console.end(&job).await;
+    let End::Stopped { survivors: Some(alive) } = &end else { panic!("{end:?}") };
+    assert_eq!(alive.len(), 1, "{alive:?}");
+    assert!(alive[0].as_str().contains("sleep (S, left its group)"), "{alive:?}");
+    assert_eq!(end.verdict(), Verdict::Unknown);
+    assert_eq!((running("sleep 31.4152"), running("sleep 31.4153")), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_is_kept_while_its_host_cannot_be_asked() {
+    let sshd = Sshd::start();
+    let proxy = Proxy::to(sshd.port);
+    let mut console = Console::new(proxy.pool(&sshd));
+    let run = durable("a", 1, "echo up; sleep 31.4154");
+    let key = run.key.clone();
+    let job = start(&console, run);
+    console.begun(&job).await;
+    proxy.refuse();
+    console.told(&job, "lost", 1).await;
+    console.edge.perform(Effect::Stop(key));
+    proxy.pass();
+    assert_eq!(console.end(&job).await, End::Stopped { survivors: Some(Vec::new()) });
+    assert_eq!(running("sleep 31.4154"), 0);
+    assert_eq!(console.shelf.of(&job).out, b"up\n");
+}
+
+/// A console that knows of the start of a job and no more, as one that was started again.
+fn again(sshd: &Sshd, run: &Run, begun: Option<Begun>) -> Console {
+    let console = Console::new(sshd.pool());
+    let mut run = run.clone();
+    if let (Some(durable), Some(begun)) = (&mut run.durable, begun) {
+        durable.begun.insert(run.places[0].clone(), begun);
+    }
+    console.edge.perform(Effect::Follow(Box::new(run)));
+    console
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn golive_comes_back_to_a_step_that_runs_and_to_one_that_has_ended() {
+    let sshd = Sshd::start();
+    let (ledger, go) = (sshd.path("ledger"), sshd.path("go"));
+    let line =
+        format!("echo one; until [ -f {} ]; do sleep 0.1; done; echo two; exit 4", go.display());
+    let run = durable("a", 1, &counted(&ledger, &line));
+    let mut console = Console::new(sshd.pool());
+    let job = start(&console, run.clone());
+    let begun = console.begun(&job).await;
+    drop(console); // Its tasks run on, as a second console's would: nothing of it is asked.
+    let mut console = again(&sshd, &run, Some(begun.clone()));
+    console.told(&job, "back", 1).await;
+    fs::write(&go, "").unwrap();
+    assert_eq!(code(&console.end(&job).await), 4);
+    assert_eq!(console.shelf.of(&job).out, b"one\ntwo\n");
+    // Once more, and without the word that it began: the host knows.
+    for known in [Some(begun), None] {
+        let mut console = again(&sshd, &run, known);
+        assert_eq!(code(&console.end(&job).await), 4);
+        assert_eq!(console.shelf.of(&job).out, b"one\ntwo\n");
+    }
+    assert_eq!(count(&ledger), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_never_arrived_never_will() {
+    let sshd = Sshd::start();
+    let ledger = sshd.path("ledger");
+    let run = durable("a", 1, &counted(&ledger, "true"));
+    let mut console = again(&sshd, &run, None);
+    let end = console.end(&job(&run)).await;
+    let End::NotStarted { why } = &end else { panic!("{end:?}") };
+    assert!(why.as_str().contains("never will"), "{why}");
+    // The late request comes, and runs nothing.
+    let mut console = Console::new(sshd.pool());
+    let job = start(&console, run.clone());
+    assert!(matches!(console.end(&job).await, End::NotStarted { .. }));
+    assert_eq!(count(&ledger), 0);
+    // One that had begun, of which the host knows nothing, is not said not to have run.
+    let begun = Begun {
+        pid: 4711,
+        born: Some(1),
+        boot: "b".into(),
+        root: sshd.path(".golive").display().to_string().as_str().into(),
+        root_id: "another".into(),
+        sync: golive::engine::Sync::File,
+        group: true,
+    };
+    let mut console = again(&sshd, &durable("b", 1, "true"), Some(begun));
+    let job = Job { key: durable("b", 1, "true").key, place: Place::Host(id("web1")) };
+    let end = console.end(&job).await;
+    assert!(matches!(end, End::Unknown { doubt: Doubt::Forgotten, .. }), "{end:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_attempt_waits_for_no_ghost() {
+    let sshd = Sshd::start();
+    let ledger = sshd.path("ledger");
+    let mut console = Console::new(sshd.pool());
+    let first = durable("a", 1, &counted(&ledger, "sleep 31.4155"));
+    let job = start(&console, first.clone());
+    console.begun(&job).await;
+    let mut second = durable("a", 2, &counted(&ledger, "true"));
+    let place = second.places[0].clone();
+    second.durable.as_mut().unwrap().after.insert(place.clone(), vec![first.key.clone()]);
+    // It runs still: nothing starts beside it.
+    let refused = start(&console, second.clone());
+    let end = console.end(&refused).await;
+    let End::NotStarted { why } = &end else { panic!("{end:?}") };
+    assert!(why.as_str().contains("a.1 is RUNNING"), "{why}");
+    console.edge.perform(Effect::Stop(first.key.clone()));
+    console.end(&job).await;
+    second.key.attempt = 3;
+    let ran = start(&console, second.clone());
+    assert_eq!(code(&console.end(&ran).await), 0);
+    // One that never arrived is made void by its successor.
+    let mut third = durable("b", 2, &counted(&ledger, "true"));
+    let ghost = durable("b", 1, &counted(&ledger, "true"));
+    third.durable.as_mut().unwrap().after.insert(place, vec![ghost.key.clone()]);
+    let ran = start(&console, third);
+    assert_eq!(code(&console.end(&ran).await), 0);
+    let late = start(&console, ghost);
+    assert!(matches!(console.end(&late).await, End::NotStarted { .. }));
+    assert_eq!(count(&ledger), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_that_is_killed_leaves_an_orphan_and_a_doubt() {
+    let sshd = Sshd::start();
+    let go = sshd.path("go");
+    let line = format!("echo one; until [ -f {} ]; do sleep 0.1; done; echo two", go.display());
+    let mut console = Console::new(sshd.pool());
+    let job = start(&console, durable("a", 1, &line));
+    console.begun(&job).await;
+    // The shell of the session is the supervisor.
+    let session = sshd.connections().into_iter().flat_map(children).next().unwrap();
+    signal("KILL", session);
+    console.told(&job, "orphan", 1).await;
+    fs::write(&go, "").unwrap();
+    let end = console.end(&job).await;
+    assert!(matches!(end, End::Unknown { doubt: Doubt::Gone, .. }), "{end:?}");
+    assert_eq!(console.shelf.of(&job).out, b"one\ntwo\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_it_cannot_be_durable_it_runs_attached_and_says_so() {
+    // Where files cannot be linked, there is no gate.
+    let sshd = Sshd::with(&["ed25519"], "PermitUserEnvironment yes");
+    fs::create_dir(sshd.path("bin")).unwrap();
+    let fake = sshd.path("bin").join("ln");
+    fs::write(&fake, "#!/bin/sh\nexit 1\n").unwrap();
+    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", sshd.path("bin").display(), std::env::var("PATH").unwrap());
+    let key = public(&sshd.identity());
+    sshd.authorize_only(&format!("environment=\"PATH={path}\" {key}"));
+    let mut console = Console::new(sshd.pool());
+    for attempt in 1..=2 {
+        let job = start(&console, durable("a", attempt, "echo out; exit 3"));
+        assert_eq!(code(&console.end(&job).await), 3);
+        assert_eq!(console.shelf.of(&job).out, b"out\n");
+        assert_eq!(console.kinds(&job), ["attached"]);
+    }
+    // A forced command that runs something else: nothing of the step is sent twice.
+    let sshd = Sshd::start();
+    sshd.authorize_only(&format!("command=\"echo no; exit 7\" {}", public(&sshd.identity())));
+    let mut console = Console::new(sshd.pool());
+    let job = start(&console, durable("a", 1, "echo out"));
+    let end = console.end(&job).await;
+    assert!(matches!(&end, End::Unknown { why, .. } if why.as_str().contains("forced command")));
+    assert_eq!(console.kinds(&job), ["attached"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn login_scripts_may_talk() {
+    let sshd = Sshd::start();
+    // bash reads it for commands over SSH too.
+    sshd.write(".bashrc", "yes noise | head -c 20000; yes noise | head -c 20000 >&2\n");
+    let mut console = Console::new(sshd.pool());
+    for (step, line) in [("a", "echo out; echo err >&2; exit 3"), ("b", "printf x; exit 3")] {
+        let job = start(&console, durable(step, 1, line));
+        assert_eq!(code(&console.end(&job).await), 3);
+        let printed = console.shelf.of(&job);
+        assert!(!printed.out.starts_with(b"noise") && !printed.err.starts_with(b"noise"));
+        assert_eq!(console.kinds(&job), ["began"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_drops_by_lot_is_asked_again() {
+    let sshd = Sshd::with(&["ed25519"], "MaxStartups 1:90:2");
+    let go = sshd.path("go");
+    let line = format!("echo one; until [ -f {} ]; do sleep 0.1; done; echo two", go.display());
+    let mut console = Console::new(sshd.pool());
+    let job = start(&console, durable("a", 1, &line));
+    console.begun(&job).await;
+    cut(&sshd).await;
+    console.told(&job, "back", 1).await;
+    fs::write(&go, "").unwrap();
+    assert_eq!(code(&console.end(&job).await), 0);
+    assert_eq!(console.shelf.of(&job).out, b"one\ntwo\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_let_go_is_never_heard_of_again() {
+    let sshd = Sshd::start();
+    let proxy = Proxy::to(sshd.port);
+    let mut console = Console::new(proxy.pool(&sshd));
+    let job = start(&console, durable("a", 1, "echo up; sleep 31.4156"));
+    console.begun(&job).await;
+    proxy.refuse();
+    console.told(&job, "lost", 1).await;
+    console.edge.perform(Effect::LetGo(job.clone()));
+    proxy.pass();
+    // A second step shows that reports come; the first one has none.
+    let other = start(&console, durable("b", 1, "true"));
+    assert_eq!(code(&console.end(&other).await), 0);
+    assert!(!console.ends.contains_key(&job.to_string()));
+    assert_eq!(console.kinds(&job), ["began", "lost"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_closed_forgets_what_was_printed_and_not_what_ran() {
+    let sshd = Sshd::start();
+    let ledger = sshd.path("ledger");
+    let mut console = Console::new(sshd.pool());
+    let run = durable("a", 1, &counted(&ledger, "echo out"));
+    let job = start(&console, run.clone());
+    assert_eq!(code(&console.end(&job).await), 0);
+    let session = "night-1".parse().unwrap();
+    assert_eq!(console.edge.close(&session, vec![id("web1")]).await, []);
+    let folder = sshd.path(".golive/R/night-1");
+    let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|it| it.unwrap().file_name()).collect();
+    let left: Vec<_> = left.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+    let output = |name: &String| [".out", ".err", ".in."].iter().any(|it| name.contains(it));
+    assert!(!left.iter().any(output), "{left:?}");
+    // Neither a late duplicate nor anything new of the run starts.
+    let job = start(&console, run);
+    assert_eq!(code(&console.end(&job).await), 0, "what it came to, and not again");
+    let job = start(&console, durable("z", 1, &counted(&ledger, "true")));
+    assert!(matches!(console.end(&job).await, End::NotStarted { .. }));
+    assert_eq!(count(&ledger), 1);
+    let gone = console.edge.close(&session, vec!["nowhere".parse().unwrap()]).await;
+    assert!(gone[0].1.contains("not in the inventory"), "{gone:?}");
+}
