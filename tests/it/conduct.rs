@@ -334,7 +334,7 @@ impl World {
     }
 
     /// What it said must be so.
-    fn judge(&mut self, reboot: bool, follow: bool) {
+    fn judge(&mut self, (reboot, follow): (bool, bool)) {
         let Some(fate) = self.fate.clone() else { panic!("it never ends: {:?}", self.conduct) };
         assert!(self.host.ran <= 1);
         match &fate {
@@ -410,7 +410,7 @@ fn no_order_of_events_leads_to_a_second_start_or_to_a_false_claim() {
                 world.reboot();
                 world.calm();
             }
-            world.judge(reboots, follow);
+            world.judge((reboots, follow));
             Ok(())
         })
         .unwrap();
