@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::base::SafeText;
 use crate::exec::ssh::{KeyChoice, Pool};
 use crate::session::Notary;
 
@@ -45,13 +46,15 @@ impl Sign {
     ) -> Result<Notary, Failure> {
         let unsigned = |why: &str| {
             screen.say(&format!("unsigned: {why}"));
-            Ok(Notary::default())
+            Ok(Notary { unsigned: Some(SafeText::new(why)), ..Notary::default() })
         };
         if self.no_sign {
             return unsigned("as asked for");
         }
         if practice && self.sign_key.is_none() {
-            return Ok(Notary::default()); // A show is not worth a question.
+            // A show is not worth a question, nor a line.
+            let why = SafeText::new("a show on the practice fleet");
+            return Ok(Notary { unsigned: Some(why), ..Notary::default() });
         }
         match pool.signing_key(&self.choice()).await {
             Ok(Some(key)) => {
@@ -59,7 +62,7 @@ impl Sign {
                 if key.needs_touch() {
                     screen.complain("touch your security key once");
                 }
-                Ok(Notary { key: Some(key), once: self.sign_once })
+                Ok(Notary { key: Some(key), once: self.sign_once, unsigned: None })
             }
             Ok(None) => unsigned("no SSH key is at hand; --sign-key names one"),
             Err(why) => Err(Failure::usage(format!("the record cannot be signed: {why}"))

@@ -15,8 +15,8 @@ use crate::base::{Millis, SafeText, Timestamp};
 use crate::engine::{Actor, Command, Event as Fact, WayBack};
 use crate::journal::Stream;
 use crate::plan::{Forecast, forecast};
-use crate::session::{Chunk, Door, Handle, Knock, SubmitError, View, next_knock};
-use crate::ui::{self, AuditTail, Intent, Leave, LogStore, Model, Theme};
+use crate::session::{Chunk, Door, Handle, Knock, Signing, SubmitError, View, next_knock};
+use crate::ui::{self, AuditTail, Intent, Leave, LogStore, Model, Signed, Theme};
 
 use super::terminal::{Screen, let_go};
 
@@ -135,6 +135,7 @@ struct Shown {
     /// The journal line up to which facts are in `audit`.
     seq: u64,
     audit: AuditTail,
+    signing: Signed,
     log: LogStore,
     /// Our own clock when the view was made.
     taken: Instant,
@@ -149,6 +150,7 @@ impl Shown {
             way_back: view.state.way_back(),
             seq: 0,
             audit: AuditTail::default(),
+            signing: Signed::default(),
             log: LogStore::default(),
             taken: Instant::now(),
             rtt: Millis::ZERO,
@@ -177,6 +179,7 @@ impl Shown {
             }
         }
         self.seq = self.view.seq;
+        self.signing = signed(&self.view.signing);
         self.count_time();
     }
 
@@ -208,6 +211,7 @@ impl Shown {
             now: self.now(),
             seq: self.view.seq,
             recording: self.view.not_recorded.as_ref().map(SafeText::as_str),
+            signing: &self.signing,
             unrecorded: &self.view.unrecorded,
             log: &self.log,
             audit: &self.audit,
@@ -216,6 +220,11 @@ impl Shown {
             version: env!("CARGO_PKG_VERSION"),
         }
     }
+}
+
+fn signed(signing: &Signing) -> Signed {
+    let Signing { key, unsigned, by_own, signed, trouble, .. } = signing.clone();
+    Signed { key, unsigned, by_own, upto: signed, trouble }
 }
 
 impl Console {

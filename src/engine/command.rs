@@ -224,6 +224,11 @@ pub enum Command {
         /// Whether its machine slept.
         asleep: bool,
     },
+    /// The record is not signed as it should be, or it is again.
+    Signing {
+        /// Why it is not; none when it is.
+        trouble: Option<SafeText>,
+    },
     /// The wall clock moved.
     ClockJump {
         /// By how many milliseconds.

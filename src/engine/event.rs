@@ -154,6 +154,8 @@ pub enum AlarmId {
     Window,
     /// A notice could not be delivered.
     Notice(StepId),
+    /// The record is not signed, although somebody is to sign it.
+    Signing,
 }
 
 /// Something that happened.

@@ -209,7 +209,8 @@ fn alarm(id: &AlarmId, what: String) -> Told {
         | AlarmId::HostKey(_)
         | AlarmId::HostClock(_)
         | AlarmId::LatestSafe
-        | AlarmId::Window => None,
+        | AlarmId::Window
+        | AlarmId::Signing => None,
     };
     Told { step, ..run(what) }
 }

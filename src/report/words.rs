@@ -19,6 +19,7 @@ pub(super) fn alarm_words(id: &AlarmId) -> String {
         AlarmId::Unseen(step) => format!("step {step} out of sight"),
         AlarmId::LatestSafe => "latest safe rollback".to_owned(),
         AlarmId::Window => "window".to_owned(),
+        AlarmId::Signing => "signing of the record".to_owned(),
         AlarmId::Notice(step) => format!("notice of {step}"),
     }
 }

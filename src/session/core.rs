@@ -265,10 +265,12 @@ impl Core {
         }
         if self.office.look() {
             self.news = true;
-        }
-        if let Some(text) = self.office.note() {
-            let note = Command::Note { step: None, text };
-            effects.extend(self.submit_report(stamp, &Actor::Engine, &note));
+            let signing = self.office.signing();
+            let trouble = signing.trouble.clone();
+            if trouble.is_some() || signing.is_up_to_date() {
+                let signing = Command::Signing { trouble };
+                effects.extend(self.submit_report(stamp, &Actor::Engine, &signing));
+            }
         }
         if let Some(millis) = jump {
             let jump = Command::ClockJump { millis };

@@ -45,6 +45,8 @@ const WITNESS_MAX: Duration = Duration::from_secs(3);
 pub struct Notary {
     /// The operator's key; none: the checkpoints are not signed.
     pub key: Option<SigningKey>,
+    /// Why there is no key, for people.
+    pub unsigned: Option<SafeText>,
     /// Ask that key once; a key of the session, which it certifies, signs the rest.
     pub once: bool,
 }
@@ -54,6 +56,10 @@ pub struct Notary {
 pub struct Signing {
     /// The fingerprint of the operator's key; none: the record is not signed.
     pub key: Option<SafeText>,
+    /// Why there is none.
+    pub unsigned: Option<SafeText>,
+    /// A key of the session signs, which the operator's has certified.
+    pub by_own: bool,
     /// Lines that the last checkpoint covers.
     pub covered: u64,
     /// Lines that a signature covers.
@@ -62,6 +68,13 @@ pub struct Signing {
     pub witnesses: usize,
     /// Why the last checkpoint is not written or not signed.
     pub trouble: Option<SafeText>,
+}
+
+impl Signing {
+    /// Whether all that a checkpoint covers is signed, or nobody is to sign it.
+    pub const fn is_up_to_date(&self) -> bool {
+        self.covered > 0 && (self.key.is_none() || self.signed >= self.covered)
+    }
 }
 
 /// Where the journal stands.
@@ -129,7 +142,6 @@ pub(super) struct Office {
     desk: Option<Desk>,
     clerk: Option<JoinHandle<()>>,
     shown: Signing,
-    note: Option<String>,
 }
 
 impl Office {
@@ -147,7 +159,7 @@ impl Office {
         let (session, hosts) = (found.id.clone(), start.plan.hosts.keys().cloned());
         let witnesses = Witnesses::new(session, start.pool.clone(), runtime.clone(), hosts);
         let (desk, clerk) = open(notary, disk, found, witnesses)?;
-        Ok(Self { shown: desk.signing(), desk: Some(desk), clerk: Some(clerk), note: None })
+        Ok(Self { shown: desk.signing(), desk: Some(desk), clerk: Some(clerk) })
     }
 
     pub(super) fn desk(&self) -> Option<Desk> {
@@ -174,18 +186,8 @@ impl Office {
         if signing == self.shown {
             return false;
         }
-        let was = std::mem::replace(&mut self.shown, signing);
-        self.note = match (was.trouble, &self.shown.trouble) {
-            (None, Some(why)) => Some(why.to_string()),
-            (Some(_), None) => Some("the record is signed again".to_owned()),
-            (Some(_), Some(_)) | (None, None) => self.note.take(),
-        };
+        self.shown = signing;
         true
-    }
-
-    /// What has to be noted: that signing begins to fail, or no longer does.
-    pub(super) fn note(&mut self) -> Option<String> {
-        self.note.take()
     }
 
     /// Lets the notary finish. All other ways to its desk have to be gone.
@@ -219,7 +221,8 @@ fn open(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|source| failed("sign", source))?;
     let key = notary.key.as_ref().map(|key| SafeText::new(&key.fingerprint()));
-    let state = Arc::new(Mutex::new(Signing { key, ..Signing::default() }));
+    let unsigned = notary.unsigned.clone();
+    let state = Arc::new(Mutex::new(Signing { key, unsigned, ..Signing::default() }));
     let (messages, inbox) = mpsc::channel();
     let clerk = Clerk {
         session: found.id.clone(),
@@ -383,15 +386,20 @@ impl Clerk {
                 self.hand_over(&unsigned, Some(&armour));
                 self.say(|it| {
                     it.signed = unsigned.checkpoint.lines;
+                    it.by_own = self.by_own;
                     it.trouble = None;
                 });
             }
             Err(why) => {
                 tracing::warn!(%why, number = unsigned.number, "a checkpoint is not signed");
-                let why = format!("the record is signed up to its line {} only: {why}", {
-                    self.state.lock().unwrap_or_else(PoisonError::into_inner).signed
+                self.say(|it| {
+                    let upto = match it.signed {
+                        0 => "the record is not signed".to_owned(),
+                        upto => format!("the record is signed up to #{upto} only"),
+                    };
+                    let why = format!("{upto}: {why}; tried again within a minute");
+                    it.trouble = Some(SafeText::new(&why));
                 });
-                self.say(|it| it.trouble = Some(SafeText::new(&why)));
                 self.unsigned = Some(unsigned);
             }
         }

@@ -39,6 +39,8 @@ impl Field {
     }
 }
 
+/// Said elsewhere as well: there where nothing has to shrink for it.
+const SPARE: u8 = 9;
 const BAR: &str = " | ";
 
 /// The fields side by side in `width` cells: the longest shrink first, then the least important go.
@@ -47,6 +49,9 @@ fn fit(mut fields: Vec<Field>, width: usize, theme: Theme) -> Line<'static> {
         let texts: usize = fields.iter().map(|field| cells(&field.text)).sum();
         texts + BAR.len() * fields.len().saturating_sub(1) + 1
     };
+    if total(&fields) > width {
+        fields.retain(|field| field.rank < SPARE);
+    }
     while total(&fields) > width {
         let over = total(&fields) - width;
         if let Some(field) = fields.iter_mut().filter(|f| f.slack() > 0).max_by_key(|f| f.slack()) {
@@ -104,9 +109,19 @@ impl Model<'_> {
 
     fn audit_field(&self) -> Field {
         match self.recording {
-            None => Field::fixed(format!("AUDIT ok #{}", self.seq), Role::Text),
+            None => Field::fixed(format!("AUDIT ok #{}", self.seq), self.audit_role()),
             Some(why) => Field::new(format!("NOTHING IS RECORDED: {why}"), 41, 0, Role::Warning),
         }
+    }
+
+    /// A sign that the record should be signed and is not.
+    fn unsigned_field(&self, word: &str) -> Option<Field> {
+        let fails = self.recording.is_none() && self.signing.trouble.is_some();
+        fails.then(|| Field::new(word.to_owned(), cells(word), SPARE, Role::Caution))
+    }
+
+    const fn audit_role(&self) -> Role {
+        if self.signing.trouble.is_some() { Role::Caution } else { Role::Text }
     }
 
     fn env_field(&self) -> Field {
@@ -271,6 +286,7 @@ pub(super) fn wide(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     first.push(m.run_field(false));
     first.push(m.driver_field());
     first.push(m.audit_field());
+    first.extend(m.unsigned_field("! UNSIGNED"));
     put_line(buf, area, 0, &fit(first, width, theme));
 
     let utc = crate::base::Zone::UTC;
@@ -339,6 +355,7 @@ pub(super) fn medium(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) 
     second.push(m.window_field(false));
     second.push(m.way_back_field(false));
     second.push(m.audit_field());
+    second.extend(m.unsigned_field("!"));
     second.push(m.driver_field());
     put_line(buf, area, 1, &fit(second, width, theme));
 }
@@ -365,6 +382,7 @@ pub(super) fn strip(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     put_line(buf, area, 2, &fit(vec![window, back], width, theme));
     let (counts, role) = m.alarm_counts();
     let last = vec![m.elapsed_field(), Field::fixed(counts, role), m.audit_field()];
+    let last = last.into_iter().chain(m.unsigned_field("!")).collect();
     put_line(buf, area, 3, &fit(last, width, theme));
     put(buf, area, 4, &theme.pattern(m.kind()).repeat(width), theme.style(Role::Title));
 }
@@ -385,7 +403,7 @@ impl Model<'_> {
             Some(_) | None => back,
         });
         let audit = if self.recording.is_none() { "AUDIT ok" } else { "NOT RECORDED" };
-        let role = if self.recording.is_none() { Role::Text } else { Role::Warning };
+        let role = if self.recording.is_none() { self.audit_role() } else { Role::Warning };
         fields.push(Field::fixed(audit.to_owned(), role));
         let (counts, role) = self.alarm_counts();
         fields.push(Field::fixed(counts, role));

@@ -46,6 +46,6 @@ mod words;
 
 pub use audit::{AuditLine, AuditTail, FACTS_MAX, end_words};
 pub use log::{JOB_LINES_MAX, LINES_MAX, LogLine, LogStore, Stream};
-pub use model::Model;
+pub use model::{Model, Signed};
 pub use screen::{Codes, Intent, Leave, Screen};
 pub use theme::{Depth, GlyphSet, Theme};

@@ -10,6 +10,21 @@ use crate::runbook::Class;
 use super::audit::AuditTail;
 use super::log::LogStore;
 
+/// How far the record is signed, as the session says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Signed {
+    /// The fingerprint of the operator's key; none: nobody signs.
+    pub key: Option<SafeText>,
+    /// Why nobody does.
+    pub unsigned: Option<SafeText>,
+    /// A key of the session signs, which the operator's has certified.
+    pub by_own: bool,
+    /// Lines that a signature covers.
+    pub upto: u64,
+    /// Why the last lines are not signed.
+    pub trouble: Option<SafeText>,
+}
+
 /// Everything that a screen shows, borrowed for one drawing or one key.
 #[derive(Clone, Copy, Debug)]
 pub struct Model<'a> {
@@ -25,6 +40,8 @@ pub struct Model<'a> {
     pub seq: u64,
     /// Why nothing is recorded any more; none while all is well.
     pub recording: Option<&'a str>,
+    /// How far the record is signed.
+    pub signing: &'a Signed,
     /// Jobs that have ended since then: seen, and in no record.
     pub unrecorded: &'a BTreeMap<Job, End>,
     /// The last lines of the jobs.

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::base::{SafeText, cells, pad};
+use crate::base::{SafeText, cells, cut_end, cut_middle, pad};
 use crate::engine::Status;
 
 use super::audit::AuditLine;
@@ -149,10 +149,12 @@ pub(super) fn audit(
     let frame = Frame { across, ..Frame::pane(true, &title, &remark) };
     let inside = frame.draw(buf, area, theme);
     let width = usize::from(inside.width);
+    let (signed, role) = signed(m, width);
+    put(buf, inside, 0, &signed, theme.style(role));
     let who_width = (width / 8).clamp(6, 14);
     let head = columns(&[("#", 6), ("time", 8), ("who", who_width), ("what", 16), ("about", 40)]);
-    put(buf, inside, 0, &head, theme.style(Role::Dim));
-    let rows = Rect { y: inside.y + 1, height: inside.height.saturating_sub(1), ..inside };
+    put(buf, inside, 1, &head, theme.style(Role::Dim));
+    let rows = Rect { y: inside.y + 2, height: inside.height.saturating_sub(2), ..inside };
     let lines = m.audit.lines();
     let height = usize::from(rows.height);
     let hidden = lines.len().saturating_sub(height);
@@ -163,13 +165,37 @@ pub(super) fn audit(
     }
 }
 
+/// How far the record is signed and by whom, or why not, in `width` cells.
+fn signed(m: &Model<'_>, width: usize) -> (String, Role) {
+    let signing = m.signing;
+    if let Some(trouble) = &signing.trouble {
+        return (cut_end(&format!("! {trouble}"), width), Role::Caution);
+    }
+    let Some(key) = &signing.key else {
+        let why = signing.unsigned.as_ref().map_or("nobody was asked to sign it", SafeText::as_str);
+        return (cut_end(&format!("unsigned: {why}"), width), Role::Dim);
+    };
+    let upto = format!("signed up to #{} of {}", signing.upto, m.seq);
+    let by = if signing.by_own { " by a key of this session, certified by " } else { " by " };
+    let room = width.saturating_sub(cells(&upto) + cells(by));
+    let whole = format!("{upto}{by}{}", cut_middle(key.as_str(), room));
+    // A fingerprint of which less is left says nothing.
+    let short = format!("{upto} by a key of this session");
+    let line = match (room >= 16, signing.by_own) {
+        (true, _) => whole,
+        (false, true) => cut_end(&short, width),
+        (false, false) => cut_end(&upto, width),
+    };
+    (line, Role::Text)
+}
+
 fn audit_row(line: &AuditLine, who_width: usize, width: usize, m: &Model<'_>) -> String {
     let number = line.seq.to_string();
     let time = m.time(line.at);
     let head =
         columns(&[(&number, 6), (&time, 8), (line.who.as_str(), who_width), (line.what, 16)]);
     let room = width.saturating_sub(cells(&head) + 1);
-    format!("{head} {}", crate::base::cut_end(line.about.as_str(), room))
+    format!("{head} {}", cut_end(line.about.as_str(), room))
 }
 
 /// The notes so far, newest last.

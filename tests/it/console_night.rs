@@ -12,7 +12,7 @@ use golive::engine::{
 use golive::plan::{Forecast, forecast};
 use golive::runbook::{Class, SourceFile};
 use golive::ui::{
-    AuditTail, Codes, Depth, GlyphSet, Intent, LogStore, Model, Screen, Stream, Theme,
+    AuditTail, Codes, Depth, GlyphSet, Intent, LogStore, Model, Screen, Signed, Stream, Theme,
 };
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -30,6 +30,7 @@ pub(crate) struct Night {
     pub(crate) now: Timestamp,
     pub(crate) seq: u64,
     pub(crate) recording: Option<String>,
+    pub(crate) signing: Signed,
     pub(crate) unrecorded: BTreeMap<Job, End>,
     pub(crate) screen: Screen,
     pub(crate) bells: usize,
@@ -71,6 +72,7 @@ impl Night {
             now,
             seq: 1480,
             recording: None,
+            signing: Signed::default(),
             unrecorded: BTreeMap::new(),
             screen: Screen::new(codes()),
             bells: 0,
@@ -300,6 +302,7 @@ impl Night {
             now: self.now,
             seq: self.seq,
             recording: self.recording.as_deref(),
+            signing: &self.signing,
             unrecorded: &self.unrecorded,
             log: &self.log,
             audit: &self.audit,

@@ -84,6 +84,18 @@ fn notes_marks_and_clock_jumps_are_recorded() {
 }
 
 #[test]
+fn a_record_that_is_not_signed_is_a_caution_until_it_is() {
+    story(
+        &change("a", ONE, ""),
+        "1 signing works | quiet; facts: 
+         2 signing fails | alarm Caution: the agent does not answer; facts: alarm-raised
+         3 signing fails | alarm Caution: the agent does not answer; facts: 
+         4 signing works | quiet; facts: alarm-cleared
+         5 signing fails | alarm Caution: the agent does not answer; facts: alarm-raised",
+    );
+}
+
+#[test]
 fn time_alarms_change_at_their_marks_and_end_with_their_cause() {
     story(
         &change("a", ONE, ""),

@@ -96,6 +96,8 @@ mod secrets;
 #[cfg(test)]
 mod session;
 #[cfg(test)]
+mod signing;
+#[cfg(test)]
 mod ssh;
 #[cfg(test)]
 mod ssh_keys;

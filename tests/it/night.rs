@@ -232,6 +232,10 @@ impl Night {
                 let host = words.remove(0).parse().unwrap();
                 Command::AcceptHostKey { host, reason: why(&words) }
             }
+            "signing" => {
+                let trouble = (words[0] == "fails").then(|| "the agent does not answer".into());
+                return report(Command::Signing { trouble });
+            }
             "jump" => return report(Command::ClockJump { millis: words[0].parse().unwrap() }),
             other => panic!("no command {other}"),
         };

@@ -16,7 +16,7 @@ use golive::journal::{Entry, Journal, Stamp, read_all, verify};
 use golive::plan::{Plan, forecast};
 use golive::report::{csv, json_line, markdown, timeline_line, verify_txt};
 use golive::runbook::{Class, SourceFile};
-use golive::ui::{AuditTail, Codes, LogStore, Model, Screen};
+use golive::ui::{AuditTail, Codes, LogStore, Model, Screen, Signed};
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -131,7 +131,9 @@ impl Made<'_> {
             AlarmId::Host("nowhere".parse().unwrap()),
             AlarmId::LatestSafe,
             AlarmId::Window,
+            AlarmId::Unseen(self.step()),
             AlarmId::Notice(self.step()),
+            AlarmId::Signing,
         ])
     }
 
@@ -292,6 +294,8 @@ impl Made<'_> {
             Command::RollBack { reason: why.clone(), break_glass: Some(why) },
             Command::Close,
             Command::Ended { job: self.job(), end: self.end(), transcript: None },
+            Command::Signing { trouble: Some(self.text()) },
+            Command::Signing { trouble: None },
             Command::ClockJump { millis: i64::MIN },
             Command::Limit { latest_safe: Some(i64::MIN), window: Some(i64::MAX) },
         ]
@@ -319,6 +323,7 @@ fn draw(state: &State, now: Timestamp, facts: &[(Timestamp, Fact)]) {
         now,
         seq: u64::MAX,
         recording: None,
+        signing: &Signed::default(),
         unrecorded: &BTreeMap::new(),
         log: &log,
         audit: &audit,

@@ -4,6 +4,7 @@ use crossterm::event::KeyCode;
 use golive::base::{Millis, SafeText};
 use golive::engine::{Command, Gesture, Part, RunKind};
 use golive::runbook::Class;
+use golive::ui::Signed;
 
 use crate::console_night::{ASCII, Night, PLAIN, id};
 
@@ -343,6 +344,40 @@ fn audit() {
         night.keys("6");
         night
     });
+}
+
+#[test]
+fn audit_of_a_signed_night() {
+    let key = SafeText::new("SHA256:xRk0W9o0vX8JHKKqfLXvRcPqzCWBqLwa7mJTrvXm5dM");
+    let signed = Signed { key: Some(key), upto: 1_527, ..Signed::default() };
+    let agent = "the record is signed up to #1527 only: agent /run/agent: Connection refused; \
+                 tried again within a minute";
+    let why = SafeText::new("no SSH key is at hand; --sign-key names one");
+    let nights = [
+        ("own", Signed { by_own: true, ..signed.clone() }),
+        ("failing", Signed { trouble: Some(SafeText::new(agent)), ..signed.clone() }),
+        ("signed", signed),
+        ("unsigned", Signed { unsigned: Some(why), ..Signed::default() }),
+    ];
+    for (name, signing) in nights {
+        let mut night = Night::failed(RunKind::Live);
+        night.tick();
+        night.key(KeyCode::Esc);
+        night.keys("6");
+        if signing.trouble.is_some() {
+            night.ask(&Command::Signing { trouble: signing.trouble.clone() });
+            night.refresh();
+        }
+        night.signing = signing;
+        for (width, height) in [(120, 36), (80, 24)] {
+            let text = night.draw(width, height, PLAIN);
+            has_the_facts(&text, &night, RunKind::Live);
+            insta::assert_snapshot!(format!("audit-{name}-{width}"), text);
+        }
+        for (width, height) in [(60, 18), (40, 10)] {
+            has_the_facts(&night.draw(width, height, PLAIN), &night, RunKind::Live);
+        }
+    }
 }
 
 #[test]

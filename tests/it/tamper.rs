@@ -456,7 +456,7 @@ async fn the_hosts_of_a_session_hold_its_checkpoints() {
         inputs,
         plan,
         pool: pool.clone(),
-        notary: Some(Notary { key: Some(SigningKey::generate().unwrap()), once: false }),
+        notary: Some(Notary { key: Some(SigningKey::generate().unwrap()), ..Notary::default() }),
         ..crate::session::request(dir.path(), Path::new(SMALL), None)
     };
     let (found, handle) = golive::session::start(&start).unwrap();

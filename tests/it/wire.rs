@@ -153,7 +153,9 @@ fn alarm() -> impl Strategy<Value = AlarmId> {
         id().prop_map(AlarmId::HostClock),
         Just(AlarmId::LatestSafe),
         Just(AlarmId::Window),
+        id().prop_map(AlarmId::Unseen),
         id().prop_map(AlarmId::Notice),
+        Just(AlarmId::Signing),
     ]
 }
 

@@ -137,6 +137,7 @@ pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Ev
         Command::Silent { job, quiet } => Ok(report::silent(state, job, *quiet)),
         Command::Health(change) => Ok(report::health(state, change)),
         Command::Link { host, down } => Ok(report::link(state, host, down.as_ref())),
+        Command::Signing { trouble } => Ok(report::signing(state, trouble.as_ref())),
         Command::Limit { latest_safe, window } => Ok(limit_alarms(state, *latest_safe, *window)),
         Command::AcceptHostKey { host, reason } => state.accept_key(host, reason),
         Command::Host { host, said } => Ok(state.host_said(host, said)),

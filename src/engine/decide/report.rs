@@ -78,6 +78,13 @@ pub(super) fn link(state: &State, host: &HostId, down: Option<&SafeText>) -> Vec
     }
 }
 
+pub(super) fn signing(state: &State, trouble: Option<&SafeText>) -> Vec<Event> {
+    match trouble {
+        Some(why) => state.alarm(AlarmId::Signing, Level::Caution, why.as_str()),
+        None => state.all_clear(AlarmId::Signing),
+    }
+}
+
 pub(super) fn health(state: &State, change: &Change) -> Vec<Event> {
     let Change { probe, is, reading, .. } = change.clone();
     let Some(plan) = state.plan.probe(&probe) else { return Vec::new() };

@@ -72,6 +72,27 @@ impl SigningKey {
         Ok(Self::memory(Arc::new(key), "the session's own key"))
     }
 
+    /// The keys that the agent at `socket` holds, without certificates.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn in_agent(socket: &Path) -> Result<Vec<Self>, String> {
+        let mut agent = connect(socket).await?;
+        let identities = timeout(AGENT_LIST_MAX, agent.request_identities()).await;
+        let identities = identities.map_err(|_| "the agent does not answer".to_owned())?;
+        let identities =
+            identities.map_err(|error| format!("agent: {}", words(&error.to_string())))?;
+        let key = |identity: AgentIdentity| match identity {
+            AgentIdentity::PublicKey { key, comment } => {
+                let public = PublicKey::from(key.key_data().clone());
+                let label = format!("{} (agent, {})", shown(&public), words(&comment));
+                Some(Self { public, secret: Secret::Agent(socket.to_owned()), label })
+            }
+            AgentIdentity::Certificate { .. } => None,
+        };
+        Ok(identities.into_iter().filter_map(key).collect())
+    }
+
     fn memory(key: Arc<PrivateKey>, place: &str) -> Self {
         let public = PublicKey::from(key.public_key().key_data().clone());
         let label = format!("{} ({place})", shown(&public));
@@ -139,23 +160,10 @@ async fn connect(socket: &Path) -> Result<AgentClient<UnixStream>, String> {
 
 /// The keys of the agent that `SSH_AUTH_SOCK` names; without certificates.
 async fn held() -> Result<Vec<SigningKey>, String> {
-    let Some(socket) = env::var_os("SSH_AUTH_SOCK").filter(|it| !it.is_empty()) else {
-        return Ok(Vec::new());
-    };
-    let socket = PathBuf::from(socket);
-    let mut agent = connect(&socket).await?;
-    let identities = timeout(AGENT_LIST_MAX, agent.request_identities()).await;
-    let identities = identities.map_err(|_| "the agent does not answer".to_owned())?;
-    let identities = identities.map_err(|error| format!("agent: {}", words(&error.to_string())))?;
-    let key = |identity: AgentIdentity| match identity {
-        AgentIdentity::PublicKey { key, comment } => {
-            let public = PublicKey::from(key.key_data().clone());
-            let label = format!("{} (agent, {})", shown(&public), words(&comment));
-            Some(SigningKey { public, secret: Secret::Agent(socket.clone()), label })
-        }
-        AgentIdentity::Certificate { .. } => None,
-    };
-    Ok(identities.into_iter().filter_map(key).collect())
+    match env::var_os("SSH_AUTH_SOCK").filter(|it| !it.is_empty()) {
+        Some(socket) => SigningKey::in_agent(Path::new(&socket)).await,
+        None => Ok(Vec::new()),
+    }
 }
 
 impl Pool {
