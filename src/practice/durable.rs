@@ -13,7 +13,7 @@ use super::shell::{Input, Output, Shell};
 use super::spool::{Act, Call, Launch, Strength};
 
 /// How the exec request of a durable call begins; the rest is for real hosts.
-const REQUEST: &str = "exec sh -c 'eval \"$1\"' sh '";
+const REQUEST: &str = "exec sh -c 'eval \"$1;$2\"' sh '";
 
 /// What such a request holds and no other does.
 const PROTOCOL: &str = "golive2";

@@ -24,6 +24,18 @@ mod disk;
 #[cfg(test)]
 mod door;
 #[cfg(test)]
+mod durable_crash;
+#[cfg(test)]
+mod durable_faults;
+#[cfg(test)]
+mod durable_functions;
+#[cfg(test)]
+mod durable_host;
+#[cfg(test)]
+mod durable_power;
+#[cfg(test)]
+mod durable_race;
+#[cfg(test)]
 mod durable_ssh;
 #[cfg(test)]
 mod edge;

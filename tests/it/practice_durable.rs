@@ -10,7 +10,7 @@ use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 use russh::{Channel, ChannelMsg};
 
 /// What the practice fleet takes for a call of the protocol; the text is for real hosts.
-const REQUEST: &str = "exec sh -c 'eval \"$1\"' sh 'golive2'";
+const REQUEST: &str = "exec sh -c 'eval \"$1;$2\"' sh 'golive2'";
 
 struct Anyone;
 

@@ -39,8 +39,11 @@ gl_header() {
       *) gl_die BADREQ unknown word "$gl_l" ;;
     esac
   done
+  # No test of numbers: some shells take a word for the name of a variable.
   for gl_l in "$gl_o" "$gl_e" "$gl_lines" "$gl_in" "$gl_grace" "${gl_exp:-0}"; do
-    [ "$gl_l" -ge 0 ] 2>/dev/null || gl_die BADREQ not a number: "$gl_l"
+    case $gl_l in
+      ""|*[a-zA-Z]*|*[.:=/+@_,-]*) gl_die BADREQ "not a number: $gl_l" ;;
+    esac
   done
 }
 
@@ -194,7 +197,8 @@ gl_living() {
 gl_name() {
   [ "$1" ] || return 0
   gl_l=${gl_l#*"("}
-  gl_say "$2" "$3" "${gl_s:-?}" "${gl_l%") "*}"
+  gl_l=${gl_l%") "*}
+  gl_say "$2" "$3" "${gl_s:-?}" "$gl_l"
 }
 
 # gl_report: the state, in one line.

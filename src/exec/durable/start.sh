@@ -1,6 +1,6 @@
 # Starts a step, once and for all: see mod.rs. This shell becomes its supervisor.
 
-gl_mode=start gl_x=$2 gl_take=$3 gl_pump=
+gl_mode=start gl_x=$3 gl_take=$4 gl_pump=
 exec 3<&0
 gl_um=$(umask)
 umask 077
@@ -12,8 +12,11 @@ case ${KSH_VERSION-} in
   "@("*) gl_raw() { print -rn -- "$1"; } ;;
 esac
 
-# gl_bytes N: N bytes of standard input.
-gl_bytes() { head -c "$1" 2>/dev/null || dd bs=1 count="$1" 2>/dev/null; }
+# gl_bytes N: N bytes of standard input. Not one way after the other: a full disk is no reason to
+# wait for as many bytes again.
+gl_bytes() {
+  if head -c 1 </dev/null >/dev/null 2>&1; then head -c "$1"; else dd bs=1 count="$1"; fi 2>/dev/null
+}
 
 # gl_lead ...: runs run.sh as the leader of a session of its own, and waits for it.
 gl_lead() {
@@ -38,9 +41,9 @@ gl_feed() {
 gl_run() {
   trap : HUP INT TERM PIPE
   gl_self || gl_die IDENT cannot tell who this process is
-  gl_f=$gl_k.st.$gl_u
-  echo "---------------------------------------------------------------------------------------------------------------------------------------------------------------" 2>/dev/null >"$gl_f"
-  [ -s "$gl_f" ] || gl_die NOSPC "cannot reserve the exit record in $gl_r"
+  gl_sf=$gl_k.st.$gl_u
+  echo "---------------------------------------------------------------------------------------------------------------------------------------------------------------" 2>/dev/null >"$gl_sf"
+  [ -s "$gl_sf" ] || gl_die NOSPC "cannot reserve the exit record in $gl_r"
   #CP sup1
   set -- "$gl_r" "$gl_key" "$gl_mp" "$gl_mb" "$gl_i" "$gl_dig" "$gl_um" "$gl_take" "$gl_run/$gl_key"
   if [ "$gl_secret" = 1 ]; then gl_lead "$@" 3<&-
@@ -65,14 +68,14 @@ gl_run() {
     gl_zo=$gl_z
     gl_size "$gl_k.err"
     #CP sup3
-    echo "rc=$gl_rc out=$gl_zo err=$gl_z up=$gl_up ." 2>/dev/null 1<>"$gl_f"
+    echo "rc=$gl_rc out=$gl_zo err=$gl_z up=$gl_up ." 2>/dev/null 1<>"$gl_sf"
     #CP sup4
     gl_st=EXITED
     gl_living say
     gl_say end "rc=$gl_rc" "out=$gl_zo" "err=$gl_z" "up=$gl_up"
     #CP sup5
   else
-    rm -f "$gl_f" "$gl_k.in.$gl_u"
+    rm -f "$gl_sf" "$gl_k.in.$gl_u"
     gl_held
   fi
 }
@@ -87,7 +90,7 @@ gl_room() {
 # gl_held: another call holds the gate: the same step, or none that this request may speak for.
 gl_held() {
   case $gl_x6.$gl_x5 in
-    void.*|*."$gl_dig") gl_watch ;;
+    void.*|.*|*."$gl_dig") gl_watch ;;
     *) gl_die CONFLICT "key $gl_key was used for another step" ;;
   esac
 }
@@ -113,6 +116,10 @@ if [ $gl_held = 1 ] || [ "$gl_secret" = 1 ]; then
     [ "$gl_in" -le 65536 ] || [ $gl_held = 1 ] || gl_die BADREQ "an input with secrets is at most 65536 bytes"
     if [ $gl_held = 1 ]; then gl_bytes "$gl_in" >/dev/null
     else
+      # It keeps what a command prints in a file.
+      case ${KSH_VERSION-} in
+        Version*) gl_die BADREQ "the shell ksh93 cannot take an input with secrets unseen" ;;
+      esac
       gl_text=$(gl_bytes "$gl_in"; echo .)
       gl_l=$(gl_raw "${gl_text%.}" | wc -c)
       [ "$((gl_l))" = "$gl_in" ] || gl_die TRUNC "of $gl_in bytes $((gl_l)) came, or some of them were NUL"
