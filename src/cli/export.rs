@@ -23,6 +23,7 @@ pub(super) fn run(screen: Screen, store: &Store, args: &ExportArgs) -> Result<Ex
         Failure::from(error).help("`golive verify` says what is wrong with the record")
     })?;
     let verdict = journal::verify(&found.dir, Some(&found.id))?;
+    screen.say_where_it_goes_on(&found.dir);
     let mut documents = Documents::new();
     for format in &args.format {
         add(&mut documents, *format, &found, &recovered, &verdict)?;

@@ -173,6 +173,7 @@ pub(super) fn take_up(
         }
     }
     let recovered = open(&found)?;
+    screen.say_where_it_goes_on(&found.dir);
     if recovered.state.is_closed() {
         let message = format!("session {} is closed: its record is complete", found.id);
         return Err(Failure::usage(message).help(format!("golive export {} -o PATH", found.id)));

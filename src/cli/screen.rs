@@ -1,8 +1,10 @@
 //! Standard output and standard error: data on the one, talk on the other.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
 
 use crate::base::cells;
+use crate::journal::continued;
 
 use super::args::{ColorWhen, Common};
 use super::exit::Exit;
@@ -117,6 +119,14 @@ impl Screen {
         let mut error = io::stderr().lock();
         // Nobody is left to hear that nobody hears.
         writeln!(error, "{}", self.letters(text)).ok();
+    }
+
+    /// Says where the record of the session in `dir` goes on, if not there.
+    pub(super) fn say_where_it_goes_on(self, dir: &Path) {
+        if let Some(away) = continued(dir).ok().flatten() {
+            let said = self.error_ink(Ink::Yellow, "the record is continued in");
+            self.complain(&format!("{said} {}: its own folder failed", away.display()));
+        }
     }
 
     /// `text` in this ink.

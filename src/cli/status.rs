@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::base::{Millis, StepId, Timestamp};
 use crate::engine::{Attempt, Health, Place, RunStage, State, WayBack};
-use crate::journal::{Holder, Lock};
+use crate::journal::{Holder, Lock, continued};
 use crate::plan::{Forecast, forecast, signed};
 use crate::session::{Clock, Recovered, Store, open};
 
@@ -143,6 +143,10 @@ impl Status<'_> {
             one("", format!("since {}: {}", self.time(hold.since), hold.why));
         }
         one("driver", self.driver());
+        if let Some(dir) = continued(&found.dir).ok().flatten() {
+            let said = format!("continued in {}: its own folder failed", dir.display());
+            one("record", screen.ink(Ink::Yellow, &said));
+        }
         if self.is_left_alone() {
             let said = "nobody drives it: nothing new starts. `golive resume` takes it up";
             one("", screen.ink(Ink::Yellow, said));

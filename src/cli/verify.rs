@@ -56,6 +56,7 @@ pub(super) fn run(screen: Screen, store: &Store, args: &VerifyArgs) -> Result<Ex
         now: Timestamp::from_unix_millis(u64::try_from(now).unwrap_or(0)),
     };
     let verdict = verify_with(&RealDisk, &found.dir, by_name.then_some(&found.id), &look)?;
+    screen.say_where_it_goes_on(&found.dir);
     let pinned = pinned(&found, genesis.as_ref());
     let driven = Lock::holder(&found.dir).ok().flatten();
     let intact = verdict.intact && !matches!(pinned, Pinned::Wrong(_));

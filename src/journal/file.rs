@@ -7,10 +7,12 @@ use std::sync::Arc;
 use crate::base::{Digest, SessionId};
 use crate::engine::Fact;
 
+use super::anew::WrittenAnew;
 use super::ballast::Ballast;
 use super::disk::{self, Disk, DiskFile, Open, RealDisk};
 use super::entry::{Entry, Stamp};
 use super::error::JournalError;
+use super::fallback;
 use super::read::read_on;
 use super::wire::{self, LINE_BYTES_MAX};
 use super::{HEAD_FILE, JOURNAL_FILE, OUTPUT_DIR, TORN_DIR};
@@ -38,17 +40,25 @@ pub struct Recovery {
 /// A journal that is open for appending. Hold the session's [`super::Lock`] meanwhile.
 #[derive(Debug)]
 pub struct Journal {
-    disk: Arc<dyn Disk>,
-    path: PathBuf,
-    tape: Box<dyn DiskFile>,
-    head_file: Box<dyn DiskFile>,
-    head: Head,
-    last: Digest,
-    bytes: u64,
-    poison: Option<String>,
+    pub(super) disk: Arc<dyn Disk>,
+    /// The session's folder.
+    pub(super) home: PathBuf,
+    /// Where it goes on when it cannot be written there.
+    pub(super) fallback: Option<PathBuf>,
+    /// The file as it is now.
+    pub(super) path: PathBuf,
+    /// What the first line names as the one before it.
+    pub(super) genesis: Digest,
+    pub(super) tape: Box<dyn DiskFile>,
+    pub(super) head_file: Box<dyn DiskFile>,
+    pub(super) head: Head,
+    pub(super) last: Digest,
+    pub(super) bytes: u64,
+    pub(super) poison: Option<String>,
     ballast: Option<Ballast>,
     /// Why the kept room was given up.
     short: Option<String>,
+    pub(super) anew: Option<WrittenAnew>,
 }
 
 impl Journal {
@@ -91,7 +101,10 @@ impl Journal {
         }
         Ok(Self {
             disk: Arc::clone(disk),
+            home: dir.to_owned(),
+            fallback: None,
             path,
+            genesis,
             tape,
             head_file,
             head,
@@ -100,6 +113,7 @@ impl Journal {
             poison: None,
             ballast: None,
             short: None,
+            anew: None,
         })
     }
 
@@ -116,9 +130,10 @@ impl Journal {
         disk: &Arc<dyn Disk>,
         dir: &Path,
     ) -> Result<(Self, Vec<Entry>, Option<Recovery>), JournalError> {
-        let path = dir.join(JOURNAL_FILE);
+        let place = fallback::place_of(&**disk, dir)?;
+        let path = place.join(JOURNAL_FILE);
         let mut reader = read_on(&**disk, dir)?;
-        let noted = read_head(&**disk, dir)?;
+        let noted = read_head(&**disk, &place)?;
         let mut noted_seal = (noted.seq == 0).then_some(noted.seal);
         let mut entries = Vec::new();
         while let Some(entry) = reader.next() {
@@ -141,18 +156,22 @@ impl Journal {
         let mut tape = opened.map_err(|source| JournalError::io("open", &path, source))?;
         let recovery = match reader.partial() {
             [] => None,
-            torn => Some(cut_tail(&**disk, dir, &mut *tape, torn, bytes)?),
+            torn => Some(cut_tail(&**disk, &place, &mut *tape, torn, bytes)?),
         };
         let (Some(last), Some(seal)) = (reader.last_digest(), reader.seal()) else {
             return Err(JournalError::Empty { path });
         };
-        let head_path = dir.join(HEAD_FILE);
+        let genesis = reader.session().map_or(noted.seal, wire::genesis);
+        let head_path = place.join(HEAD_FILE);
         let opened = disk.open(&head_path, Open::Write);
         let head_file = opened.map_err(|source| JournalError::io("open", &head_path, source))?;
         let head = Head { seq, seal };
         let mut journal = Self {
             disk: Arc::clone(disk),
+            home: dir.to_owned(),
+            fallback: fallback::named_on(&**disk, dir)?,
             path,
+            genesis,
             tape,
             head_file,
             head,
@@ -161,12 +180,16 @@ impl Journal {
             poison: None,
             ballast: None,
             short: None,
+            anew: None,
         };
         // What was read may be in memory only; from here on it counts as recorded.
-        journal
-            .tape
-            .sync_data()
-            .map_err(|source| JournalError::io("sync", &journal.path, source))?;
+        if let Err(source) = journal.tape.sync_data() {
+            let error = JournalError::io("sync", &journal.path, source);
+            if !journal.rescue(&[], head, last, &error.to_string()) {
+                return Err(error);
+            }
+        }
+        journal.come_home();
         journal.note_head();
         Ok((journal, entries, recovery))
     }
@@ -174,8 +197,9 @@ impl Journal {
     /// Writes down what one decision caused, as one line, and waits until the disk has it.
     ///
     /// Gives back the entry as it will be read from the line: apply that one, and a replay gives
-    /// the same state. After an error the journal takes nothing more; on a full disk the file
-    /// is cut back to its last good line.
+    /// the same state. A file that failed is cut back to its last good line and not believed again:
+    /// the whole record is written to a new one, see [`Journal::written_anew`]. Where that fails
+    /// too it is an error, and the journal takes nothing more.
     pub fn append(&mut self, stamp: &Stamp, facts: &[Fact]) -> Result<Entry, JournalError> {
         if let Some(first) = &self.poison {
             return Err(JournalError::Poisoned { first: first.clone() });
@@ -189,12 +213,16 @@ impl Journal {
         }
         let sealed = wire::decode(&line).map_err(|fault| unwritable(fault.to_string()))?;
         line.push(b'\n');
-        self.write(&line).map_err(|source| {
+        let head = Head { seq, seal: sealed.seal };
+        if let Err(source) = self.write(&line) {
             let error = JournalError::io("write", &self.path, source);
-            self.poison = Some(error.to_string());
-            error
-        })?;
-        self.head = Head { seq, seal: sealed.seal };
+            if !self.rescue(&line, head, sealed.digest, &error.to_string()) {
+                self.poison = Some(error.to_string());
+                return Err(error);
+            }
+            return Ok(sealed.entry);
+        }
+        self.head = head;
         self.last = sealed.digest;
         self.note_head();
         Ok(sealed.entry)
@@ -289,12 +317,15 @@ impl Journal {
     }
 
     /// Notes the end beside the journal. The line itself is safe by now: an error closes the
-    /// journal for the next one.
+    /// journal for the next one, if the record cannot be written anew either.
     fn note_head(&mut self) {
         let text = head_text(self.head);
         if let Err(error) = disk::write_all_at(&mut *self.head_file, text.as_bytes(), 0) {
             let path = self.path.with_file_name(HEAD_FILE);
-            self.poison = Some(JournalError::io("write", &path, error).to_string());
+            let why = JournalError::io("write", &path, error).to_string();
+            if !self.rescue(&[], self.head, self.last, &why) {
+                self.poison = Some(why);
+            }
         }
     }
 }
@@ -307,11 +338,11 @@ struct Unwritten {
 }
 
 /// The text of the head file: always of one length, so that it is rewritten in place.
-fn head_text(head: Head) -> String {
+pub(super) fn head_text(head: Head) -> String {
     format!("{:020} {}\n", head.seq, head.seal)
 }
 
-/// What the head file of the session in `dir` notes.
+/// What the head file in `dir` notes.
 pub(super) fn read_head(disk: &dyn Disk, dir: &Path) -> Result<Head, JournalError> {
     let path = dir.join(HEAD_FILE);
     let text =
@@ -367,7 +398,7 @@ pub(super) fn sync_dir(disk: &dyn Disk, dir: &Path) -> Result<(), JournalError> 
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io;
     use std::path::Path;
 
@@ -375,68 +406,8 @@ mod tests {
     use crate::engine::{Actor, Event, Fact};
 
     use super::super::entry::Stamp;
-    use super::super::error::JournalError;
-    use super::super::{JOURNAL_FILE, read_all};
+    use super::super::read_all;
     use super::{DiskFile, Journal};
-
-    /// A disk that fails in one way, the first time only.
-    #[derive(Debug)]
-    struct Failing<T> {
-        below: T,
-        how: Fault,
-        appends: usize,
-    }
-
-    #[derive(Clone, Copy, Debug, PartialEq)]
-    enum Fault {
-        NoSpace,
-        Short,
-        Sync,
-    }
-
-    impl DiskFile for Failing<Box<dyn DiskFile>> {
-        fn append(&mut self, line: &[u8]) -> io::Result<usize> {
-            self.appends += 1;
-            assert_eq!(self.appends, 1, "a journal with an error is never written again");
-            match self.how {
-                Fault::NoSpace => Err(io::ErrorKind::StorageFull.into()),
-                Fault::Short => self.below.append(&line[..line.len() / 2]),
-                Fault::Sync => self.below.append(line),
-            }
-        }
-
-        fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-            self.below.write_at(bytes, offset)
-        }
-
-        fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-            self.below.read_at(bytes, offset)
-        }
-
-        fn sync_data(&mut self) -> io::Result<()> {
-            if self.how == Fault::Sync {
-                Err(io::Error::other("EIO"))
-            } else {
-                self.below.sync_data()
-            }
-        }
-
-        fn sync_all(&mut self) -> io::Result<()> {
-            self.sync_data()
-        }
-
-        fn allocate(&mut self, bytes: u64) -> io::Result<()> {
-            self.below.allocate(bytes)
-        }
-
-        fn cut_to(&mut self, bytes: u64) -> io::Result<()> {
-            self.below.cut_to(bytes)
-        }
-
-        fn len(&self) -> io::Result<u64> {
-            self.below.len()
-        }
-    }
 
     /// A disk that is full once.
     #[derive(Debug)]
@@ -482,11 +453,11 @@ mod tests {
         }
     }
 
-    fn held(why: &str) -> Vec<Fact> {
+    pub(in super::super) fn held(why: &str) -> Vec<Fact> {
         vec![Fact { by: Actor::Engine, event: Event::Held { why: SafeText::new(why) } }]
     }
 
-    fn opened(dir: &Path) -> Journal {
+    pub(in super::super) fn opened(dir: &Path) -> Journal {
         let genesis = super::super::wire::tests::genesis("night");
         let mut journal = Journal::create(dir, &genesis.session).unwrap();
         let opened = Fact { by: Actor::Engine, event: Event::SessionOpened(genesis) };
@@ -510,27 +481,5 @@ mod tests {
         assert!(journal.short().is_none() && ballast.exists());
         drop(journal);
         assert!(!ballast.exists(), "no session leaves it behind");
-    }
-
-    #[test]
-    fn the_first_error_closes_the_journal() {
-        for how in [Fault::NoSpace, Fault::Short, Fault::Sync] {
-            let dir = tempfile::tempdir().unwrap();
-            let mut journal = opened(dir.path());
-            let before = std::fs::read(dir.path().join(JOURNAL_FILE)).unwrap();
-            let below = journal.tape;
-            journal.tape = Box::new(Failing { below, how, appends: 0 });
-            let first = journal.append(&Stamp::default(), &held("a")).unwrap_err().to_string();
-            let again = journal.append(&Stamp::default(), &held("b")).unwrap_err();
-            assert!(matches!(&again, JournalError::Poisoned { first: f } if *f == first));
-            assert_eq!(journal.head().seq, 1);
-            drop(journal);
-            // What was not acknowledged is not there, and a new process may go on.
-            assert_eq!(std::fs::read(dir.path().join(JOURNAL_FILE)).unwrap(), before, "{how:?}");
-            let (mut journal, entries, recovery) = Journal::open(dir.path()).unwrap();
-            assert_eq!((entries.len(), recovery), (1, None));
-            assert_eq!(journal.append(&Stamp::default(), &held("c")).unwrap().seq, 2);
-            assert_eq!(read_all(dir.path()).unwrap().len(), 2);
-        }
     }
 }

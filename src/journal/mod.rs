@@ -6,7 +6,8 @@
 //! - Every file of a record is touched through a [`Disk`], and through nothing else.
 //! - One decision is one line, written whole, and on disk before [`Journal::append`] returns.
 //! - A line that cannot be read back is never written.
-//! - After the first error nothing more is written: the record fails closed.
+//! - A file that failed is not believed again: the record is written anew, byte for byte. Where
+//!   that fails too, nothing more is written: the record fails closed.
 //! - A changed, cut, inserted or reordered line is found and named by [`verify()`], with
 //!   `sha256sum` alone if need be.
 //! - A checkpoint covers only lines that are on disk, and a signature only a checkpoint.
@@ -17,6 +18,7 @@
 //! elsewhere. No promise against who has the key: whoever can rewrite every file of a session and
 //! sign can forge it, unless somebody else holds a checkpoint.
 
+mod anew;
 mod ballast;
 mod chain;
 mod checkpoint;
@@ -24,6 +26,7 @@ mod disk;
 mod entry;
 mod error;
 mod evidence;
+mod fallback;
 mod file;
 mod lock;
 mod output;
@@ -36,6 +39,7 @@ mod verify;
 mod wire;
 mod witness;
 
+pub use anew::WrittenAnew;
 pub use checkpoint::{
     CHECKPOINT_DIR, Checkpoint, Checkpoints, NAMESPACE, Stored, checkpoint_name, stored,
 };
@@ -45,6 +49,7 @@ pub use disk::{
 pub use entry::{Entry, Stamp};
 pub use error::JournalError;
 pub use evidence::{Evidence, Scrutiny, Signer, Witness, Witnessed};
+pub use fallback::{continued, continued_on};
 pub use file::{Head, Journal, Recovery};
 pub use lock::{Holder, Lock, LockError};
 pub use output::{Line, Lines, digest_file, digest_file_on, read_range};
@@ -61,6 +66,8 @@ pub use wire::{LINE_BYTES_MAX, VERSION, ascii};
 pub const JOURNAL_FILE: &str = "journal.jsonl";
 /// The number and seal of the last line, so that a cut end is seen.
 pub const HEAD_FILE: &str = "head";
+/// The folder in which the record goes on when its own cannot be written.
+pub const FALLBACK_FILE: &str = "fallback";
 /// Who drives the session.
 pub const LOCK_FILE: &str = "lock";
 /// The directory of the transcripts.

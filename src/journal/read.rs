@@ -28,14 +28,14 @@ pub struct Reader {
     broken: bool,
 }
 
-/// Opens the journal of the session in `dir` for reading.
+/// Opens the journal of the session in `dir` for reading, wherever it goes on.
 pub fn read(dir: &Path) -> Result<Reader, JournalError> {
     read_on(&RealDisk, dir)
 }
 
 /// The same on any disk.
 pub fn read_on(disk: &dyn Disk, dir: &Path) -> Result<Reader, JournalError> {
-    let path = dir.join(JOURNAL_FILE);
+    let path = super::fallback::place_of(disk, dir)?.join(JOURNAL_FILE);
     let file =
         Cursor::open(disk, &path).map_err(|source| JournalError::io("read", &path, source))?;
     Ok(Reader {

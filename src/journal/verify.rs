@@ -209,7 +209,7 @@ pub fn verify_with(
 ) -> Result<Verdict, JournalError> {
     let mut told = Told::default();
     let (lines, torn) = told.read(disk, dir)?;
-    let head = match read_head(disk, dir) {
+    let head = match read_head(disk, &super::fallback::place_of(disk, dir)?) {
         Ok(head) => Some(head),
         Err(error @ JournalError::Broken { .. }) => {
             told.findings.push(Finding::file(What::Head, error.to_string()));

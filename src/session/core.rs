@@ -43,6 +43,10 @@ pub struct Core {
     short: bool,
     /// That little room is left has been said.
     warned: bool,
+    /// So often the record has to have been written anew before that is said the next time.
+    say_anew_at: u64,
+    /// Why the run has to be held as soon as it runs.
+    hold_due: Option<String>,
     /// Ends that came after the record had failed.
     unrecorded: Arc<BTreeMap<Job, End>>,
     /// Whether there is something to show that was not shown yet.
@@ -67,6 +71,8 @@ impl Core {
             not_recorded: None,
             short: false,
             warned: false,
+            say_anew_at: 1,
+            hold_due: None,
             unrecorded: Arc::default(),
             news: false,
             ticks: 0,
@@ -111,7 +117,14 @@ impl Core {
             );
             (Actor::Engine, Command::Note { step: None, text })
         });
-        std::iter::once((by, first)).chain(note).collect()
+        let away = self.journal.away().map(|dir| {
+            let text = format!(
+                "the record is continued in {}: its own folder cannot be written still",
+                dir.display()
+            );
+            (Actor::Engine, Command::Note { step: None, text })
+        });
+        std::iter::once((by, first)).chain(note).chain(away).collect()
     }
 
     /// Where the run stands.
@@ -217,6 +230,7 @@ impl Core {
             self.short = true;
             outside.extend(self.say_short(stamp));
         }
+        outside.extend(self.say_anew(stamp));
         Ok(outside) // 3. outside
     }
 
@@ -289,11 +303,43 @@ impl Core {
         let text = "recording degraded: the disk is full; the room kept for the last words is in \
                     use; nothing new starts until there is room again";
         let mut effects = self.say(stamp, text);
-        if self.state.stage() == RunStage::Active && self.state.hold().is_none() {
-            let hold = Command::Hold { why: SafeText::new("the disk of the record is full") };
-            effects.extend(self.submit_report(stamp, &Actor::Engine, &hold));
-        }
+        effects.extend(self.hold(stamp, "the disk of the record is full"));
         effects
+    }
+
+    /// Says in the record that a disk failed and that the record was written anew, and holds the
+    /// run the first time. A disk that fails all the time is said to do so, not line after line.
+    fn say_anew(&mut self, stamp: &Stamp) -> Vec<Effect> {
+        if self.state.stage() == RunStage::Active
+            && let Some(why) = self.hold_due.take()
+        {
+            return self.hold(stamp, &why);
+        }
+        let Some(anew) = self.journal.written_anew().filter(|it| it.times >= self.say_anew_at)
+        else {
+            return Vec::new();
+        };
+        let first = self.say_anew_at == 1;
+        self.say_anew_at = anew.times.saturating_mul(10);
+        let so = match self.journal.away() {
+            Some(dir) => format!("the record is continued in {}", dir.display()),
+            None if first => "the record was written anew, nothing is lost".to_owned(),
+            None => format!("the record was written anew {} times", anew.times),
+        };
+        let text =
+            format!("recording degraded: the disk failed; {so}: replace that disk ({})", anew.why);
+        if first {
+            self.hold_due = Some(format!("the disk of the record failed; {so}"));
+        }
+        self.say(stamp, &text) // And the hold with it, where something can be held.
+    }
+
+    fn hold(&mut self, stamp: &Stamp, why: &str) -> Vec<Effect> {
+        if self.state.stage() != RunStage::Active || self.state.hold().is_some() {
+            return Vec::new();
+        }
+        let hold = Command::Hold { why: SafeText::new(why) };
+        self.submit_report(stamp, &Actor::Engine, &hold)
     }
 
     /// Looks whether there is room for the record, and whether there is room again.

@@ -17,6 +17,7 @@ use crate::plan::Plan;
 
 use super::clock::{Clock, Still, machine_name};
 use super::core::Core;
+use super::fallback;
 use super::handle::{Chunk, Handle, Request, SubmitError, View};
 use super::inputs::{Inputs, InputsError};
 use super::notary::{Notary, Office};
@@ -119,6 +120,7 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     if let Err(error) = journal.keep_room() {
         tracing::warn!(%error, "no room is kept for the last words of a full disk");
     }
+    fall_back(&mut journal, &found);
     let runtime = tokio::runtime::Handle::current();
     let clock = Arc::new(Mutex::new(clock));
     let (report_sender, reports) = mpsc::unbounded_channel();
@@ -184,6 +186,20 @@ pub fn hold_to_keys(pool: &Pool, state: &State) {
         if let Some(key) = key.filter(|_| host.hostkey.is_none()) {
             pool.hold_to_key(id, key.as_str());
         }
+    }
+}
+
+/// Chooses the folder in which the record goes on when its own cannot be written; one that is in use
+/// stays.
+fn fall_back(journal: &mut Journal, found: &Found) {
+    if journal.away().is_some() {
+        return;
+    }
+    let chosen = fallback::choose(&found.dir, &found.id);
+    if let Some(dir) = chosen
+        && let Err(error) = journal.fall_back_to(&dir)
+    {
+        tracing::warn!(%error, "the fallback folder cannot be named");
     }
 }
 

@@ -18,6 +18,7 @@ mod clock;
 mod core;
 mod dispatcher;
 mod door;
+mod fallback;
 mod handle;
 mod inputs;
 mod late;

@@ -5,8 +5,10 @@
 //! injection). What the steps wrote into a ledger says what really ran.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use golive::base::Digest;
 
 use crate::counts::counted;
 use crate::pty::Pty;
@@ -43,29 +45,45 @@ undo = {{ local = "true", estimate = "1s" }}
     text
 }
 
+/// How much of the disk fails.
+#[derive(Clone, Copy, PartialEq)]
+enum Fails {
+    /// The file of the journal; another one can be written.
+    File,
+    /// Whatever the journal is written to in the session's folder.
+    Folder,
+    /// In the fallback folder too.
+    All,
+}
+
+/// The folder in which the record goes on.
+fn away(dir: &Path) -> PathBuf {
+    let home = dir.join("state/sessions/night");
+    let of = Digest::of(home.as_os_str().as_encoded_bytes()).short();
+    dir.join(format!("run/golive/night.{of}"))
+}
+
 /// The arguments of `strace` for a journal that fails from the `nth` call on.
-fn failing(dir: &Path, call: &str, error: &str, nth: u32) -> Vec<String> {
-    let journal = dir.join("state/sessions/night/journal.jsonl").display().to_string();
+fn failing(dir: &Path, fails: Fails, call: &str, error: &str, nth: u32) -> Vec<String> {
+    let home = dir.join("state/sessions/night");
+    let mut paths = vec![home.join("journal.jsonl")];
+    if fails != Fails::File {
+        paths.push(home.join("journal.jsonl.new"));
+    }
+    if fails == Fails::All {
+        paths.push(away(dir).join("journal.jsonl.new"));
+    }
     let trace = format!("trace={call}");
     let inject = format!("inject={call}:error={error}:when={nth}+");
-    let args = [
-        "-f",
-        "--seccomp-bpf",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-P",
-        &journal,
-        "-e",
-        &trace,
-        "-e",
-        &inject,
-    ];
-    args.iter().map(|arg| (*arg).to_owned()).collect()
+    let args = ["-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+    let paths = paths.iter().flat_map(|path| ["-P".to_owned(), path.display().to_string()]);
+    args.iter().map(|arg| (*arg).to_owned()).chain(paths).collect()
 }
 
 fn golive(dir: &Path, mut command: Command, args: &[&str]) -> Output {
+    std::fs::create_dir_all(dir.join("run")).unwrap();
     command.args(args).current_dir(dir).env("HOME", dir).env("GOLIVE_STATE", dir.join("state"));
+    command.env("XDG_RUNTIME_DIR", dir.join("run"));
     command.output().unwrap()
 }
 
@@ -82,7 +100,7 @@ fn every_failure(call: &str, error: &str) {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("night.toml"), runbook()).unwrap();
         let mut strace = Command::new("strace");
-        strace.args(failing(dir.path(), call, error, nth)).arg(program);
+        strace.args(failing(dir.path(), Fails::All, call, error, nth)).arg(program);
         let run = ["run", "night.toml", "--session", "night", "--confirm", "change"];
         let output = golive(dir.path(), strace, &run);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -133,12 +151,64 @@ fn a_broken_disk_holds_the_run_and_cuts_nothing_off() {
     every_failure("fdatasync", "EIO");
 }
 
+/// A disk of which a part fails: the record goes on, the run is held once and nothing is lost.
+fn a_part_fails(fails: Fails, call: &str, error: &str) {
+    let program = env!("CARGO_BIN_EXE_golive");
+    let mut held = 0;
+    for nth in 1..100 {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("night.toml"), runbook()).unwrap();
+        let mut strace = Command::new("strace");
+        strace.args(failing(dir.path(), fails, call, error, nth)).arg(program);
+        let run = ["run", "night.toml", "--session", "night", "--confirm", "change"];
+        let output = golive(dir.path(), strace, &run);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let what = format!("{call} {nth}: {said}");
+        if output.status.success() {
+            break; // It failed when nothing was left to hold, or not at all.
+        }
+        held += 1;
+        assert_eq!(output.status.code(), Some(6), "{what}");
+        assert!(said.contains("held: the disk of the record failed"), "{what}");
+        let verify = golive(dir.path(), Command::new(program), &["verify", "night"]);
+        assert_eq!(verify.status.code(), Some(15), "intact, and open still: {what}");
+        let status = golive(dir.path(), Command::new(program), &["status", "night"]);
+        let status = String::from_utf8_lossy(&status.stdout).into_owned();
+        let is_away = fails == Fails::Folder;
+        assert_eq!(away(dir.path()).join("journal.jsonl").exists(), is_away, "{what}");
+        assert_eq!(status.contains("continued in"), is_away, "{status}");
+        let resume = ["resume", "night", "--headless", "--confirm", "change"];
+        let resumed = golive(dir.path(), Command::new(program), &resume);
+        let more = String::from_utf8_lossy(&resumed.stderr).into_owned();
+        assert_eq!(resumed.status.code(), Some(0), "{what}\n{more}");
+        assert_eq!(more.contains("the record is continued in"), is_away, "{more}");
+        assert!(!away(dir.path()).exists(), "brought home, and nothing left behind");
+        let mut ran = ledger(dir.path());
+        ran.sort();
+        assert_eq!(ran, ["end one", "end two", "start one", "start two"], "{what}\n{more}");
+    }
+    assert!(held > STEPS.len(), "{held} failures are not every one");
+    let part = if fails == Fails::File { "file" } else { "folder" };
+    let what = format!("each {call} on the record's {part} fails with {error} from then on");
+    counted("a disk that fails under the whole program", &what, held, 0);
+}
+
+#[test]
+fn after_a_failed_sync_the_record_is_written_anew_and_the_run_goes_on() {
+    a_part_fails(Fails::File, "fdatasync", "EIO");
+}
+
+#[test]
+fn where_its_folder_fails_the_record_goes_on_elsewhere_and_is_brought_home() {
+    a_part_fails(Fails::Folder, "fdatasync", "EIO");
+}
+
 #[test]
 fn the_console_says_what_ended_and_is_in_no_record() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("night.toml"), runbook()).unwrap();
     // Opened, begun, started: the fourth line is the end.
-    let mut args = failing(dir.path(), "fdatasync", "EIO", 4);
+    let mut args = failing(dir.path(), Fails::All, "fdatasync", "EIO", 4);
     args.push(env!("CARGO_BIN_EXE_golive").to_owned());
     args.extend(["rehearse", "night.toml", "--session", "night"].map(str::to_owned));
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -165,7 +235,7 @@ fn run_with(dir: &Path, shell: &str) -> Output {
     golive(dir, command, &[])
 }
 
-fn all_below(dir: &Path, found: &mut Vec<std::path::PathBuf>) {
+fn all_below(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -57,6 +57,8 @@ impl Pty {
         }
         command.env("HOME", dir);
         command.env("GOLIVE_STATE", dir.join("state"));
+        std::fs::create_dir_all(dir.join("run")).unwrap();
+        command.env("XDG_RUNTIME_DIR", dir.join("run"));
         command.env_remove("NO_COLOR");
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
