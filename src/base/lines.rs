@@ -62,7 +62,7 @@ fn unfinished(bytes: &[u8]) -> usize {
     let tail = bytes.iter().rev().take(3).enumerate();
     let lead = tail.map(|(index, byte)| (index + 1, *byte)).find(|(_, byte)| byte & 0xc0 != 0x80);
     match lead {
-        Some((1, 0xc2..=0xdf)) | Some((1..=2, 0xe0..=0xef)) | Some((1..=3, 0xf0..=0xf4)) => {
+        Some((1, 0xc2..=0xdf) | (1..=2, 0xe0..=0xef) | (1..=3, 0xf0..=0xf4)) => {
             lead.map_or(0, |(count, _)| count)
         }
         Some(_) | None => 0,
