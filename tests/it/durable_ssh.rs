@@ -5,9 +5,10 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use golive::base::Digest;
+use golive::base::{Digest, SecretName};
 use golive::engine::{
     Begun, Doubt, Durable, Effect, End, Job, Key, Part, Place, Run, Sight, Transcript, Verdict,
 };
@@ -15,9 +16,10 @@ use golive::exec::ssh::Pool;
 use golive::exec::{Edge, Report, Secrets, Sink, Sinks};
 use golive::runbook::{Expect, Given};
 use tokio::sync::mpsc;
+use zeroize::Zeroizing;
 
 use crate::proxy::Proxy;
-use crate::sshd::{Sshd, children, eventually, id, noise, public, sh, signal};
+use crate::sshd::{Sshd, children, eventually, id, is_root, noise, public, sh, signal};
 
 /// What one job printed: how much, and its digest, on each stream.
 #[derive(Clone, Default)]
@@ -75,6 +77,10 @@ pub(crate) struct Console {
 
 impl Console {
     pub(crate) fn new(pool: Pool) -> Self {
+        Self::with(pool, &Secrets::none())
+    }
+
+    fn with(pool: Pool, secrets: &Secrets) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("night.toml");
         fs::write(&file, crate::session::THREE).unwrap();
@@ -83,7 +89,7 @@ impl Console {
         let runtime = tokio::runtime::Handle::current();
         let shelf = Shelf::default();
         let sinks = Arc::new(shelf.clone());
-        let edge = Edge::new(&plan, pool, sinks, sender, runtime, &Secrets::none());
+        let edge = Edge::new(&plan, pool, sinks, sender, runtime, secrets);
         let (edge, told, ends) = (edge.unwrap(), Vec::new(), BTreeMap::new());
         Self { edge, shelf, reports, told, ends }
     }
@@ -215,8 +221,14 @@ async fn a_step_has_its_outputs_and_its_code_and_its_input() {
     let job = start(&console, durable("b", 1, "no-such-program"));
     assert_eq!(code(&console.end(&job).await), 127);
     assert_eq!(console.kinds(&job), ["began"]);
-    let job = start(&console, durable("c", 1, "kill -s KILL $$"));
-    assert_eq!(code(&console.end(&job).await), 137);
+    // What a shell says of a child that was killed is nothing that the step said.
+    for (step, signal, status) in [("c", "TERM", 143), ("d", "KILL", 137)] {
+        let job = start(&console, durable(step, 1, &format!("kill -s {signal} $$")));
+        assert_eq!(code(&console.end(&job).await), status);
+        let printed = console.shelf.of(&job);
+        assert_eq!((printed.out.len(), printed.err.len()), (0, 0), "{signal}");
+    }
+    let job = start(&console, durable("e", 1, "true"));
     assert!(matches!(console.begun(&job).await, Begun { group: true, born: Some(_), .. }));
 }
 
@@ -585,4 +597,130 @@ async fn a_host_that_is_closed_forgets_what_was_printed_and_not_what_ran() {
     assert_eq!(count(&ledger), 1);
     let gone = console.edge.close(&session, vec!["nowhere".parse().unwrap()]).await;
     assert!(gone[0].1.contains("not in the inventory"), "{gone:?}");
+}
+
+/// The host of a server in its own namespaces is rebooted, as far as its steps can tell: all that
+/// it ran is gone, and the boot has another name.
+fn reboot(sshd: &Sshd, boot: &str) {
+    let serving = sshd.connections();
+    let inside = serving[0];
+    let name = sshd.write("boot", &format!("{boot}\n"));
+    let of_steps: Vec<u32> = serving.iter().copied().flat_map(all_below).collect();
+    for pid in of_steps {
+        signal("KILL", pid);
+    }
+    let target = format!("--target={inside}");
+    let boot_id = "/proc/sys/kernel/random/boot_id";
+    sh("nsenter", &["-m", &target, "mount", "--bind", name.to_str().unwrap(), boot_id]);
+    for pid in serving {
+        signal("KILL", pid);
+    }
+}
+
+/// A process's children and theirs.
+fn all_below(pid: u32) -> Vec<u32> {
+    let mut all = children(pid);
+    let below: Vec<u32> = all.iter().copied().flat_map(all_below).collect();
+    all.extend(below);
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reboot_is_a_doubt_unless_it_was_wanted() {
+    if !is_root() {
+        return; // Without a namespace of its own, a boot cannot have another name.
+    }
+    for (wanted, line) in [(false, "echo up; sleep 31.4157"), (true, "echo up; sleep 31.4158")] {
+        let sshd = Sshd::start();
+        let mut console = Console::new(sshd.pool());
+        let mut run = durable("a", 1, line);
+        run.durable.as_mut().unwrap().reboot = wanted;
+        let job = start(&console, run);
+        console.begun(&job).await;
+        reboot(&sshd, "11111111-2222-3333-4444-555555555555");
+        let end = console.end(&job).await;
+        match end {
+            End::Rebooted { .. } => assert!(wanted),
+            end @ (End::Exited { .. }
+            | End::Signalled { .. }
+            | End::Stopped { .. }
+            | End::NotStarted { .. }
+            | End::Unknown { .. }) => {
+                assert!(!wanted, "{end:?}");
+                assert!(matches!(end, End::Unknown { doubt: Doubt::Rebooted, .. }), "{end:?}");
+            }
+        }
+        assert_eq!(console.shelf.of(&job).out, b"up\n");
+    }
+    // It ends well, and the reboot comes after.
+    let sshd = Sshd::start();
+    let mut console = Console::new(sshd.pool());
+    let mut run = durable("a", 1, "echo up");
+    run.durable.as_mut().unwrap().reboot = true;
+    let job = start(&console, run);
+    console.begun(&job).await;
+    // Another step shows that the host still answers, and that the first one waits.
+    let other = start(&console, durable("b", 1, "true"));
+    assert_eq!(code(&console.end(&other).await), 0);
+    assert!(!console.ends.contains_key(&job.to_string()));
+    reboot(&sshd, "11111111-2222-3333-4444-555555555555");
+    assert!(matches!(console.end(&job).await, End::Rebooted { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_key_is_not_tried_for_ever_and_a_stop_asks_once_more() {
+    let sshd = Sshd::start();
+    let mut console = Console::new(sshd.pool());
+    let run = durable("a", 1, "echo up; sleep 31.4161");
+    let key = run.key.clone();
+    let job = start(&console, run);
+    console.begun(&job).await;
+    let own = public(&sshd.identity());
+    sshd.authorize_only("# nobody");
+    cut(&sshd).await;
+    console
+        .wait("the word that no key is tried any more", |console| {
+            let locked = |(_, sight): &(String, Sight)| {
+                matches!(sight, Sight::Lost { why, .. } if why.as_str().contains("no key is tried"))
+            };
+            console.told.iter().any(locked).then_some(())
+        })
+        .await;
+    sshd.authorize_only(&own);
+    console.edge.perform(Effect::Stop(key));
+    assert_eq!(console.end(&job).await, End::Stopped { survivors: Some(Vec::new()) });
+    assert_eq!(running("sleep 31.4161"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_touches_no_disk() {
+    let sshd = Sshd::start();
+    let mut values = BTreeMap::new();
+    let name: SecretName = "token".parse().unwrap();
+    values.insert(name.clone(), Zeroizing::new(b"s3cr3t-of-24-letters-abc".to_vec()));
+    let secrets = Secrets::new(values, Vec::new()).unwrap();
+    let mut console = Console::with(sshd.pool(), &secrets);
+    let go = sshd.path("go");
+    let line = format!(
+        "echo ${{#GL_TOKEN}}; wc -c; until [ -f {} ]; do sleep 0.1; done; echo $GL_TOKEN",
+        go.display()
+    );
+    let mut run = durable("a", 1, &line);
+    run.env.insert("GL_TOKEN".to_owned(), Given::Secret(name.clone()));
+    run.stdin = Some(Given::Secret(name));
+    let job = start(&console, run);
+    console.begun(&job).await;
+    let found = Command::new("grep").args(["-rl", "s3cr3t-of-24"]).arg(sshd.dir.path()).output();
+    assert_eq!(String::from_utf8(found.unwrap().stdout).unwrap(), "", "it lies on a disk");
+    assert!(
+        !sh("ps", &["-A", "-ww", "-o", "args="])
+            .lines()
+            .any(|line| { line.contains("s3cr3t-of-24") && !line.starts_with("grep") })
+    );
+    fs::write(&go, "").unwrap();
+    assert_eq!(code(&console.end(&job).await), 0);
+    let out = String::from_utf8(console.shelf.of(&job).out).unwrap();
+    let lines: Vec<&str> = out.lines().map(str::trim).collect();
+    assert_eq!(lines[..2], ["24", "24"]);
+    assert!(!out.contains("s3cr3t"), "{out}");
 }

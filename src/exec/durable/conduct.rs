@@ -107,6 +107,8 @@ pub struct Conduct {
     /// When it was last seen in this process.
     pub(super) seen: Option<u64>,
     pub(super) orphan: bool,
+    /// It has ended, and its host is to be rebooted still.
+    pub(super) awaits_reboot: bool,
     pub(super) tries: u32,
     pub(super) refusals: u32,
     pub(super) retry: Option<u64>,
@@ -138,6 +140,7 @@ impl Conduct {
             told_lost: follow,
             seen: None,
             orphan: false,
+            awaits_reboot: false,
             tries: 0,
             refusals: 0,
             retry: Some(now),
@@ -414,7 +417,7 @@ impl Conduct {
     }
 
     pub(super) fn spoke(&mut self) {
-        if !self.is_awaiting_reboot() {
+        if !self.awaits_reboot {
             self.tries = 0;
         }
         if let Some(call) = self.watch.as_mut() {

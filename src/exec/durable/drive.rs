@@ -123,6 +123,8 @@ struct Drive<'a, O> {
     stop: Option<Wire>,
     payload: Vec<Vec<u8>>,
     unreached: Option<SshError>,
+    /// How many calls were hung up.
+    hung_up: u64,
     tell: &'a (dyn Fn(Sight) + Send + std::marker::Sync),
 }
 
@@ -153,6 +155,7 @@ pub(in crate::exec) async fn drive(
         stop: None,
         payload: Vec::new(),
         unreached: None,
+        hung_up: 0,
         tell,
     };
     let fate = drive.run().await;
@@ -176,7 +179,14 @@ impl<O: Output> Drive<'_, O> {
         let first = asked.map_or(Heard::Time, |grace| Heard::Stop(millis(grace)));
         let mut heard = vec![first];
         loop {
+            // What an answer brought together is the answer of one call: once that is hung up,
+            // the rest of it is nobody's. Its bytes are kept by now, so they are told first.
+            heard.sort_by_key(|heard| !matches!(heard, Heard::Bytes(..)));
+            let before = self.hung_up;
             for heard in heard.drain(..) {
+                if self.hung_up != before && of_a_call(&heard) {
+                    continue;
+                }
                 if let Some(fate) = self.hear(heard) {
                     return fate;
                 }
@@ -228,7 +238,10 @@ impl<O: Output> Drive<'_, O> {
                         call.send(payload);
                     }
                 }
-                Act::HangUp(line) => *self.wire(line) = None,
+                Act::HangUp(line) => {
+                    *self.wire(line) = None;
+                    self.hung_up = self.hung_up.saturating_add(1);
+                }
                 Act::Tell(sight) => (self.tell)(sight),
                 Act::End(fate) => return Some(fate),
             }
@@ -269,7 +282,9 @@ impl<O: Output> Drive<'_, O> {
                     keep.keep(Stream::Stdout, bytes);
                     count = count.saturating_add(length(bytes));
                 });
-                heard.push(Heard::Bytes(count, 0));
+                if count > 0 {
+                    heard.push(Heard::Bytes(count, 0));
+                }
             }
             Raw::Said(Said::Err(bytes)) => {
                 wire.err.feed(&bytes, |piece| match piece {
@@ -419,6 +434,14 @@ impl<O: Output> Drive<'_, O> {
         let mut parts = vec![[first.into_bytes(), more.next().unwrap_or_default()].concat()];
         parts.extend(more);
         Ok((mode, parts))
+    }
+}
+
+/// Whether it was heard in a call.
+fn of_a_call(heard: &Heard) -> bool {
+    match heard {
+        Heard::Word(..) | Heard::Opened(_) | Heard::Status(..) | Heard::Over(..) => true,
+        Heard::Bytes(..) | Heard::Stop(_) | Heard::LetGo | Heard::Reachable | Heard::Time => false,
     }
 }
 

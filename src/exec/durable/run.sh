@@ -2,6 +2,8 @@
 # folder, the key, the supervisor (number, birth), nonce, digest, umask, the text that takes the
 # step's line, run/key. Standard input is the payload.
 
+# See gl_lead in start.sh.
+exec 2>&4 4>&-
 trap : PIPE
 gl_i=$5 gl_k=$1/$2
 gl_self || exit 73

@@ -75,10 +75,6 @@ impl Conduct {
 
     // ---- the end ----------------------------------------------------------------------------
 
-    pub(super) fn is_awaiting_reboot(&self) -> bool {
-        self.before.reboot && self.last.is_some()
-    }
-
     /// Whether the host runs another boot than the one that the step began in.
     pub(super) fn is_another_boot(&self) -> bool {
         let boot =
@@ -109,7 +105,7 @@ impl Conduct {
                 || (standing == Standing::Exited && (code == 0 || code > 128))
             {
                 self.hang_up(Line::Watch);
-                self.late = None;
+                (self.late, self.last, self.awaits_reboot) = (None, None, true);
                 return self.pause();
             }
         }

@@ -18,7 +18,10 @@ gl_bytes() {
   if head -c 1 </dev/null >/dev/null 2>&1; then head -c "$1"; else dd bs=1 count="$1"; fi 2>/dev/null
 }
 
-# gl_lead ...: runs run.sh as the leader of a session of its own, and waits for it.
+# gl_lead ...: runs run.sh as the leader of a session of its own, and waits for it. What a shell
+# says of a child that a signal ended must not come among the bytes of the step: while it waits, its
+# standard error is nowhere, and the child finds that of the call as number 4. (Some shells do even
+# the redirections of a child in themselves, hence in the child.)
 gl_lead() {
   if command -v setsid >/dev/null 2>&1; then setsid sh -c "$gl_x" sh "$@"
   elif command -v perl >/dev/null 2>&1; then perl -e "use POSIX;POSIX::setsid();exec @ARGV or exit 71" sh -c "$gl_x" sh "$@"
@@ -46,10 +49,12 @@ gl_run() {
   [ -s "$gl_sf" ] || gl_die NOSPC "cannot reserve the exit record in $gl_r"
   #CP sup1
   set -- "$gl_r" "$gl_key" "$gl_mp" "$gl_mb" "$gl_i" "$gl_dig" "$gl_um" "$gl_take" "$gl_run/$gl_key"
-  if [ "$gl_secret" = 1 ]; then gl_lead "$@" 3<&-
-  else gl_lead "$@" 3<&- <"$gl_k.in.$gl_u"
-  fi
-  gl_rc=$?
+  {
+    if [ "$gl_secret" = 1 ]; then gl_lead "$@" 3<&-
+    else gl_lead "$@" 3<&- <"$gl_k.in.$gl_u"
+    fi
+    gl_rc=$?
+  } 4>&2 2>/dev/null
   #CP sup2
   if gl_gate; then :; else
     case $gl_rc in
