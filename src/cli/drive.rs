@@ -129,7 +129,7 @@ pub(super) fn resume(screen: Screen, common: &Common, args: &ResumeArgs) -> Resu
         let practice = recovered.inputs.practice;
         let notary = args.sign.notary(screen, &ground.pool, practice).await?;
         asker.close();
-        let driven = begin(&ground, |tap| Start {
+        let driven = begin(screen, &ground, |tap| Start {
             notary: Some(notary),
             ..resumed(store, &recovered, &ground, driver.clone(), tap)
         })?;
@@ -165,7 +165,7 @@ fn open(screen: Screen, common: &Common, wish: Wish) -> Result<Exit, Failure> {
         warm(screen, &ground).await;
         let notary = sign.notary(screen, &ground.pool, practice.is_some()).await?;
         asker.close(); // The screen belongs to the console from here on.
-        let driven = begin(&ground, |tap| Start {
+        let driven = begin(screen, &ground, |tap| Start {
             store,
             inputs,
             plan: Arc::clone(&ground.plan),

@@ -11,7 +11,7 @@ use crate::exec::ssh::{NeverAsk, Passphrase};
 use crate::journal::{Lock, LockError};
 use crate::session::{
     Answered, Chunk, Door, Found, Handle, Recovered, Start, Store, ask_to_leave, hold_to_keys,
-    machine_name, open, start,
+    machine_name, open, place_doubts, start,
 };
 
 use super::args::{Fleet, ResumeArgs, RollbackArgs, RunArgs};
@@ -57,6 +57,7 @@ pub(super) struct Driven {
 
 /// Starts a session on its ground, new or taken up again.
 pub(super) fn begin(
+    screen: Screen,
     ground: &Ground,
     make: impl FnOnce(mpsc::Sender<Chunk>) -> Start,
 ) -> Result<Driven, Failure> {
@@ -64,6 +65,9 @@ pub(super) fn begin(
     let (pool, secrets) = (ground.pool.clone(), ground.secrets.clone());
     let asked = Start { pool, secrets, plan: Arc::clone(&ground.plan), ..make(tap) };
     let (found, handle) = start(&asked)?;
+    if let Some(doubts) = place_doubts(&found.dir) {
+        screen.complain(&doubts);
+    }
     let door = Door::open(&found)
         .inspect_err(|error| tracing::warn!(%error, "nobody can ask to take this session over"));
     Ok(Driven { found, handle, door: door.ok(), chunks })
@@ -102,7 +106,7 @@ pub(super) fn run(screen: Screen, store: Store, args: &RunArgs) -> Result<Exit, 
             Ground::real(plan, secrets, asker())
         };
         let notary = args.sign.notary(screen, &ground.pool, args.practice).await?;
-        let driven = begin(&ground, |tap| Start {
+        let driven = begin(screen, &ground, |tap| Start {
             store,
             inputs,
             plan: Arc::clone(&ground.plan),
@@ -276,7 +280,7 @@ pub(super) fn resume(screen: Screen, store: Store, args: &ResumeArgs) -> Result<
         let after = last_line(&recovered);
         let practice = recovered.inputs.practice;
         let notary = args.sign.notary(screen, &ground.pool, practice).await?;
-        let driven = begin(&ground, |tap| Start {
+        let driven = begin(screen, &ground, |tap| Start {
             notary: Some(notary),
             ..resumed(store, &recovered, &ground, driver.clone(), tap)
         })?;
@@ -316,7 +320,7 @@ pub(super) fn rollback(screen: Screen, store: Store, args: &RollbackArgs) -> Res
         let after = last_line(&recovered);
         let practice = recovered.inputs.practice;
         let notary = args.sign.notary(screen, &ground.pool, practice).await?;
-        let driven = begin(&ground, |tap| Start {
+        let driven = begin(screen, &ground, |tap| Start {
             notary: Some(notary),
             ..resumed(store, &recovered, &ground, driver.clone(), tap)
         })?;

@@ -152,7 +152,12 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     if let Some(tap) = &start.tap {
         super::output::show_again(&found.dir, &entries, tap);
     }
-    let opening = core.opening(genesis(start, &found), entries, cut, now);
+    let mut opening = core.opening(genesis(start, &found), entries, cut, now);
+    if let Some(text) = super::place::place_doubts(&found.dir)
+        && core.state().notes().iter().all(|note| note.text != text)
+    {
+        opening.push((Actor::Engine, Command::Note { step: None, text }));
+    }
     let views = watch::Sender::new(Arc::new(core.view(now)));
     let mut session = Session { core, _lock: lock, clock, edge, views };
     let (requests, receiver) = mpsc::channel(REQUESTS);

@@ -281,3 +281,16 @@ fn nothing_is_kept_where_others_may_write() {
     assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
     assert!(ledger(dir.path()).is_empty(), "nothing ran");
 }
+
+#[test]
+fn a_synced_folder_is_warned_of_and_the_record_says_so() {
+    let all = tempfile::tempdir().unwrap();
+    let dir = all.path().join("Dropbox");
+    std::fs::create_dir(&dir).unwrap();
+    let output = run_with(&dir, "");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("Dropbox keeps it in step"), "{said}");
+    let journal = std::fs::read_to_string(dir.join("state/sessions/night/journal.jsonl")).unwrap();
+    assert_eq!(journal.matches("Dropbox keeps it in step").count(), 1, "a note, once");
+}
