@@ -127,7 +127,7 @@ pub(super) fn resume(screen: Screen, common: &Common, args: &ResumeArgs) -> Resu
         let ground = ground_of(screen, &recovered, &args.fleet, ask).await?;
         warm(screen, &ground).await;
         let practice = recovered.inputs.practice;
-        let notary = args.sign.notary(screen, &ground.pool, practice).await?;
+        let notary = args.sign.notary(screen, &ground.pool, &ground.plan, practice).await?;
         asker.close();
         let driven = begin(screen, &ground, |tap| Start {
             notary: Some(notary),
@@ -163,7 +163,7 @@ fn open(screen: Screen, common: &Common, wish: Wish) -> Result<Exit, Failure> {
             Ground::real(plan, secrets, Arc::new(asker.clone()))
         };
         warm(screen, &ground).await;
-        let notary = sign.notary(screen, &ground.pool, practice.is_some()).await?;
+        let notary = sign.notary(screen, &ground.pool, &ground.plan, practice.is_some()).await?;
         asker.close(); // The screen belongs to the console from here on.
         let driven = begin(screen, &ground, |tap| Start {
             store,

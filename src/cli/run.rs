@@ -105,7 +105,7 @@ pub(super) fn run(screen: Screen, store: Store, args: &RunArgs) -> Result<Exit, 
             let secrets = secrets::resolve(screen, &plan, &inputs)?;
             Ground::real(plan, secrets, asker())
         };
-        let notary = args.sign.notary(screen, &ground.pool, args.practice).await?;
+        let notary = args.sign.notary(screen, &ground.pool, &ground.plan, args.practice).await?;
         let driven = begin(screen, &ground, |tap| Start {
             store,
             inputs,
@@ -279,7 +279,7 @@ pub(super) fn resume(screen: Screen, store: Store, args: &ResumeArgs) -> Result<
         let ground = ground_of(screen, &recovered, &args.fleet, asker()).await?;
         let after = last_line(&recovered);
         let practice = recovered.inputs.practice;
-        let notary = args.sign.notary(screen, &ground.pool, practice).await?;
+        let notary = args.sign.notary(screen, &ground.pool, &ground.plan, practice).await?;
         let driven = begin(screen, &ground, |tap| Start {
             notary: Some(notary),
             ..resumed(store, &recovered, &ground, driver.clone(), tap)
@@ -319,7 +319,7 @@ pub(super) fn rollback(screen: Screen, store: Store, args: &RollbackArgs) -> Res
         let ground = ground_of(screen, &recovered, &fleet, asker()).await?;
         let after = last_line(&recovered);
         let practice = recovered.inputs.practice;
-        let notary = args.sign.notary(screen, &ground.pool, practice).await?;
+        let notary = args.sign.notary(screen, &ground.pool, &ground.plan, practice).await?;
         let driven = begin(screen, &ground, |tap| Start {
             notary: Some(notary),
             ..resumed(store, &recovered, &ground, driver.clone(), tap)

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::base::SafeText;
 use crate::exec::ssh::{KeyChoice, Pool};
+use crate::plan::Plan;
 use crate::session::Notary;
 
 use super::message::Failure;
@@ -16,7 +17,8 @@ use super::screen::Screen;
 #[expect(clippy::struct_field_names, reason = "the fields are named as the flags")]
 pub(super) struct Sign {
     /// The SSH key that signs the record: a file, or the SHA256:… of one in the agent or in ~/.ssh
-    /// [default: the agent's first, else your own; none on the practice fleet]
+    /// [default: one that a role of the runbook names, if any does; else the agent's first, else
+    /// your own; none on the practice fleet]
     #[arg(long, value_name = "KEY", env = "GOLIVE_SIGN_KEY")]
     pub sign_key: Option<String>,
     /// Do not sign the record
@@ -28,9 +30,13 @@ pub(super) struct Sign {
 }
 
 impl Sign {
-    fn choice(&self) -> KeyChoice {
+    fn choice(&self, plan: &Plan) -> KeyChoice {
         match self.sign_key.as_deref() {
-            None => KeyChoice::First,
+            None => {
+                let keys = plan.roles.values().flat_map(|role| role.keys.iter().cloned());
+                let keys: Vec<_> = keys.collect();
+                if keys.is_empty() { KeyChoice::First } else { KeyChoice::OneOf(keys) }
+            }
             Some(key) if key.starts_with("SHA256:") => KeyChoice::Fingerprint(key.to_owned()),
             Some(path) => KeyChoice::File(PathBuf::from(path)),
         }
@@ -42,6 +48,7 @@ impl Sign {
         &self,
         screen: Screen,
         pool: &Pool,
+        plan: &Plan,
         practice: bool,
     ) -> Result<Notary, Failure> {
         let unsigned = |why: &str| {
@@ -56,7 +63,8 @@ impl Sign {
             let why = SafeText::new("a show on the practice fleet");
             return Ok(Notary { unsigned: Some(why), ..Notary::default() });
         }
-        match pool.signing_key(&self.choice()).await {
+        let choice = self.choice(plan);
+        match pool.signing_key(&choice).await {
             Ok(Some(key)) => {
                 screen.say(&format!("signing with {}", key.label()));
                 if key.needs_touch() {
@@ -64,6 +72,9 @@ impl Sign {
                 }
                 Ok(Notary { key: Some(key), once: self.sign_once, unsigned: None })
             }
+            Ok(None) if matches!(choice, KeyChoice::OneOf(_)) => unsigned(
+                "no key that the runbook's roles name is at hand; --sign-key names another",
+            ),
             Ok(None) => unsigned("no SSH key is at hand; --sign-key names one"),
             Err(why) => Err(Failure::usage(format!("the record cannot be signed: {why}"))
                 .help("name another key, or --no-sign to go on without")),

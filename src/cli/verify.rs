@@ -1,5 +1,6 @@
 //! `golive verify`: what is proven of a record, and what not.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::base::{Digest, SafeText, Timestamp};
@@ -38,6 +39,8 @@ pub(super) struct Findings {
     pub pinned: Pinned,
     pub kind: Option<RunKind>,
     pub vouching: bool,
+    /// The roles of the runbook by the fingerprints of their keys.
+    pub roles: BTreeMap<String, Vec<String>>,
     pub exit: Exit,
 }
 
@@ -70,7 +73,8 @@ pub(super) fn run(screen: Screen, store: &Store, args: &VerifyArgs) -> Result<Ex
         (true, true) => Exit::Done,
     };
     let kind = genesis.map(|genesis| genesis.kind);
-    let all = Findings { found, verdict, pinned, kind, vouching, exit };
+    let roles = roles(&found, &pinned);
+    let all = Findings { found, verdict, pinned, kind, vouching, roles, exit };
     for why in &unheard {
         screen.complain(&format!("{} {why}", screen.error_ink(Ink::Yellow, "not heard:")));
     }
@@ -116,6 +120,23 @@ fn pinned(found: &Found, genesis: Option<&Genesis>) -> Pinned {
         )),
         Err(error) => Pinned::Wrong(error.to_string()),
     }
+}
+
+/// The roles of the pinned runbook with their people, by the keys that it names.
+fn roles(found: &Found, pinned: &Pinned) -> BTreeMap<String, Vec<String>> {
+    let mut roles = BTreeMap::<String, Vec<String>>::new();
+    let same = matches!(pinned, Pinned::Same(_));
+    let inputs = Inputs::pinned(found).ok().filter(|_| same);
+    let plan = inputs.and_then(|inputs| inputs.plan(&inputs.check()).ok());
+    for (id, role) in plan.iter().flat_map(|plan| &plan.roles) {
+        let people: Vec<&str> = role.people.iter().map(SafeText::as_str).collect();
+        let people = people.join(", ");
+        let name = if people.is_empty() { id.to_string() } else { format!("{id} ({people})") };
+        for key in &role.keys {
+            roles.entry(key.clone()).or_default().push(name.clone());
+        }
+    }
+    roles
 }
 
 fn allowed(path: &Path) -> Result<AllowedSigners, Failure> {

@@ -1,5 +1,7 @@
 //! What `golive verify` found, told: for people, and as JSON.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::engine::RunKind;
@@ -9,6 +11,9 @@ use super::exit::Exit;
 use super::screen::{Ink, Screen};
 use super::verify::{Findings, Pinned, good_lines};
 
+/// The roles of the runbook by the fingerprints of their keys.
+type Roles = BTreeMap<String, Vec<String>>;
+
 /// For people: what is proven line by line, and in the last line what it comes to.
 pub(super) fn tell(screen: Screen, all: &Findings, driven: Option<&Holder>) -> String {
     let Findings { found, verdict, pinned, kind, .. } = all;
@@ -17,7 +22,7 @@ pub(super) fn tell(screen: Screen, all: &Findings, driven: Option<&Holder>) -> S
     lines.push(format!("chain      {}/{} lines", good_lines(verdict), verdict.lines));
     lines.push(format!("head       {}", verdict.head));
     lines.push(format!("closed     {}", if verdict.sealed { "yes" } else { "no" }));
-    lines.extend(signatures(verdict));
+    lines.extend(signatures(verdict, &all.roles));
     lines.push(format!("sealed     {}", seal(verdict)));
     lines.extend(witnesses(verdict));
     lines.push(format!("outputs    {} as recorded, {} bytes", verdict.transcripts, verdict.bytes));
@@ -109,7 +114,7 @@ fn seal(verdict: &Verdict) -> String {
     }
 }
 
-fn signatures(verdict: &Verdict) -> Vec<String> {
+fn signatures(verdict: &Verdict, roles: &Roles) -> Vec<String> {
     let evidence = &verdict.evidence;
     let mut lines = Vec::new();
     if evidence.signers.is_empty() {
@@ -129,7 +134,8 @@ fn signatures(verdict: &Verdict) -> Vec<String> {
         lines.push(format!("signed     {why}"));
     } else {
         lines.push(format!("signed     up to line {}", evidence.signed));
-        lines.extend(evidence.signers.iter().map(|signer| format!("           {}", by(signer))));
+        let by = evidence.signers.iter().map(|signer| format!("           {}", by(signer, roles)));
+        lines.extend(by);
         let tail = verdict.lines.saturating_sub(evidence.signed);
         if tail > 0 {
             lines.push(format!("           the last {tail} lines are not signed"));
@@ -142,7 +148,13 @@ fn signatures(verdict: &Verdict) -> Vec<String> {
     lines
 }
 
-fn by(signer: &Signer) -> String {
+/// The roles that the runbook gives the key, or the one that certified it.
+fn roles_of<'a>(signer: &Signer, roles: &'a Roles) -> &'a [String] {
+    let key = signer.certified_by.as_ref().unwrap_or(&signer.fingerprint);
+    roles.get(key).map_or(&[], Vec::as_slice)
+}
+
+fn by(signer: &Signer, roles: &Roles) -> String {
     let Signer { fingerprint, kind, certified_by, count, lines, standing } = signer;
     let certified = certified_by.as_ref();
     let certified = certified
@@ -157,7 +169,13 @@ fn by(signer: &Signer) -> String {
         ),
         Standing::Stranger => "NOBODY'S KEY of those who are allowed".to_owned(),
     };
-    let words: Vec<_> = [certified, standing].into_iter().filter(|it| !it.is_empty()).collect();
+    let role = match roles_of(signer, roles) {
+        [] if roles.is_empty() => String::new(),
+        [] => "of no role of the runbook".to_owned(),
+        names => format!("of the runbook's role {}", names.join(", ")),
+    };
+    let words: Vec<_> =
+        [certified, role, standing].into_iter().filter(|it| !it.is_empty()).collect();
     format!(
         "{count} checkpoints up to line {lines} by key {kind} {fingerprint}, {}",
         words.join(", ")
@@ -225,7 +243,7 @@ pub(super) fn document(all: &Findings) -> String {
         "checkpoints": evidence.checkpoints, "unsigned_checkpoints": evidence.unsigned,
         "covered_lines": evidence.covered,
         "announced": evidence.announced,
-        "signers": evidence.signers.iter().map(signer).collect::<Vec<_>>(),
+        "signers": evidence.signers.iter().map(|it| signer(it, &all.roles)).collect::<Vec<_>>(),
         "witnessed_lines": evidence.witnessed,
         "witnesses": witnesses.collect::<Vec<_>>(),
         "clock_jumps": verdict.jumps, "anomalies": evidence.anomalies,
@@ -238,7 +256,7 @@ pub(super) fn document(all: &Findings) -> String {
     format!("{document:#}\n")
 }
 
-fn signer(signer: &Signer) -> Value {
+fn signer(signer: &Signer, roles: &Roles) -> Value {
     let (standing, people) = match &signer.standing {
         Standing::NotAsked => ("not-asked", Vec::new()),
         Standing::Vouched(people) => ("vouched", people.clone()),
@@ -248,6 +266,6 @@ fn signer(signer: &Signer) -> Value {
     json!({
         "key": signer.fingerprint, "kind": signer.kind, "certified_by": signer.certified_by,
         "checkpoints": signer.count, "lines": signer.lines,
-        "standing": standing, "principals": people,
+        "standing": standing, "principals": people, "roles": roles_of(signer, roles),
     })
 }

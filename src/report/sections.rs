@@ -457,6 +457,30 @@ pub(super) fn evidence(story: &Story<'_>, verdict: Option<&Verdict>, to: &mut Do
     });
     let rows: Vec<_> = rows.collect();
     to.table(&["Output", "UTC", "End", "Bytes", "SHA-256"], &rows, "No job ended.");
+    by_hand(to);
+}
+
+/// How to check it all without golive. `tests/it/tamper.rs` runs these very lines.
+fn by_hand(to: &mut Document) {
+    to.paragraph(
+        "To check this without golive, go to the directory of the session and set `ALLOWED` to a \
+         file as in ssh-keygen(1) with the signer's public key, and `WHO` to the signer's name in \
+         it. This checks that the last checkpoint covers the record, and who signed it (where the \
+         checkpoint 000001 names a `key`, that key signs the rest); `sha256sum output/*.log` has \
+         to give the column above.",
+    );
+    to.line("```sh");
+    for line in [
+        "last=$(ls checkpoints | grep -v sig | tail -n 1)",
+        "sum=$(sed -n '4s/sha256://p' \"checkpoints/$last\")",
+        "test \"$(head -c \"$(sed -n 3p \"checkpoints/$last\")\" journal.jsonl | sha256sum)\" = \"$sum  -\"",
+        "ssh-keygen -Y verify -f \"$ALLOWED\" -I \"$WHO\" -n golive-checkpoint \\",
+        "  -s \"checkpoints/$last.sig\" < \"checkpoints/$last\"",
+        "sha256sum output/*.log",
+    ] {
+        to.line(line);
+    }
+    to.line("```");
 }
 
 /// How often the value of which secret was taken out of output.

@@ -141,6 +141,9 @@ pub struct Role {
     pub people: Vec<SafeText>,
     /// How to reach them.
     pub contact: Option<SafeText>,
+    /// Fingerprints of the SSH keys that they sign with, `SHA256:…`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
 }
 
 /// The stage of a go-live that a phase belongs to.

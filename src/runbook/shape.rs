@@ -306,8 +306,11 @@ fn roles(reading: &mut Reading<'_>, top: &mut Table<'_>) -> BTreeMap<RoleId, Rol
         let people = table.take(reading, "people").map(|item| reading.texts(&item));
         let people = people.into_iter().flatten().map(|text| SafeText::new(&text.value)).collect();
         let contact = table.take(reading, "contact").and_then(|item| reading.safe_text(&item));
+        let keys = table.take(reading, "keys").map(|item| reading.texts(&item));
+        let mut print = |text: At<String>| shape_hosts::fingerprint(reading, &text, "a key");
+        let keys = keys.into_iter().flatten().filter_map(&mut print).collect();
         table.finish(reading);
-        roles.insert(id, Role { people, contact });
+        roles.insert(id, Role { people, contact, keys });
     }
     roles
 }

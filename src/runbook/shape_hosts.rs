@@ -103,7 +103,8 @@ fn host(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Host> {
         items.iter().filter_map(|item| word(reading, item)).collect()
     });
     let identity = table.take(reading, "identity").and_then(|item| reading.filled(&item));
-    let hostkey = table.take(reading, "hostkey").and_then(|item| fingerprint(reading, &item));
+    let hostkey = table.take(reading, "hostkey").and_then(|item| reading.filled(&item));
+    let hostkey = hostkey.and_then(|text| fingerprint(reading, &text, "a host key"));
     let proof = table.take(reading, "proof").and_then(|item| proof(reading, &item, &id));
     let prefix = table.take(reading, "become").and_then(|item| reading.filled(&item));
     let sessions = table.take(reading, "max_concurrent");
@@ -155,8 +156,12 @@ fn word(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<String> {
     Some(text.value)
 }
 
-fn fingerprint(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<String> {
-    let text = reading.filled(item)?;
+/// A key's fingerprint; `whose` says of which key.
+pub(super) fn fingerprint(
+    reading: &mut Reading<'_>,
+    text: &At<String>,
+    whose: &str,
+) -> Option<String> {
     let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
     let digits = text.value.strip_prefix("SHA256:").map(|rest| rest.trim_end_matches('='));
     if digits.is_some_and(|digits| digits.len() == 43 && digits.chars().all(base64)) {
@@ -165,8 +170,8 @@ fn fingerprint(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<String> {
     let help = "it looks like `SHA256:` and 43 characters; `ssh-keygen -lf KEY.pub` prints it";
     reading.complain(
         Code::BadValue,
-        &item.span(),
-        "this is not the fingerprint of a host key",
+        &(text.place.start..text.place.end),
+        &format!("this is not the fingerprint of {whose}"),
         "",
         help,
     );
