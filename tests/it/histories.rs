@@ -458,7 +458,7 @@ pub(crate) fn choices(state: &State) -> Vec<Command> {
 }
 
 /// Everything that somebody may wish for, sensible or not.
-fn wishes(state: &State, how: u16) -> Vec<Command> {
+pub(crate) fn wishes(state: &State, how: u16) -> Vec<Command> {
     let reason =
         || if how.is_multiple_of(7) { SafeText::default() } else { SafeText::new("because") };
     let some = || (!how.is_multiple_of(5)).then(reason);

@@ -110,6 +110,8 @@ mod session;
 #[cfg(test)]
 mod signing;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod ssh;
 #[cfg(test)]
 mod ssh_keys;

@@ -197,9 +197,10 @@ async fn a_reboot_takes_the_step_and_the_host_comes_back_as_another_boot() {
 async fn a_voided_key_never_runs_and_the_next_attempt_never_overlaps() {
     let fleet = fleet(1).await;
     let handle = connect(&fleet).await;
-    // Where nothing was ever started there is nothing to void: only a start makes the root.
-    assert!(attach(&handle, "a.1", "void=1").await.line("error").await.starts_with("error ROOT "));
-    start(&handle, "z.1", "true").await.line("end").await;
+    // Where nothing was ever started nobody knows anything, but a void can be had.
+    assert!(attach(&handle, "a.1", "").await.line("error").await.starts_with("error ROOT "));
+    let mut void = attach(&handle, "v.1", "void=1 newid=abc").await;
+    assert!(void.line("state").await.starts_with("state VOID "));
     assert!(attach(&handle, "a.1", "").await.line("state").await.starts_with("state ABSENT "));
     assert!(attach(&handle, "a.1", "void=1").await.line("state").await.starts_with("state VOID "));
     let mut late = start(&handle, "a.1", "touch /tmp/ran").await;

@@ -396,8 +396,9 @@ impl Conduct {
                 self.late = Some(self.now.saturating_add(LAST_BYTES));
                 self.settle();
             }
+            // It closes by itself, in order: only then it is known that a byte did not come.
             Word::Done => {
-                self.late = Some(self.now.saturating_add(LAST_BYTES));
+                self.late = Some(self.now.saturating_add(ANSWER_MAX));
             }
             Word::Error { code, text } => self.error(&code, &text),
             Word::Alive(_) | Word::Strayed(_) | Word::Strange(_) => {}

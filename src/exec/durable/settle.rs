@@ -1,7 +1,7 @@
 //! The second half of the line of conduct: how a step is stopped, and what its end means.
 
 use crate::base::{Millis, SafeText};
-use crate::engine::Doubt;
+use crate::engine::{Doubt, Sync};
 
 use super::conduct::{Call, Conduct, Final, LAST_BYTES, Stopping};
 use super::fate::{Ask, Fate, Line};
@@ -42,8 +42,16 @@ impl Conduct {
                     call.until = Some(now.saturating_add(limit));
                 }
             }
-            Word::State { standing, code, out, err, .. } => {
+            Word::State { standing, process, code, out, err } => {
                 stopping.found = Some(standing);
+                // Which boot it began in may be heard here first.
+                let sync = self.before.sync.unwrap_or(Sync::None);
+                let lives = matches!(standing, Standing::Running | Standing::Orphan);
+                let ran =
+                    matches!(standing, Standing::Exited | Standing::Lost | Standing::Rebooted);
+                if lives || ran {
+                    self.begins(&process, (true, sync), lives);
+                }
                 if standing != Standing::Staged && standing != Standing::Absent {
                     self.last = Some(Final { standing, code: code.unwrap_or(0), out, err });
                 }
@@ -129,6 +137,12 @@ impl Conduct {
     }
 
     pub(super) fn settle_stopped(&mut self, last: Final, alive: Vec<SafeText>) {
+        let began = last.standing != Standing::Void && self.begun.is_some();
+        if self.before.reboot && began && self.is_another_boot() {
+            // The stop came while it was away.
+            let after = Millis::new(self.now.saturating_sub(self.began));
+            return self.end(Fate::Rebooted(after));
+        }
         match last.standing {
             Standing::Void if self.begun.is_none() => {
                 self.never("stopped before it began there: it never ran, and never will");

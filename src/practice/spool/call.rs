@@ -445,7 +445,7 @@ fn end(spool: &Spool, request: &Request) -> String {
     }
 }
 
-/// Finds the root, or makes it for a start; a refusal's code and text.
+/// Finds the root, or makes it where a gate may be taken; a refusal's code and text.
 fn open(spool: &mut Spool, request: &Request) -> Result<(), (&'static str, String)> {
     if request.root.as_deref().is_some_and(|root| root != spool.root()) {
         let root = request.root.as_deref().unwrap_or_default();
@@ -455,7 +455,12 @@ fn open(spool: &mut Spool, request: &Request) -> Result<(), (&'static str, Strin
         if request.root_id.is_some() {
             return Err(("ROOTID", "the records that were here are gone".to_owned()));
         }
-        if request.mode != Mode::Start {
+        let makes = match request.mode {
+            Mode::Start | Mode::Cancel => true,
+            Mode::Attach => request.void,
+            Mode::Close => false,
+        };
+        if !makes {
             return Err(("ROOT", format!("there is no folder {}", spool.root())));
         }
         let Some(new) = &request.new_id else {
