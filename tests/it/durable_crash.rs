@@ -78,7 +78,8 @@ fn judge(host: &Host, key: &str, kv: &str, ledger_file: &Path, what: &str) -> St
     let whole = expected();
     assert!(whole.starts_with(&last.out), "garbled: {}", context());
     if after == "EXITED 5" {
-        assert!(last.out == whole && last.err == b"oops\n", "incomplete: {}", context());
+        // The step's shell may have said that its `cat` was killed.
+        assert!(last.out == whole && last.err.ends_with(b"oops\n"), "incomplete: {}", context());
         let mut got = again.out.clone();
         got.extend(host.attach(key, &format!("o={}", again.out.len())).out);
         assert!(got == whole, "the call that was asked again missed some: {}", context());
