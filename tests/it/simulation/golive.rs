@@ -192,15 +192,15 @@ impl Night {
         self.hang_up_all();
         let image = if power {
             let luck = &mut self.luck;
-            MemDisk::after_cut(&self.before, &self.disk.log(), |_, op| match op {
+            MemDisk::after_cut(&self.before, &self.disk.log(), |_, op| {
                 // The head file is one sector, rewritten in place: no disk tears that.
-                Op::Write(_, _, bytes) if bytes.len() > 128 => match luck.below(3) {
-                    0 => Keep::Nothing,
-                    1 => Keep::All,
-                    _ => Keep::First(luck.pick(bytes.len())),
-                },
-                _ if luck.percent(50) => Keep::All,
-                _ => Keep::Nothing,
+                if let Op::Write(_, _, bytes) = op
+                    && bytes.len() > 128
+                    && luck.percent(33)
+                {
+                    return Keep::First(luck.pick(bytes.len()));
+                }
+                if luck.percent(50) { Keep::All } else { Keep::Nothing }
             })
         } else {
             self.disk.image()

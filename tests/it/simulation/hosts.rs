@@ -231,7 +231,7 @@ impl Night {
     }
 
     /// Something arrives at a host.
-    pub(super) fn to_host(&mut self, id: u64, sent: Sent) {
+    pub(super) fn host_hears(&mut self, id: u64, sent: Sent) {
         let Some(chan) = self.chans.get_mut(&id) else { return };
         let host = chan.host;
         if chan.cut == Some(false) || !self.hosts[host].up || chan.over {
@@ -287,12 +287,10 @@ impl Night {
                     break;
                 };
                 let acts = call.look(spool, now);
+                let wakes = call.wakes().map(|up| self.hosts[host].booted + up * 10);
                 if acts.is_empty() {
-                    if let Some(up) = call.wakes() {
-                        let at = self.hosts[host].booted + up * 10;
-                        if at > self.now {
-                            self.at(at, Happening::HostLooks(id));
-                        }
+                    if let Some(at) = wakes.filter(|at| *at > self.now) {
+                        self.at(at, Happening::HostLooks(id));
                     }
                     break;
                 }
@@ -307,14 +305,7 @@ impl Night {
             match act {
                 Act::Out(bytes) => self.answer(id, Said::Out(bytes)),
                 Act::Err(bytes) => {
-                    let text = String::from_utf8_lossy(&bytes);
-                    if let Some((_, error)) = text.split_once(" error ") {
-                        let code = error.split(' ').next().unwrap().to_owned();
-                        self.count(&format!("answers {code}"));
-                        if let Some(chan) = self.chans.get_mut(&id) {
-                            chan.refused = true;
-                        }
-                    }
+                    self.note_refusal(id, &bytes);
                     self.answer(id, Said::Err(bytes));
                 }
                 Act::Launch(launch) => self.launch(host, launch),
@@ -326,6 +317,16 @@ impl Night {
                     self.host_drops(id);
                 }
             }
+        }
+    }
+
+    fn note_refusal(&mut self, id: u64, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        let Some((_, error)) = text.split_once(" error ") else { return };
+        let code = error.split(' ').next().unwrap().to_owned();
+        self.count(&format!("answers {code}"));
+        if let Some(chan) = self.chans.get_mut(&id) {
+            chan.refused = true;
         }
     }
 

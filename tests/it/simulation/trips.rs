@@ -190,6 +190,7 @@ impl Night {
                 Act::Call(line, ask) => self.call(job, line, ask),
                 Act::Payload => self.payload(job),
                 Act::HangUp(line) => {
+                    self.hung_up += 1;
                     if let Some(id) = self.trip(job).and_then(|trip| trip.lines.remove(&line)) {
                         self.hang_up(id);
                     }
@@ -278,7 +279,7 @@ impl Night {
     }
 
     /// Something arrives at golive.
-    pub(super) fn to_client(&mut self, id: u64, said: Said) {
+    pub(super) fn client_hears(&mut self, id: u64, said: Said) {
         let cut = self.is_cut(id);
         let Some(chan) = self.chans.get_mut(&id) else { return };
         if chan.deaf || chan.owner.life != self.life || (cut && !matches!(said, Said::Over(_))) {
@@ -299,7 +300,9 @@ impl Night {
             }
             Said::Out(bytes) => {
                 chan.out.feed(&bytes, |bytes| out.extend_from_slice(bytes));
-                heard.push(Heard::Bytes(out.len() as u64, 0));
+                if !out.is_empty() {
+                    heard.push(Heard::Bytes(out.len() as u64, 0));
+                }
             }
             Said::Err(bytes) => chan.err.feed(&bytes, |piece| match piece {
                 Piece::Bytes(bytes) => {
@@ -326,8 +329,13 @@ impl Night {
             trip.out.extend(out);
             trip.err.extend(err);
         }
+        // As the real edge does: bytes first, and nothing more of a call that is hung up.
+        heard.sort_by_key(|heard| !matches!(heard, Heard::Bytes(..)));
+        let before = self.hung_up;
         for heard in heard {
-            self.hear(&job, heard);
+            if matches!(heard, Heard::Bytes(..)) || self.hung_up == before {
+                self.hear(&job, heard);
+            }
         }
     }
 

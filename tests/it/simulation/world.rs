@@ -79,6 +79,8 @@ pub(super) struct Night {
     pub(super) dies_after: Option<usize>,
     /// Of a mistake on purpose: calls are open at once, as the disk takes its time.
     pub(super) instant: bool,
+    /// How many calls golive has hung up.
+    pub(super) hung_up: u64,
     pub(super) trace: Trace,
     pub(super) broken: Option<String>,
     pub(super) counts: BTreeMap<String, u64>,
@@ -113,6 +115,7 @@ impl Night {
             closed: false,
             dies_after: None,
             instant: false,
+            hung_up: 0,
             trace: Trace::default(),
             broken: None,
             counts: BTreeMap::new(),
@@ -186,8 +189,8 @@ impl Night {
                 }
             }
             Happening::Resume => self.resume(),
-            Happening::ToHost(chan, sent) => self.to_host(chan, sent),
-            Happening::ToClient(chan, said) => self.to_client(chan, said),
+            Happening::ToHost(chan, sent) => self.host_hears(chan, sent),
+            Happening::ToClient(chan, said) => self.client_hears(chan, said),
             Happening::HostDrops(chan) => self.host_drops(chan),
             Happening::HostLooks(chan) => self.host_looks(chan),
             Happening::Wake(life, job) => self.wake(life, &job),
