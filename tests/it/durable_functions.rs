@@ -103,7 +103,7 @@ fn input_and_variables(host: &Host) {
     let text = String::from_utf8_lossy(&heard.out).into_owned();
     let ignored = text.split_whitespace().nth(1).unwrap();
     // But for what whoever runs the tests ignores: INT and QUIT, where that is a job of a shell.
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
     let own = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
     let own = u64::from_str_radix(own.trim(), 16).unwrap() & 0b110;
     assert_eq!(u64::from_str_radix(ignored, 16).unwrap() & 0x7fff_ffff & !own, 0, "{text}");
