@@ -297,7 +297,7 @@ impl Edge {
     }
 
     /// Lets hosts forget what they hold of a run, and says of each that did not, why. None takes
-    /// longer than [`CLOSE_MAX`].
+    /// longer than five seconds.
     pub async fn close(&self, session: &SessionId, hosts: Vec<HostId>) -> Vec<(HostId, String)> {
         let close = |host: HostId| {
             let (pool, session) = (self.pool.clone(), session.clone());
