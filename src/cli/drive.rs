@@ -19,7 +19,9 @@ use super::exit::Exit;
 use super::ground::{self, Ground};
 use super::input;
 use super::message::Failure;
-use super::run::{Driven, accept_keys, begin, ground_of, on_runtime, resumed, successor, take_up};
+use super::run::{
+    Driven, accept_keys, begin, begin_again, ground_of, on_runtime, successor, take_up,
+};
 use super::screen::{Ink, Screen};
 use super::secrets;
 use super::sign::Sign;
@@ -129,10 +131,7 @@ pub(super) fn resume(screen: Screen, common: &Common, args: &ResumeArgs) -> Resu
         let practice = recovered.inputs.practice;
         let notary = args.sign.notary(screen, &ground.pool, &ground.plan, practice).await?;
         asker.close();
-        let driven = begin(screen, &ground, |tap| Start {
-            notary: Some(notary),
-            ..resumed(store, &recovered, &ground, driver.clone(), tap)
-        })?;
+        let driven = begin_again(screen, store, &recovered, &ground, driver.clone(), notary)?;
         accept_keys(&driven, args, &driver).await?;
         at_the_console(screen, common, ground, driven, driver).await
     })

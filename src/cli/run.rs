@@ -10,8 +10,8 @@ use crate::engine::{Actor, Command, RunKind, RunStage};
 use crate::exec::ssh::{NeverAsk, Passphrase};
 use crate::journal::{Lock, LockError};
 use crate::session::{
-    Answered, Chunk, Door, Found, Handle, Recovered, Start, Store, ask_to_leave, hold_to_keys,
-    machine_name, open, place_doubts, start,
+    Answered, Chunk, Door, Found, Handle, Notary, Recovered, Start, Store, ask_to_leave,
+    hold_to_keys, machine_name, open, place_doubts, start,
 };
 
 use super::args::{Fleet, ResumeArgs, RollbackArgs, RunArgs};
@@ -221,15 +221,16 @@ pub(super) async fn accept_keys(
     Ok(())
 }
 
-/// What a session is started with that is taken up.
-pub(super) fn resumed(
+/// Takes a session up again on its ground.
+pub(super) fn begin_again(
+    screen: Screen,
     store: Store,
     recovered: &Recovered,
     ground: &Ground,
     driver: SafeText,
-    tap: mpsc::Sender<Chunk>,
-) -> Start {
-    Start {
+    notary: Notary,
+) -> Result<Driven, Failure> {
+    begin(screen, ground, |tap| Start {
         store,
         inputs: recovered.inputs.clone(),
         plan: Arc::clone(&ground.plan),
@@ -241,8 +242,8 @@ pub(super) fn resumed(
         secrets: ground.secrets.clone(),
         tap: Some(tap),
         resume: Some(recovered.clone()),
-        notary: None,
-    }
+        notary: Some(notary),
+    })
 }
 
 fn last_line(recovered: &Recovered) -> u64 {
@@ -280,10 +281,7 @@ pub(super) fn resume(screen: Screen, store: Store, args: &ResumeArgs) -> Result<
         let after = last_line(&recovered);
         let practice = recovered.inputs.practice;
         let notary = args.sign.notary(screen, &ground.pool, &ground.plan, practice).await?;
-        let driven = begin(screen, &ground, |tap| Start {
-            notary: Some(notary),
-            ..resumed(store, &recovered, &ground, driver.clone(), tap)
-        })?;
+        let driven = begin_again(screen, store, &recovered, &ground, driver.clone(), notary)?;
         accept_keys(&driven, args, &driver).await?;
         let run = headless_run(screen, driven, driver, args.policy.json, after, &ground);
         let exit = headless::drive(run, &args.policy, true).await;
@@ -320,10 +318,7 @@ pub(super) fn rollback(screen: Screen, store: Store, args: &RollbackArgs) -> Res
         let after = last_line(&recovered);
         let practice = recovered.inputs.practice;
         let notary = args.sign.notary(screen, &ground.pool, &ground.plan, practice).await?;
-        let driven = begin(screen, &ground, |tap| Start {
-            notary: Some(notary),
-            ..resumed(store, &recovered, &ground, driver.clone(), tap)
-        })?;
+        let driven = begin_again(screen, store, &recovered, &ground, driver.clone(), notary)?;
         let run = headless_run(screen, driven, driver, args.json, after, &ground);
         let exit = headless::roll_back(run, &reason, args.break_glass.as_deref()).await;
         ground.leave().await;

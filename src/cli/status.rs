@@ -85,20 +85,11 @@ impl Status<'_> {
     }
 
     fn running(&self) -> Vec<(StepId, Millis, Vec<&Place>)> {
-        let open = |attempt: &Attempt| {
-            let places = attempt.places.iter().filter(|(_, end)| end.is_none());
-            places.count() > 0
-        };
-        let attempts = self.state.in_flight().filter(|attempt| open(attempt));
-        let one =
-            |attempt: &'_ Attempt| (attempt.key.step.clone(), self.now.since(attempt.started));
-        attempts
-            .map(|attempt| {
-                let (step, took) = one(attempt);
-                let places = attempt.places.iter().filter(|(_, end)| end.is_none());
-                (step, took, places.map(|(place, _)| place).collect())
-            })
-            .collect()
+        let running = self.state.in_flight().map(|attempt| {
+            let Attempt { key, started, .. } = attempt;
+            (key.step.clone(), self.now.since(*started), attempt.open_places().collect())
+        });
+        running.collect()
     }
 
     fn short(&self) -> String {

@@ -44,6 +44,22 @@ pub enum Effect {
     WakeAt(Timestamp),
 }
 
+impl Effect {
+    /// The command that it starts, if it starts one.
+    pub const fn started(&self) -> Option<&Run> {
+        match self {
+            Self::Run(run) => Some(run),
+            Self::Follow(_)
+            | Self::LetGo(_)
+            | Self::Stop(_)
+            | Self::Notify { .. }
+            | Self::HoldToKey { .. }
+            | Self::ProbeLinks
+            | Self::WakeAt(_) => None,
+        }
+    }
+}
+
 /// A command and all that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {

@@ -28,6 +28,14 @@ pub enum Actor {
 }
 
 impl Actor {
+    /// Who reports of a job there.
+    pub fn at(place: &Place) -> Self {
+        match place {
+            Place::Host(host) => Self::Host(host.clone()),
+            Place::Here => Self::Engine,
+        }
+    }
+
     /// The name for tables.
     pub fn name(&self) -> &str {
         match self {

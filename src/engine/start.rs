@@ -221,10 +221,10 @@ impl State {
     }
 
     fn durable(&self, key: &Key, places: &[Place]) -> Option<Durable> {
-        let session = self.name_on_hosts()?;
         if !self.is_detached(key) {
             return None;
         }
+        let session = self.name_on_hosts()?;
         let here = |place: &Place| Job { key: key.clone(), place: place.clone() };
         let begun = |place: &Place| Some((place.clone(), self.seen(&here(place))?.begun.clone()?));
         Some(Durable {
@@ -257,21 +257,9 @@ impl State {
         for job in jobs {
             places.entry(&job.key).or_default().push(job.place.clone());
         }
-        let effect = |(key, places): (&Key, Vec<Place>)| match self.effect_of(key, &places) {
-            Ok(Some(Effect::Run(run))) => Some(Effect::Follow(run)),
-            Ok(
-                Some(
-                    Effect::Follow(_)
-                    | Effect::LetGo(_)
-                    | Effect::Stop(_)
-                    | Effect::Notify { .. }
-                    | Effect::HoldToKey { .. }
-                    | Effect::ProbeLinks
-                    | Effect::WakeAt(_),
-                )
-                | None,
-            )
-            | Err(_) => None,
+        let effect = |(key, places): (&Key, Vec<Place>)| {
+            let run = self.effect_of(key, &places).ok().flatten()?.started()?.clone();
+            Some(Effect::Follow(Box::new(run)))
         };
         places.into_iter().filter_map(effect).collect()
     }

@@ -9,7 +9,7 @@ use crate::plan::{Plan, StepPlan};
 use super::event::{Actor, AlarmId, Choice, Evidence, Genesis, Item, Level};
 use super::health::Health;
 use super::hosts::{HostRecord, StoodStill};
-use super::job::{End, Key, Part, Place, Transcript, Verdict};
+use super::job::{End, Job, Key, Part, Place, Transcript, Verdict};
 use super::sight::{OutOfSight, Seen};
 
 /// A run of a plan.
@@ -210,10 +210,19 @@ impl Attempt {
         self.places.values().all(Option::is_some)
     }
 
+    /// The places where it has not ended, as far as is known.
+    pub fn open_places(&self) -> impl Iterator<Item = &Place> {
+        self.places.iter().filter(|(_, end)| end.is_none()).map(|(place, _)| place)
+    }
+
+    /// Its jobs that have not ended, as far as is known.
+    pub fn open_jobs(&self) -> impl Iterator<Item = Job> {
+        self.open_places().map(|place| Job { key: self.key.clone(), place: place.clone() })
+    }
+
     /// The places where it runs as far as is known, and nobody can watch it now.
     pub fn out_of_sight(&self) -> impl Iterator<Item = (&Place, &OutOfSight)> {
-        let open = self.places.iter().filter(|(_, end)| end.is_none()).map(|(place, _)| place);
-        open.filter_map(|place| Some((place, self.seen.get(place)?.lost.as_ref()?)))
+        self.open_places().filter_map(|place| Some((place, self.seen.get(place)?.lost.as_ref()?)))
     }
 }
 

@@ -178,73 +178,11 @@ fn write(disk: &dyn Disk, dir: &Path, text: &[u8], head: Head) -> io::Result<Ane
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
-    use super::super::disk::DiskFile;
     use super::super::entry::Stamp;
     use super::super::error::JournalError;
     use super::super::file::Journal;
-    use super::super::file::tests::{held, opened};
+    use super::super::file::tests::{Failing, Fault, held, opened};
     use super::super::{JOURNAL_FILE, continued, read_all, verify};
-
-    /// A disk that fails in one way, the first time only.
-    #[derive(Debug)]
-    struct Failing<T> {
-        below: T,
-        how: Fault,
-        appends: usize,
-    }
-
-    #[derive(Clone, Copy, Debug, PartialEq)]
-    enum Fault {
-        NoSpace,
-        Short,
-        Sync,
-    }
-
-    impl DiskFile for Failing<Box<dyn DiskFile>> {
-        fn append(&mut self, line: &[u8]) -> io::Result<usize> {
-            self.appends += 1;
-            assert_eq!(self.appends, 1, "a journal with an error is never written again");
-            match self.how {
-                Fault::NoSpace => Err(io::ErrorKind::StorageFull.into()),
-                Fault::Short => self.below.append(&line[..line.len() / 2]),
-                Fault::Sync => self.below.append(line),
-            }
-        }
-
-        fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-            self.below.write_at(bytes, offset)
-        }
-
-        fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-            self.below.read_at(bytes, offset)
-        }
-
-        fn sync_data(&mut self) -> io::Result<()> {
-            if self.how == Fault::Sync {
-                Err(io::Error::other("EIO"))
-            } else {
-                self.below.sync_data()
-            }
-        }
-
-        fn sync_all(&mut self) -> io::Result<()> {
-            self.sync_data()
-        }
-
-        fn allocate(&mut self, bytes: u64) -> io::Result<()> {
-            self.below.allocate(bytes)
-        }
-
-        fn cut_to(&mut self, bytes: u64) -> io::Result<()> {
-            self.below.cut_to(bytes)
-        }
-
-        fn len(&self) -> io::Result<u64> {
-            self.below.len()
-        }
-    }
 
     #[test]
     fn a_file_that_failed_is_never_written_again_and_the_record_is_written_anew() {
@@ -254,7 +192,7 @@ mod tests {
             let path = dir.path().join(JOURNAL_FILE);
             let before = std::fs::read(&path).unwrap();
             let below = journal.tape;
-            journal.tape = Box::new(Failing { below, how, appends: 0 });
+            journal.tape = Box::new(Failing::new(below, how));
             assert_eq!(journal.append(&Stamp::default(), &held("a")).unwrap().seq, 2);
             assert_eq!(journal.written_anew().unwrap().times, 1, "{how:?}");
             assert_eq!(journal.append(&Stamp::default(), &held("b")).unwrap().seq, 3);
@@ -274,7 +212,7 @@ mod tests {
             let mut journal = opened(dir.path());
             let before = std::fs::read(dir.path().join(JOURNAL_FILE)).unwrap();
             let below = journal.tape;
-            journal.tape = Box::new(Failing { below, how, appends: 0 });
+            journal.tape = Box::new(Failing::new(below, how));
             // A folder is in the way of the new file.
             let way = dir.path().join("journal.jsonl.new");
             std::fs::create_dir(&way).unwrap();
@@ -300,7 +238,7 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap().replace("night", "fight");
         std::fs::write(&path, &text).unwrap();
         let below = journal.tape;
-        journal.tape = Box::new(Failing { below, how: Fault::Sync, appends: 0 });
+        journal.tape = Box::new(Failing::new(below, Fault::Sync));
         journal.append(&Stamp::default(), &held("a")).unwrap_err();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
         assert!(journal.poison().is_some());
@@ -316,7 +254,7 @@ mod tests {
         let way = home.join("journal.jsonl.new");
         std::fs::create_dir(&way).unwrap();
         let below = journal.tape;
-        journal.tape = Box::new(Failing { below, how: Fault::Sync, appends: 0 });
+        journal.tape = Box::new(Failing::new(below, Fault::Sync));
         assert_eq!(journal.append(&Stamp::default(), &held("away")).unwrap().seq, 3);
         assert_eq!(journal.away(), Some(&*away));
         assert_eq!(journal.append(&Stamp::default(), &held("away")).unwrap().seq, 4);

@@ -409,19 +409,41 @@ pub(super) mod tests {
     use super::super::read_all;
     use super::{DiskFile, Journal};
 
-    /// A disk that is full once.
+    /// A disk that fails in one way, the first time only.
     #[derive(Debug)]
-    struct FullOnce {
+    pub(in super::super) struct Failing {
         below: Box<dyn DiskFile>,
-        full: bool,
+        how: Fault,
+        appends: usize,
+        /// Whether it may be written again after it has failed.
+        again: bool,
     }
 
-    impl DiskFile for FullOnce {
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub(in super::super) enum Fault {
+        NoSpace,
+        Short,
+        Sync,
+    }
+
+    impl Failing {
+        pub(in super::super) fn new(below: Box<dyn DiskFile>, how: Fault) -> Self {
+            Self { below, how, appends: 0, again: false }
+        }
+    }
+
+    impl DiskFile for Failing {
         fn append(&mut self, line: &[u8]) -> io::Result<usize> {
-            if std::mem::take(&mut self.full) {
-                return Err(io::ErrorKind::StorageFull.into());
+            self.appends += 1;
+            if self.again && self.appends > 1 {
+                return self.below.append(line);
             }
-            self.below.append(line)
+            assert_eq!(self.appends, 1, "a journal with an error is never written again");
+            match self.how {
+                Fault::NoSpace => Err(io::ErrorKind::StorageFull.into()),
+                Fault::Short => self.below.append(&line[..line.len() / 2]),
+                Fault::Sync => self.below.append(line),
+            }
         }
 
         fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
@@ -433,11 +455,15 @@ pub(super) mod tests {
         }
 
         fn sync_data(&mut self) -> io::Result<()> {
-            self.below.sync_data()
+            if self.how == Fault::Sync {
+                Err(io::Error::other("EIO"))
+            } else {
+                self.below.sync_data()
+            }
         }
 
         fn sync_all(&mut self) -> io::Result<()> {
-            self.below.sync_all()
+            self.sync_data()
         }
 
         fn allocate(&mut self, bytes: u64) -> io::Result<()> {
@@ -473,7 +499,7 @@ pub(super) mod tests {
         let ballast = dir.path().join("ballast");
         assert_eq!(std::fs::metadata(&ballast).unwrap().len(), 8 << 20);
         let below = journal.tape;
-        journal.tape = Box::new(FullOnce { below, full: true });
+        journal.tape = Box::new(Failing { again: true, ..Failing::new(below, Fault::NoSpace) });
         assert_eq!(journal.append(&Stamp::default(), &held("last words")).unwrap().seq, 2);
         assert!(journal.short().is_some() && !ballast.exists());
         assert_eq!(read_all(dir.path()).unwrap().len(), 2);

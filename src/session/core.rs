@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crate::base::{HostId, Millis, SafeText, Timestamp};
 use crate::engine::{
-    Actor, Board, Command, Doubt, Effect, End, Event, Genesis, Job, Note, Place, Refusal, RunStage,
-    State, advance, decide,
+    Actor, Board, Command, Doubt, Effect, End, Event, Genesis, Job, Note, Refusal, RunStage, State,
+    advance, decide,
 };
 use crate::exec::{Link, Report};
 use crate::journal::{Entry, Journal, JournalError, Recovery, Stamp};
@@ -433,17 +433,11 @@ impl Core {
     fn command_of(&mut self, report: Report) -> Option<(Actor, Command)> {
         match report {
             Report::Ended { job, end, transcript } => {
-                let by = match &job.place {
-                    Place::Host(host) => Actor::Host(host.clone()),
-                    Place::Here => Actor::Engine,
-                };
+                let by = Actor::at(&job.place);
                 Some((by, Command::Ended { job, end, transcript }))
             }
             Report::Sighted { job, sight } => {
-                let by = match &job.place {
-                    Place::Host(host) => Actor::Host(host.clone()),
-                    Place::Here => Actor::Engine,
-                };
+                let by = Actor::at(&job.place);
                 Some((by, Command::Sighted { job, sight }))
             }
             Report::Silent { job, quiet } => Some((Actor::Clock, Command::Silent { job, quiet })),

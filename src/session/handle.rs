@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::base::{HostId, SafeText, Timestamp};
-use crate::engine::{Actor, Board, Command, End, Fact, Job, Refusal, State};
+use crate::engine::{Actor, Attempt, Board, Command, End, Fact, Job, Refusal, State};
 use crate::journal::Stream;
 
 use super::notary::{Desk, Signing};
@@ -41,23 +41,18 @@ pub struct View {
 impl View {
     /// Whether something runs still: it started, and nobody has heard of its end.
     pub fn runs(&self) -> bool {
-        self.state.in_flight().any(|attempt| {
-            attempt.places.iter().any(|(place, end)| {
-                let job = Job { key: attempt.key.clone(), place: place.clone() };
-                end.is_none() && !self.unrecorded.contains_key(&job)
-            })
-        })
+        self.open_jobs().next().is_some()
+    }
+
+    fn open_jobs(&self) -> impl Iterator<Item = Job> {
+        let open = self.state.in_flight().flat_map(Attempt::open_jobs);
+        open.filter(|job| !self.unrecorded.contains_key(job))
     }
 
     /// What runs and ends with this process, or could not be told from lost without it: durable
     /// jobs are not among it.
     pub fn bound_to_us(&self) -> Vec<Job> {
-        let open = self.state.in_flight().flat_map(|attempt| {
-            let open = attempt.places.iter().filter(|(_, end)| end.is_none());
-            open.map(|(place, _)| Job { key: attempt.key.clone(), place: place.clone() })
-        });
-        let bound = |job: &Job| !self.unrecorded.contains_key(job) && !self.state.is_durable(job);
-        open.filter(bound).collect()
+        self.open_jobs().filter(|job| !self.state.is_durable(job)).collect()
     }
 }
 

@@ -112,8 +112,8 @@ impl Night {
         night
     }
 
-    /// A night whose canary has failed on one of two load balancers.
-    pub(crate) fn failed(kind: RunKind) -> Self {
+    /// A night whose canary runs on two load balancers.
+    pub(crate) fn at_the_canary(kind: RunKind) -> Self {
         let mut night = Self::migrating(kind);
         night.end("c3", "db-old-1", 0);
         night.end("c3", "db-new-1", 0);
@@ -125,6 +125,12 @@ impl Night {
         night.pass(30);
         night.start("e3");
         night.pass(14);
+        night
+    }
+
+    /// A night whose canary has failed on one of two load balancers.
+    pub(crate) fn failed(kind: RunKind) -> Self {
+        let mut night = Self::at_the_canary(kind);
         night.print("e3", "lb-2", "error: pool \"billing\" has 1 healthy new member, need 2\n");
         night.end("e3", "lb-1", 0);
         night.end("e3", "lb-2", 22);

@@ -209,17 +209,8 @@ fn what_a_step_needs_captured_has_to_be_captured() {
          2 end a.1.web1 ok rows=7 | a:succeeded
          3 start b                | run b.1 web1",
     );
-    let sent = |effect: &Effect| match effect {
-        Effect::Run(run) => run.line.contains("do b 7"),
-        Effect::Follow(_)
-        | Effect::LetGo(_)
-        | Effect::Stop(_)
-        | Effect::Notify { .. }
-        | Effect::HoldToKey { .. }
-        | Effect::ProbeLinks
-        | Effect::WakeAt(_) => false,
-    };
-    assert!(night.effects.iter().any(sent), "{:?}", night.effects);
+    let mut runs = night.effects.iter().filter_map(Effect::started);
+    assert!(runs.any(|run| run.line.contains("do b 7")), "{:?}", night.effects);
 }
 
 #[test]
@@ -231,17 +222,8 @@ fn a_verification_can_use_what_its_own_step_captured() {
         "1 start a               | run a.1 web1
          2 end a.1.web1 ok pid=9 | a:verifying; run a.verify.1 web1; facts: job-ended captured attempt-started",
     );
-    let sent = night.effects.iter().any(|effect| match effect {
-        Effect::Run(run) => run.line == "check 9" && run.poll.is_some(),
-        Effect::Follow(_)
-        | Effect::LetGo(_)
-        | Effect::Stop(_)
-        | Effect::Notify { .. }
-        | Effect::HoldToKey { .. }
-        | Effect::ProbeLinks
-        | Effect::WakeAt(_) => false,
-    });
-    assert!(sent, "{:?}", night.effects);
+    let mut runs = night.effects.iter().filter_map(Effect::started);
+    assert!(runs.any(|run| run.line == "check 9" && run.poll.is_some()), "{:?}", night.effects);
 }
 
 // ---- rule 1, 2, 3: ends -----------------------------------------------------------------------

@@ -72,16 +72,8 @@ fn only_what_nobody_sees_can_be_let_go_and_the_next_attempt_asks_the_host_first(
          21 retry a                | refused needs a reason
          22 retry a looked at it   | run a.2 web1,web2",
     );
-    let sent = night.effects.iter().find_map(|effect| match effect {
-        Effect::Run(run) => run.durable.clone(),
-        Effect::Follow(_)
-        | Effect::LetGo(_)
-        | Effect::Stop(_)
-        | Effect::Notify { .. }
-        | Effect::HoldToKey { .. }
-        | Effect::ProbeLinks
-        | Effect::WakeAt(_) => None,
-    });
+    let mut runs = night.effects.iter().filter_map(Effect::started);
+    let sent = runs.find_map(|run| run.durable.clone());
     let after = sent.expect("it is durable").after;
     let of = |host: &str| {
         let place = after.iter().find(|(place, _)| place.to_string() == host);
@@ -104,16 +96,8 @@ fn an_undo_asks_the_host_about_the_action_that_nobody_knows_of() {
     );
     let track = night.state.undo_track(&step("a"));
     assert_eq!(track.attempts.last().map(|attempt| attempt.key.part), Some(Part::Undo));
-    let after = night.effects.iter().find_map(|effect| match effect {
-        Effect::Run(run) => run.durable.as_ref().map(|durable| durable.after.clone()),
-        Effect::Follow(_)
-        | Effect::LetGo(_)
-        | Effect::Stop(_)
-        | Effect::Notify { .. }
-        | Effect::HoldToKey { .. }
-        | Effect::ProbeLinks
-        | Effect::WakeAt(_) => None,
-    });
+    let mut runs = night.effects.iter().filter_map(Effect::started);
+    let after = runs.find_map(|run| Some(run.durable.as_ref()?.after.clone()));
     let keys: Vec<_> = after.unwrap().into_values().flatten().map(|key| key.to_string()).collect();
     assert_eq!(keys, ["a.1"]);
 }

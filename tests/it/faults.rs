@@ -15,7 +15,7 @@ use golive::engine::{Effect, End, Run};
 use tokio::runtime::Runtime;
 
 use crate::counts::{counted, is_long};
-use crate::durable_ssh::{Console, count, digest, durable, job};
+use crate::durable_desk::{Console, count, digest, durable, job};
 use crate::proxy::{Proxy, Way};
 use crate::sshd::{Sshd, is_root, signal};
 

@@ -321,10 +321,7 @@ impl World<'_> {
     }
 
     fn report(&mut self, job: Job, end: End) {
-        let by = match &job.place {
-            Place::Host(host) => Actor::Host(host.clone()),
-            Place::Here => Actor::Engine,
-        };
+        let by = Actor::at(&job.place);
         let ended = Command::Ended { job: job.clone(), end, transcript: None };
         assert!(self.ask(&by, &ended), "an end was not taken: {ended:?}");
         self.ended.push(job);

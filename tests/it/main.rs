@@ -26,6 +26,8 @@ mod door;
 #[cfg(test)]
 mod durable_crash;
 #[cfg(test)]
+mod durable_desk;
+#[cfg(test)]
 mod durable_faults;
 #[cfg(test)]
 mod durable_functions;

@@ -14,17 +14,8 @@ fn sent(keys: &str) -> String {
     let mut night = Night::open(&body, RunKind::Drill);
     night.line("0 begin | active");
     night.line("1 start a | a:running; run a.1 local");
-    let mut runs = night.effects.iter().filter_map(|effect| match effect {
-        Effect::Run(run) => Some(run.line.clone()),
-        Effect::Follow(_)
-        | Effect::LetGo(_)
-        | Effect::Stop(_)
-        | Effect::Notify { .. }
-        | Effect::HoldToKey { .. }
-        | Effect::ProbeLinks
-        | Effect::WakeAt(_) => None,
-    });
-    runs.next_back().expect("it runs")
+    let mut runs = night.effects.iter().filter_map(Effect::started);
+    runs.next_back().expect("it runs").line.clone()
 }
 
 fn run(line: &str) -> (Option<i32>, String) {

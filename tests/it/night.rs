@@ -166,10 +166,7 @@ impl Night {
             "end" => {
                 let job = self.job(words.remove(0));
                 let end = end(&words);
-                let by = match &job.place {
-                    golive::engine::Place::Host(host) => Actor::Host(host.clone()),
-                    golive::engine::Place::Here => Actor::Engine,
-                };
+                let by = Actor::at(&job.place);
                 return (by, Command::Ended { job, end, transcript: None });
             }
             "began" | "lost" | "back" | "orphan" | "attached" => {

@@ -74,25 +74,30 @@ struct Night {
     values: BTreeMap<VarName, String>,
 }
 
+/// The way to the hosts of a practice fleet.
+pub(crate) fn pool(fleet: &Fleet) -> Pool {
+    let specs = fleet.hosts().iter().map(|host| HostSpec {
+        port: Some(host.addr.port()),
+        user: Some("deploy".to_owned()),
+        hostkey: Some(host.hostkey.clone()),
+        ..HostSpec::new(host.id.clone(), host.addr.ip().to_string())
+    });
+    let options = Options {
+        config: ConfigSource::None,
+        extra_keys: vec![SecretKey::parse(fleet.client_key()).unwrap()],
+        agent: false,
+        known_hosts: Some(Vec::new()),
+        ..Options::default()
+    };
+    Pool::new(specs.collect(), options)
+}
+
 impl Night {
     async fn new(speed: u32) -> Self {
         let hosts: Vec<_> = FLEET.iter().map(|name| name.parse().unwrap()).collect();
         let options = FleetOptions { speed, ..FleetOptions::default() };
         let fleet = Fleet::start(&hosts, options).await.unwrap();
-        let specs = fleet.hosts().iter().map(|host| HostSpec {
-            port: Some(host.addr.port()),
-            user: Some("deploy".to_owned()),
-            hostkey: Some(host.hostkey.clone()),
-            ..HostSpec::new(host.id.clone(), host.addr.ip().to_string())
-        });
-        let options = Options {
-            config: ConfigSource::None,
-            extra_keys: vec![SecretKey::parse(fleet.client_key()).unwrap()],
-            agent: false,
-            known_hosts: Some(Vec::new()),
-            ..Options::default()
-        };
-        let pool = Pool::new(specs.collect(), options);
+        let pool = pool(&fleet);
         Self { fleet, pool, values: BTreeMap::new() }
     }
 

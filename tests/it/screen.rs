@@ -150,17 +150,7 @@ fn failure_that_nobody_knows() {
 
 /// A night whose canary runs on where nobody sees it, on one of two load balancers.
 fn unseen(kind: RunKind) -> Night {
-    let mut night = Night::migrating(kind);
-    night.end("c3", "db-old-1", 0);
-    night.end("c3", "db-new-1", 0);
-    night.health(&[("lag", 6.0)]);
-    night.go();
-    night.start("d1");
-    night.sign_off();
-    night.run("e1");
-    night.pass(30);
-    night.start("e3");
-    night.pass(14);
+    let mut night = Night::at_the_canary(kind);
     night.lose_sight("e3", "lb-2");
     night.refresh();
     night

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use golive::engine::{Event, Job, RunKind};
-use golive::exec::ssh::{ConfigSource, HostSpec, Options, Pool, SecretKey, SigningKey};
+use golive::exec::ssh::SigningKey;
 use golive::journal::{
     CHECKPOINT_DIR, Checkpoint, Checkpoints, Entry, JOURNAL_FILE, Journal, RealDisk, Scrutiny,
     Stamp, What, read_all, stored, verify_with,
@@ -474,20 +474,7 @@ async fn the_hosts_of_a_session_hold_its_checkpoints() {
     let (inputs, plan) = crate::session::inputs(Path::new(SMALL));
     let hosts: Vec<_> = plan.hosts.keys().cloned().collect();
     let fleet = Fleet::start(&hosts, FleetOptions::default()).await.unwrap();
-    let specs = fleet.hosts().iter().map(|host| HostSpec {
-        port: Some(host.addr.port()),
-        user: Some("deploy".to_owned()),
-        hostkey: Some(host.hostkey.clone()),
-        ..HostSpec::new(host.id.clone(), host.addr.ip().to_string())
-    });
-    let options = Options {
-        config: ConfigSource::None,
-        extra_keys: vec![SecretKey::parse(fleet.client_key()).unwrap()],
-        agent: false,
-        known_hosts: Some(Vec::new()),
-        ..Options::default()
-    };
-    let pool = Pool::new(specs.collect(), options);
+    let pool = crate::practice_runbooks::pool(&fleet);
     for host in &hosts {
         pool.connect(host).await.unwrap();
     }

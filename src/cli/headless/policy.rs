@@ -337,7 +337,7 @@ fn busy(state: &State) -> bool {
 fn late_and_unseen(state: &State) -> Vec<String> {
     let mut late = Vec::new();
     for attempt in state.in_flight() {
-        let open = attempt.places.values().filter(|end| end.is_none()).count();
+        let open = attempt.open_places().count();
         let unseen: Vec<_> = attempt.out_of_sight().collect();
         if attempt.stopping != Some(Stopping::TimeLimit) || unseen.len() < open {
             return Vec::new();

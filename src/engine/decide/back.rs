@@ -8,7 +8,7 @@ use crate::engine::health::Health;
 use crate::engine::job::{End, Job, Part};
 use crate::engine::refusal::Refusal;
 use crate::engine::sight::Doubt;
-use crate::engine::state::{RunStage, State, Status, Track};
+use crate::engine::state::{Attempt, RunStage, State, Status, Track};
 use crate::runbook::InFlight;
 
 use super::need_reason;
@@ -88,13 +88,8 @@ pub(super) fn resume(
     signer: Option<&SafeText>,
     now: Timestamp,
 ) -> Vec<Event> {
-    let (sought, in_doubt): (Vec<Job>, Vec<Job>) = state
-        .in_flight()
-        .flat_map(|attempt| {
-            let open = attempt.places.iter().filter(|(_, end)| end.is_none());
-            open.map(|(place, _)| Job { key: attempt.key.clone(), place: place.clone() })
-        })
-        .partition(|job| state.is_durable(job));
+    let (sought, in_doubt): (Vec<Job>, Vec<Job>) =
+        state.in_flight().flat_map(Attempt::open_jobs).partition(|job| state.is_durable(job));
     let mut events = vec![Event::Resumed {
         driver: driver.clone(),
         machine: machine.clone(),
