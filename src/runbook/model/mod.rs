@@ -1,0 +1,252 @@
+//! The plan as written: a runbook whose every name is known and every value has its type.
+
+mod probe;
+mod step;
+
+pub use probe::*;
+pub use step::*;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{
+    ChannelId, GroupId, HostId, Millis, PhaseId, RoleId, RunbookId, SafeText, SecretName,
+    Timestamp, VarName, Zone,
+};
+
+use super::secret::SecretSource;
+
+/// A runbook that passed the loader. Commands are still templates; see `plan` for the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Runbook {
+    /// Its name.
+    pub id: RunbookId,
+    /// One line for people.
+    pub title: SafeText,
+    /// How the new system takes over.
+    pub strategy: Strategy,
+    /// The team that owns it.
+    pub owner: Option<SafeText>,
+    /// The change ticket.
+    pub change: Option<SafeText>,
+    /// Prose, Markdown.
+    pub summary: String,
+    /// The change window.
+    pub window: Option<Window>,
+    /// Who may decide, approve and own steps.
+    pub roles: BTreeMap<RoleId, Role>,
+    /// Values for templates, as written.
+    pub vars: BTreeMap<VarName, String>,
+    /// Where secret values come from; the values themselves are nowhere in a runbook.
+    pub secrets: BTreeMap<SecretName, SecretSource>,
+    /// The probes, in the order of the file.
+    pub probes: Vec<Probe>,
+    /// The phases, in the order of the file.
+    pub phases: Vec<Phase>,
+    /// What surrounds the derived undo steps.
+    pub rollback: Rollback,
+    /// Where notices go.
+    pub channels: Vec<Channel>,
+    /// Where the hosts come from.
+    pub inventory: InventorySource,
+}
+
+/// Where the hosts of a runbook come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InventorySource {
+    /// Written in the runbook itself.
+    Inline(Inventory),
+    /// A file beside the runbook, by its path as written.
+    File(String),
+}
+
+/// The hosts, their groups, and the environment they belong to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// `production`, `staging`, `practice` or any other word; none if the file names none.
+    pub environment: Option<SafeText>,
+    /// The hosts by name.
+    pub hosts: BTreeMap<HostId, Host>,
+    /// The groups by name, nested groups already resolved to hosts, in the order written.
+    pub groups: BTreeMap<GroupId, Vec<HostId>>,
+}
+
+/// A machine that steps run on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Its name in the inventory.
+    pub id: HostId,
+    /// Address or alias of `~/.ssh/config`.
+    pub address: String,
+    /// TCP port, if not SSH's own or the alias's.
+    pub port: Option<u16>,
+    /// Login name, if not the alias's.
+    pub user: Option<String>,
+    /// Jump hosts, outermost first.
+    pub jump: Vec<String>,
+    /// A key file that comes before the agent.
+    pub identity: Option<String>,
+    /// The pinned fingerprint of the host key, `SHA256:…`.
+    pub hostkey: Option<String>,
+    /// What it has to answer before anything is changed on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<HostProof>,
+    /// Prefix for steps that say `become = true`; `sudo -n` by default.
+    pub r#become: String,
+    /// Sessions on this host at the same time, 1 to 64.
+    pub max_concurrent: u8,
+}
+
+/// How a host proves that it is the machine that is meant: a question, and the one answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostProof {
+    /// A command for `sh` that only reads: `cat /etc/machine-id`.
+    pub run: String,
+    /// What it has to print, blanks around it aside.
+    pub equals: String,
+}
+
+/// How the new system takes over from the old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// The old stops, the new starts.
+    Direct,
+    /// Both run; results are compared.
+    Parallel,
+    /// One part after the other.
+    Phased,
+    /// A small share of traffic first.
+    Canary,
+    /// Two full sets; traffic moves.
+    BlueGreen,
+    /// The standby takes over.
+    Failover,
+}
+
+/// The change window, as instants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// When it opens.
+    pub opens: Timestamp,
+    /// Everything, a rollback included, has to end by then.
+    pub closes: Timestamp,
+    /// The site's zone.
+    pub zone: Zone,
+    /// Amber when the forecast end comes this near to `closes`.
+    pub warn: Millis,
+    /// Service-protection reserve after `closes`.
+    pub protect: Millis,
+}
+
+/// A role and the people in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Role {
+    /// Names of people.
+    pub people: Vec<SafeText>,
+    /// How to reach them.
+    pub contact: Option<SafeText>,
+    /// Fingerprints of the SSH keys that they sign with, `SHA256:…`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+}
+
+/// The stage of a go-live that a phase belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Pre-go-live assessment.
+    Assess,
+    /// Environment preparation.
+    Prepare,
+    /// Data migration.
+    Migrate,
+    /// Deployment.
+    Deploy,
+    /// User training.
+    Train,
+    /// Transition of traffic.
+    Transition,
+    /// Post-go-live monitoring.
+    Monitor,
+    /// Continuous optimisation.
+    Improve,
+}
+
+/// A group of steps with a common purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// Its name.
+    pub id: PhaseId,
+    /// One line for people.
+    pub title: SafeText,
+    /// Its stage.
+    pub stage: Option<Stage>,
+    /// Its steps, in the order of the file.
+    pub steps: Vec<Step>,
+}
+
+/// How hard a step is to confirm. Ordered: check, change, critical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// Reads only: `y` runs it.
+    Check,
+    /// Changes, and has an undo: the full dialog.
+    Change,
+    /// No undo, loses data, or a point of no return: two digits.
+    Critical,
+}
+/// What surrounds the derived undo steps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rollback {
+    /// What happens to steps in flight when a rollback begins.
+    pub running: InFlight,
+    /// Before the undo steps.
+    pub before: Vec<Step>,
+    /// After the undo steps.
+    pub after: Vec<Step>,
+}
+
+/// What happens to steps in flight when a rollback begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InFlight {
+    /// They are stopped, then undone.
+    #[default]
+    Cancel,
+    /// They run to their end, then are undone.
+    Finish,
+}
+
+/// Where notices go: a command on the operator's machine that reads the text from its input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channel {
+    /// Its name.
+    pub id: ChannelId,
+    /// The command; the notice comes on its standard input.
+    pub command: String,
+    /// Which moments it is told of by itself.
+    pub events: BTreeSet<NoticeEvent>,
+    /// Is it used in rehearsals and drills too?
+    pub drills: bool,
+}
+
+/// A moment that channels are told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoticeEvent {
+    /// The run starts.
+    Start,
+    /// A phase is over.
+    Phase,
+    /// A gate was decided.
+    Gate,
+    /// A step failed.
+    Failed,
+    /// A rollback starts or ends.
+    Rollback,
+    /// The run is over.
+    End,
+}

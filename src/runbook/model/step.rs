@@ -1,0 +1,258 @@
+//! One step as written: what it does, where, when it counts as done, and its inverse.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{ChannelId, HostId, Millis, ProbeId, RoleId, SafeText, StepId, VarName};
+
+use super::super::secret::Given;
+use super::Class;
+
+/// One step as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its name.
+    pub id: StepId,
+    /// One line for people; a template.
+    pub title: String,
+    /// What it does.
+    pub action: Action,
+    /// Where, as written: host names and `@groups`, resolved to hosts in order, no host twice.
+    pub on: Vec<HostId>,
+    /// Steps that have to be over before; none means "the step before in the file".
+    pub needs: Option<Vec<StepId>>,
+    /// Run only if this expression holds.
+    pub when: Option<String>,
+    /// The class the author asks for; the program may raise it.
+    pub class: Option<Class>,
+    /// The author's word that it changes nothing.
+    pub read_only: bool,
+    /// May start without a key press (class check only).
+    pub auto: bool,
+    /// Markdown beside the command.
+    pub notes: Option<String>,
+    /// The role that owns it.
+    pub owner: Option<RoleId>,
+    /// How long it should take.
+    pub estimate: Option<Millis>,
+    /// How long it may take.
+    pub timeout: Option<Millis>,
+    /// No output for this long raises an alarm.
+    pub silence: Option<Millis>,
+    /// When it counts as done.
+    pub expect: Expect,
+    /// Values taken from its output: name to a regular expression with one group.
+    pub capture: BTreeMap<VarName, String>,
+    /// Repetition by itself after a failure.
+    pub retry: Option<Retry>,
+    /// Polled until true before the step counts as done.
+    pub verify: Option<Verify>,
+    /// Probes watched after the action, before the step counts as done.
+    pub soak: Option<Soak>,
+    /// Its inverse.
+    pub undo: UndoSource,
+    /// From here on, going back needs a break-glass reason.
+    pub point_of_no_return: bool,
+    /// A named place to roll back to.
+    pub checkpoint: Option<SafeText>,
+    /// Extra environment; texts are templates.
+    pub env: BTreeMap<String, Given<String>>,
+    /// What it reads from standard input; a text is a template.
+    pub stdin: Option<Given<String>>,
+    /// Run with the host's `become` prefix.
+    pub r#become: bool,
+    /// The folder that its commands run in; a template.
+    pub dir: Option<String>,
+    /// The shell that runs its commands, if not `sh`.
+    pub shell: Option<String>,
+    /// Running it twice is the same as running it once.
+    pub idempotent: bool,
+    /// Its commands outlive the link to their host. `false` is for tiny ones.
+    pub detached: bool,
+    /// It ends with a reboot of its hosts.
+    pub reboot: bool,
+    /// May the operator skip it?
+    pub skippable: bool,
+    /// The stage of a rollback, for steps of `rollback.before` and `rollback.after`.
+    pub stage: Option<UndoStage>,
+    /// The value that it is for, if it is one of the steps that a `for_each` makes.
+    pub each: Option<Each>,
+}
+
+/// One of the steps that a `for_each` makes: the same step with its own value of a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Each {
+    /// The step as written: `shift` of `shift.1`.
+    pub of: StepId,
+    /// Its place in the list of values, from 1.
+    pub number: usize,
+    /// The variable.
+    pub name: VarName,
+    /// Its value in this step.
+    pub value: String,
+}
+
+/// What a step does. Commands are templates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A shell command on each target host.
+    Run(String),
+    /// A local file, sent as the command; the path as written.
+    Script(String),
+    /// A shell command on the operator's machine.
+    Local(String),
+    /// A person does it and signs off.
+    Manual(Manual),
+    /// A go / no-go decision.
+    Gate(Gate),
+    /// Wait while probes stay healthy.
+    Soak(Soak),
+    /// Tell people.
+    Notify(Notify),
+}
+
+/// Work for a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manual {
+    /// Instructions; a template in the runbook, text in the plan.
+    pub text: String,
+    /// Items to tick before the sign-off.
+    pub checklist: Vec<SafeText>,
+}
+
+/// A go / no-go decision and its acceptance criteria.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// Probes that have to be healthy.
+    pub healthy: Vec<ProbeId>,
+    /// The forecast end has to leave at least this much of the window.
+    pub margin: Option<Millis>,
+    /// Items to tick before GO.
+    pub checklist: Vec<SafeText>,
+}
+
+/// Watching probes for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Soak {
+    /// For how long, without a breach.
+    pub r#for: Millis,
+    /// Which probes; never empty.
+    pub probes: Vec<ProbeId>,
+    /// What a breach does.
+    pub breach: Breach,
+}
+
+/// What a breach of a soak does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Breach {
+    /// The soak stops and the operator chooses.
+    #[default]
+    Hold,
+    /// The same, and rolling back is proposed.
+    Rollback,
+    /// The step fails.
+    Fail,
+}
+
+/// A message to people.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notify {
+    /// Which channels; never empty.
+    pub channels: Vec<ChannelId>,
+    /// What; a template in the runbook, text in the plan.
+    pub text: String,
+}
+
+/// When an attempt counts as done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expect {
+    /// Accepted exit statuses.
+    pub exit: BTreeSet<i32>,
+    /// Exit statuses that are accepted and raise a caution.
+    pub warn: BTreeSet<i32>,
+    /// A regular expression that standard output has to match.
+    pub stdout: Option<String>,
+    /// A regular expression that standard error has to match.
+    pub stderr: Option<String>,
+}
+
+impl Default for Expect {
+    fn default() -> Self {
+        Self { exit: BTreeSet::from([0]), warn: BTreeSet::new(), stdout: None, stderr: None }
+    }
+}
+
+/// Repetition by itself after a failure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// Attempts in all, at least 2.
+    pub attempts: u32,
+    /// Pause between them.
+    pub delay: Millis,
+}
+
+/// A condition that is polled until it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verify {
+    /// What is asked.
+    pub check: Check,
+    /// How often.
+    pub every: Millis,
+    /// For how long at most.
+    pub within: Millis,
+}
+
+/// What a verification asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// A command on the step's hosts (on this machine for a local step) that has to exit with 0.
+    Run(String),
+    /// A probe that has to be healthy.
+    Probe(ProbeId),
+}
+
+/// The inverse of a step, as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UndoSource {
+    /// Nothing is written: fine for a step that changes nothing.
+    None,
+    /// How to undo it.
+    Undo(Box<Undo>),
+    /// It cannot be undone, and why.
+    Irreversible(SafeText),
+}
+
+/// How to undo a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undo {
+    /// A `Run`, `Script`, `Local` or `Manual`.
+    pub action: Action,
+    /// Where, if not on the step's own hosts.
+    pub on: Option<Vec<HostId>>,
+    /// How long it should take.
+    pub estimate: Option<Millis>,
+    /// How long it may take.
+    pub timeout: Option<Millis>,
+    /// Polled until true before the step counts as undone.
+    pub verify: Option<Verify>,
+    /// Its stage of the rollback.
+    pub stage: Option<UndoStage>,
+}
+
+/// The five stages of a rollback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UndoStage {
+    /// Stop the new and restore the old environment.
+    StopNew,
+    /// Restore old code and configuration.
+    RestoreCode,
+    /// Roll data back to the backup point.
+    RestoreData,
+    /// Verify the old system.
+    Verify,
+    /// Notify everyone and record the reasons.
+    Notify,
+}

@@ -1,0 +1,167 @@
+//! What a step does: one of the actions.
+
+use std::collections::BTreeSet;
+
+use crate::base::{ChannelId, ProbeId, SafeText};
+
+use super::super::code::Code;
+use super::super::model::{Action, Breach, Gate, Manual, Notify, Soak};
+use super::super::reader::{At, Item, Kind, Reading, Scope, Table};
+use super::super::shape::{Context, template_item};
+use super::super::template::Quoting;
+
+const ACTIONS: [&str; 6] = ["run", "script", "local", "manual", "gate", "notify"];
+
+/// The one action of a step, and its key.
+pub(super) fn action(
+    reading: &mut Reading<'_>,
+    context: &mut Context,
+    table: &mut Table<'_>,
+    scope: &Scope,
+) -> (Action, &'static str) {
+    let nothing = Action::Manual(Manual::default());
+    let present: Vec<_> = ACTIONS.into_iter().filter(|key| table.has(key)).collect();
+    let items: Vec<_> =
+        ACTIONS.into_iter().filter_map(|key| Some((key, table.take(reading, key)?))).collect();
+    if let [(_, first), (_, second), ..] = items.as_slice() {
+        let (from, to) = second.key_span;
+        let (first_from, first_to) = first.key_span;
+        let also = reading.source.place(&(first_from..first_to));
+        let message = format!("a step with {} actions: {}", present.len(), present.join(", "));
+        let problem = reading.problem(Code::OneAction, &(from..to), &message);
+        *problem = problem
+            .clone()
+            .label("another action")
+            .also(also, "one action")
+            .help("make two steps of it");
+        return (nothing, "many");
+    }
+    let Some((kind, item)) = items.first() else {
+        if !table.has("soak") {
+            let later = ["upload", "download", "http", "reconcile", "use"];
+            if !later.iter().any(|key| table.has(key)) {
+                let message = "a step without an action";
+                let help =
+                    "add one of `run`, `script`, `local`, `manual`, `gate`, `soak` and `notify`";
+                reading.complain(Code::OneAction, &table.span(), message, "it does nothing", help);
+            }
+            return (nothing, "none");
+        }
+        let soak = table.take(reading, "soak").and_then(|item| soak(reading, context, &item));
+        return (soak.map_or(nothing, Action::Soak), "soak");
+    };
+    let action = one_action(reading, context, kind, item, scope);
+    (action.unwrap_or(nothing), kind)
+}
+
+pub(super) fn one_action(
+    reading: &mut Reading<'_>,
+    context: &mut Context,
+    kind: &'static str,
+    item: &Item<'_>,
+    scope: &Scope,
+) -> Option<Action> {
+    match kind {
+        "run" => template_item(reading, item, scope, Quoting::Shell).map(Action::Run),
+        "local" => template_item(reading, item, scope, Quoting::Shell).map(Action::Local),
+        "script" => {
+            let path = reading.filled(item)?;
+            context.scripts.push(path.clone());
+            Some(Action::Script(path.value))
+        }
+        "manual" => manual(reading, item).map(Action::Manual),
+        "gate" => gate(reading, context, item).map(Action::Gate),
+        _ => notify(reading, item, scope).map(Action::Notify),
+    }
+}
+
+fn manual(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Manual> {
+    if !item.is_table() {
+        let text = template_item(reading, item, &Scope::Vars, Quoting::Plain)?;
+        return Some(Manual { text, checklist: Vec::new() });
+    }
+    let mut table = Table::open(reading, item, "manual work", "manual")?;
+    let text = match table.need(reading, "text") {
+        Some(item) => template_item(reading, &item, &Scope::Vars, Quoting::Plain),
+        None => None,
+    };
+    let checklist = checklist(reading, &mut table);
+    table.finish(reading);
+    Some(Manual { text: text.unwrap_or_default(), checklist })
+}
+
+pub(super) fn checklist(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Vec<SafeText> {
+    let Some(item) = table.take(reading, "checklist") else { return Vec::new() };
+    let texts = reading.texts(&item);
+    let mut list = Vec::new();
+    for text in texts {
+        list.push(SafeText::new(&text.value));
+        reading.uses_template(text, &Scope::Vars, Some(Quoting::Plain));
+    }
+    list
+}
+
+fn gate(reading: &mut Reading<'_>, context: &Context, item: &Item<'_>) -> Option<Gate> {
+    let mut table = Table::open(reading, item, "a gate", "gate")?;
+    let healthy = table.take(reading, "healthy").map(|item| probes(reading, context, &item));
+    let margin = table.take(reading, "margin").and_then(|item| reading.duration(&item));
+    let checklist = checklist(reading, &mut table);
+    table.finish(reading);
+    Some(Gate { healthy: healthy.unwrap_or_default(), margin, checklist })
+}
+
+/// Names of probes; `*` means all.
+pub(super) fn probes(
+    reading: &mut Reading<'_>,
+    context: &Context,
+    item: &Item<'_>,
+) -> Vec<ProbeId> {
+    let mut probes = Vec::new();
+    for text in reading.texts(item) {
+        if text.value == "*" {
+            probes.extend(context.probes.iter().cloned());
+            for probe in &context.probes {
+                let value = probe.as_str().to_owned();
+                reading.used.push((Kind::Probe, At { value, place: text.place.clone() }));
+            }
+        } else if let Some(probe) = reading.used_name(Kind::Probe, text) {
+            probes.push(probe.value);
+        }
+    }
+    let mut seen = BTreeSet::new();
+    probes.retain(|probe| seen.insert(probe.clone()));
+    probes
+}
+
+pub(super) fn soak(reading: &mut Reading<'_>, context: &Context, item: &Item<'_>) -> Option<Soak> {
+    let mut table = Table::open(reading, item, "a soak", "soak")?;
+    let time = table.need(reading, "for").and_then(|item| reading.some_time(&item));
+    let named = table.need(reading, "probes");
+    let probes = named.map(|item| probes(reading, context, &item)).unwrap_or_default();
+    if let Some(item) = named
+        && probes.is_empty()
+    {
+        let message = "a soak that watches no probe";
+        reading.complain(Code::BadValue, &item.span(), message, "nothing to watch", "name a probe");
+    }
+    let words = &[("hold", Breach::Hold), ("rollback", Breach::Rollback), ("fail", Breach::Fail)];
+    let breach = table.take(reading, "breach").and_then(|item| reading.word(&item, words));
+    table.finish(reading);
+    Some(Soak { r#for: time?, probes, breach: breach.unwrap_or_default() })
+}
+
+pub(super) fn notify(reading: &mut Reading<'_>, item: &Item<'_>, scope: &Scope) -> Option<Notify> {
+    let mut table = Table::open(reading, item, "a notice", "notify")?;
+    let mut channels: Vec<ChannelId> = Vec::new();
+    if let Some(item) = table.need(reading, "channels") {
+        for text in reading.texts(&item) {
+            channels.extend(reading.used_name(Kind::Channel, text).map(|channel| channel.value));
+        }
+    }
+    let text = match table.need(reading, "text") {
+        Some(item) => template_item(reading, &item, scope, Quoting::Plain),
+        None => None,
+    };
+    table.finish(reading);
+    Some(Notify { channels, text: text.unwrap_or_default() })
+}

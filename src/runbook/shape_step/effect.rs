@@ -1,0 +1,78 @@
+//! Which keys have an effect on which action.
+
+use super::super::code::Code;
+use super::super::reader::{Item, Reading, Table};
+use super::Role;
+
+/// Keys that need a command.
+const OF_COMMANDS: &[&str] = &[
+    "read_only",
+    "timeout",
+    "silence",
+    "expect",
+    "warn_exit",
+    "capture",
+    "retry",
+    "env",
+    "stdin",
+    "dir",
+    "shell",
+    "idempotent",
+];
+/// Keys that need hosts.
+const OF_HOSTS: &[&str] = &["on", "become", "detached", "reboot"];
+/// Keys that need work which changes something.
+const OF_WORK: &[&str] = &["verify", "soak", "undo", "irreversible"];
+/// Keys of forward steps only.
+const OF_FORWARD: &[&str] =
+    &["needs", "undo", "irreversible", "point_of_no_return", "checkpoint", "auto", "gate"];
+
+/// Keys that the program would not act on are problems, like unknown ones.
+pub(super) fn no_effect(
+    reading: &mut Reading<'_>,
+    table: &Table<'_>,
+    kind: &'static str,
+    role: Role,
+) {
+    let (hosts, command) = match kind {
+        "run" | "script" => (true, true),
+        "local" => (false, true),
+        "none" | "many" => return,
+        _ => (false, false),
+    };
+    let mut check = |keys: &[&'static str], what: &str| {
+        for key in keys {
+            if let Some(item) = table.peek(key) {
+                without_effect(reading, &item, what);
+            }
+        }
+    };
+    if !hosts {
+        check(OF_HOSTS, &format!("a `{kind}` step"));
+    }
+    if !command {
+        check(OF_COMMANDS, &format!("a `{kind}` step"));
+    }
+    if !command && kind != "manual" {
+        let keys: Vec<_> = OF_WORK.iter().copied().filter(|key| *key != kind).collect();
+        check(&keys, &format!("a `{kind}` step"));
+    }
+    if matches!(kind, "manual" | "gate") {
+        check(&["auto"], &format!("a `{kind}` step: it waits for a person"));
+    }
+    if role == Role::Rollback {
+        check(OF_FORWARD, "a step of the rollback");
+    }
+}
+
+pub(super) fn without_effect(reading: &mut Reading<'_>, item: &Item<'_>, on_what: &str) {
+    let (from, to) = item.key_span;
+    let message = format!("`{}` has no effect on {on_what}", item.key);
+    let help = match (item.key, on_what) {
+        ("needs", _) => "the steps of a rollback run one after the other, as written",
+        ("gate", _) => "a rollback is not decided twice; use `manual` to ask for a sign-off",
+        ("timeout", _) => "a person is not stopped by a clock; use `estimate`",
+        _ => "remove it",
+    };
+    reading.complain(Code::NoEffect, &(from..to), &message, "no effect", help);
+}
