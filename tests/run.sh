@@ -12,6 +12,7 @@ missing=()
 for need in "${needs[@]}"; do
   PATH="$PATH:/usr/sbin" command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
 done
+python3 -c 'import jsonschema, tomllib' 2>/dev/null || missing+=(python3 python3-jsonschema)
 if [ "${#missing[@]}" -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "tests/run.sh: installing ${missing[*]}"

@@ -100,6 +100,7 @@ fn execute(screen: Screen, cli: &Cli) -> Result<Exit, Failure> {
         Command::Status(args) => status::run(screen, &input::store(common)?, args),
         Command::Export(args) => export::run(screen, &input::store(common)?, args),
         Command::Verify(args) => verify::run(screen, &input::store(common)?, args),
+        Command::Schema { of } => shell::schema(screen, *of),
         Command::Completions { shell } => shell::completions(screen, *shell),
         Command::Man => shell::man(screen),
     }

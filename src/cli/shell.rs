@@ -1,9 +1,20 @@
-//! `golive completions` and `golive man`.
+//! What golive prints for other programs: `golive schema`, `golive completions` and `golive man`.
 
-use super::args::command;
+use crate::runbook::{INVENTORY_SCHEMA, RUNBOOK_SCHEMA};
+
+use super::args::{Format, command};
 use super::exit::Exit;
 use super::message::Failure;
 use super::screen::Screen;
+
+/// Prints the JSON Schema of a file format.
+pub(super) fn schema(screen: Screen, of: Format) -> Result<Exit, Failure> {
+    screen.data(match of {
+        Format::Runbook => RUNBOOK_SCHEMA,
+        Format::Inventory => INVENTORY_SCHEMA,
+    })?;
+    Ok(Exit::Done)
+}
 
 /// Prints the completions for `shell`.
 pub(super) fn completions(screen: Screen, shell: clap_complete::Shell) -> Result<Exit, Failure> {

@@ -18,6 +18,7 @@ mod model;
 mod order;
 mod problem;
 mod reader;
+mod schema;
 mod secret;
 mod shape;
 mod shape_each;
@@ -34,6 +35,7 @@ pub use load::{Checked, Options, check, check_inventory, check_with, sort_proble
 pub use model::*;
 pub use problem::{Label, Place, Problem, SourceFile, line_col};
 pub use reader::Places;
+pub use schema::{INVENTORY_SCHEMA, RUNBOOK_SCHEMA};
 pub use secret::{Given, SecretSource, stands_for};
 pub use suggest::{help as suggestion, nearest};
 pub use template::{Quoting, TemplateError, holds, render, variables};

@@ -1,6 +1,6 @@
 //! Reads typed values out of a TOML table, and notes every problem on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use serde_spanned::Spanned;
@@ -118,6 +118,8 @@ pub(super) struct Reading<'s> {
     pub(super) defined: Vec<(Kind, At<String>)>,
     pub(super) used: Vec<(Kind, At<String>)>,
     pub(super) templates: Vec<TemplateUse>,
+    /// The keys that were asked for, by table: all that the program acts on.
+    pub(super) asked: BTreeMap<&'static str, BTreeSet<&'static str>>,
     /// The value of `for_each` that the step is being read for.
     pub(super) each: Option<Each>,
 }
@@ -168,6 +170,7 @@ impl<'s> Reading<'s> {
             defined: Vec::new(),
             used: Vec::new(),
             templates: Vec::new(),
+            asked: BTreeMap::new(),
             each: None,
         }
     }
@@ -515,6 +518,7 @@ impl<'t> Table<'t> {
 
     /// Every key that nobody asked for is a problem.
     pub(super) fn finish(self, reading: &mut Reading<'_>) {
+        reading.asked.entry(self.what).or_default().extend(&self.asked);
         for (key, _) in self.keys {
             let name: &str = key.get_ref();
             if self.asked.contains(&name) {

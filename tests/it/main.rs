@@ -102,6 +102,7 @@ mod report;
 #[cfg(test)]
 mod runbook;
 #[cfg(test)]
+mod schema;
 mod screen;
 #[cfg(test)]
 mod screen_keys;
