@@ -56,7 +56,7 @@ def requests():
 
 
 def header(key):
-    return f"golive2 start {NONCE} bench.host {key} newid={NONCE} digest=d\n"
+    return f"golive2 start {NONCE} bench.host {key} newid={NONCE} seen={NONCE} digest=d\n"
 
 
 def one(command, durable, key, env):

@@ -74,6 +74,8 @@ struct Call {
     stage: u8,
     /// Bytes that were sent in it.
     sent: u64,
+    /// The step's bytes are sent in it.
+    wanted: bool,
 }
 
 struct World {
@@ -137,13 +139,23 @@ impl World {
                     if let Ask::Attach { out, .. } = ask {
                         assert_eq!(out, self.held, "it asks from where it has");
                     }
-                    self.calls[at(line)] = Some(Call { ask, stage: 0, sent: 0 });
+                    self.calls[at(line)] = Some(Call {
+                        ask,
+                        stage: 0,
+                        sent: 0,
+                        wanted: !matches!(ask, Ask::Start { .. }),
+                    });
                 }
                 Act::Payload => {
                     self.payloads += 1;
                     let call = self.calls[0].as_mut().expect("a call that starts it");
                     assert_eq!(call.ask, Ask::Start { whole: false });
                     call.ask = Ask::Start { whole: true };
+                }
+                Act::Want(_) => {
+                    let call = self.calls[0].as_mut().expect("a call that started it");
+                    assert!(!call.wanted, "asked twice, it would send twice");
+                    call.wanted = true;
                 }
                 Act::HangUp(line) => self.drop_call(line),
                 Act::Tell(sight) => self.told.push(sight),
@@ -219,7 +231,9 @@ impl World {
                 }
                 self.hear(word(self.host.state()));
             }
-            Ask::Start { .. } if stage == 2 => self.hear(word(self.host.state())),
+            Ask::Start { .. } if stage == 2 => {
+                self.hear(word(self.host.state()));
+            }
             Ask::Start { .. } | Ask::Attach { .. } => self.send(line),
             Ask::Cancel { .. } if stage == 2 => {
                 if self.host.gate.is_none() {
@@ -239,7 +253,8 @@ impl World {
 
     /// Some bytes, or the word that there are no more.
     fn send(&mut self, line: Line) {
-        if self.held < self.host.out {
+        let wanted = self.calls[at(line)].is_some_and(|call| call.wanted);
+        if wanted && self.held < self.host.out {
             let count = (self.host.out - self.held).min(3);
             self.held += count;
             if let Some(call) = self.calls[at(line)].as_mut() {
@@ -394,6 +409,7 @@ fn no_order_of_events_leads_to_a_second_start_or_to_a_false_claim() {
                 follow,
                 known,
                 reboot: reboot && seed % 4 == 0,
+                input: seed % 3 == 0,
                 seed,
                 ..Before::default()
             };

@@ -14,7 +14,7 @@ use std::time::Instant;
 use golive::exec::durable::Mode;
 use tempfile::TempDir;
 
-use crate::durable_host::{Host, Tally, inside, killat, ledger, lives, long, points};
+use crate::durable_host::{Asks, Host, Tally, inside, killat, ledger, lives, long, points};
 use crate::sshd::until;
 
 const ROWS: usize = 20;
@@ -108,7 +108,8 @@ fn point_trial(base: &Host, point: &str, at: usize) -> String {
     } else {
         base.clone()
     };
-    let mut host = Host { deadly: true, ..plain.clone() };
+    let asks = if at % 2 == 0 || point == "pump1" { Asks::AtOnce } else { Asks::AtTheEnd };
+    let mut host = Host { deadly: true, asks, ..plain.clone() };
     host.env = vec![("GLCP".into(), point.into()), ("GLHIT".into(), hit.display().to_string())];
     let kv = format!("digest=d stdin=5 after={point}-{at}.1");
     let what = format!("{} killed at {point}", host.shell);
@@ -119,10 +120,7 @@ fn point_trial(base: &Host, point: &str, at: usize) -> String {
                 // The pump lives on without its supervisor, and waits for its client.
                 call.until("the death", |_| hit.exists());
             }
-            if point == "pump2" {
-                call.until("the end", |it| it.word("end").is_some());
-            }
-            if point == "pump1" {
+            if point.starts_with("pump") {
                 call.until("the end", |it| it.word("end").is_some());
             }
             call.close();
@@ -142,7 +140,7 @@ fn point_trial(base: &Host, point: &str, at: usize) -> String {
         }
         "cancel" => {
             let line = "trap '' TERM;echo on;while :;do sleep 1;done\n";
-            let call = plain.begin(Mode::Start, &key, "digest=d", line.as_bytes());
+            let call = plain.live().begin(Mode::Start, &key, "digest=d", line.as_bytes());
             call.until("the step", |it| it.out == b"on\n");
             host.begin(Mode::Cancel, &key, "grace=0", b"").close();
             let before = plain.attach_once(&key);
@@ -272,9 +270,27 @@ fn system_calls(shell: &str) {
     let (dir, begun) = (TempDir::new().unwrap(), Instant::now());
     let host = Host::new(dir.path(), shell);
     host.start("first.1", "true");
+    // Bytes that come as they are written, and bytes that are sent at the end.
+    for asks in [Asks::AtOnce, Asks::AtTheEnd] {
+        let host = Host { asks, ..host.clone() };
+        calls_of(&host, begun);
+    }
+}
+
+fn calls_of(host: &Host, begun: Instant) {
+    let shell = host.shell.as_str();
     // What there is to kill: three runs must agree, but for the tails, whose bytes come in pieces.
     let runs: Vec<_> = (0..3)
-        .map(|at| traced(&host, &format!("count-{at}.1"), "-", "p", &host.home.join("counted")).1)
+        .map(|at| {
+            traced(
+                host,
+                &format!("count-{at}-{:?}.1", host.asks),
+                "-",
+                "p",
+                &host.home.join("counted"),
+            )
+            .1
+        })
         .collect();
     let mut most = BTreeMap::new();
     for (name, (count, program)) in runs.iter().flatten() {
@@ -295,18 +311,18 @@ fn system_calls(shell: &str) {
     }
     let all = targets.len();
     if !long() {
-        targets = targets.into_iter().step_by(all / 12).collect();
+        targets = targets.into_iter().step_by(all / 8).collect();
     }
     let missed = Mutex::new(Vec::new());
     let tally = side_by_side(targets.len(), |at| {
         let (target, how, _) = &targets[at];
         // A process that shares its time with others may do less this time.
         for turn in 0..8 {
-            let key = format!("{}-{how}-{turn}.1", target.replace(':', "-"));
+            let key = format!("{}-{how}-{turn}-{:?}.1", target.replace(':', "-"), host.asks);
             let ledger_file = host.home.join(format!("ledger-{key}"));
-            let (killed, _) = traced(&host, &key, target, how, &ledger_file);
+            let (killed, _) = traced(host, &key, target, how, &ledger_file);
             let seen = judge(
-                &host,
+                host,
                 &key,
                 "digest=d stdin=5",
                 &ledger_file,
@@ -321,7 +337,8 @@ fn system_calls(shell: &str) {
     });
     let processes = most.values().map(|it| it.1.as_str()).collect::<Vec<_>>();
     println!(
-        "{shell}: {} processes {processes:?}, {all} points (p one process, t all), {} tried",
+        "{shell}, bytes {:?}: {} processes {processes:?}, {all} points (p one process, t all), {} tried",
+        host.asks,
         most.len(),
         targets.len()
     );

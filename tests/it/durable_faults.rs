@@ -220,7 +220,8 @@ fn tools_that_are_missing_are_done_without() {
             );
             assert_eq!(heard.value("started", "group"), group, "{name}");
             // Without a group of its own only the leader can be stopped, and is.
-            let call = poor.begin(Mode::Start, "k.2", "digest=d", b"echo on;exec sleep 100\n");
+            let call =
+                poor.live().begin(Mode::Start, "k.2", "digest=d", b"echo on;exec sleep 100\n");
             call.until("the step", |it| it.out == b"on\n");
             assert_eq!(poor.cancel("k.2").state(), "EXITED 143", "{name}");
             call.finish();

@@ -210,7 +210,7 @@ fn outliving_the_call(host: &Host) {
     let go = host.home.join("go");
     let line =
         format!("echo one;while [ ! -e {} ];do sleep 0.05;done;echo two;exit 3\n", go.display());
-    let call = host.begin(Mode::Start, "l.1", "digest=d", line.as_bytes());
+    let call = host.live().begin(Mode::Start, "l.1", "digest=d", line.as_bytes());
     call.until("the first line", |it| it.out == b"one\n");
     // Asked, the host says that the step lives.
     let mut call = call;
@@ -255,7 +255,7 @@ fn attempts_after_each_other(host: &Host) {
 fn cancelling(host: &Host) {
     assert_eq!(host.cancel("c.0").state(), "VOID", "what has not begun never will");
     let begin = |key: &str, line: &str| {
-        let call = host.begin(Mode::Start, key, "digest=d", format!("{line}\n").as_bytes());
+        let call = host.live().begin(Mode::Start, key, "digest=d", format!("{line}\n").as_bytes());
         call.until("the step", |it| it.out == b"on\n");
         call
     };
@@ -314,7 +314,7 @@ fn cancelling(host: &Host) {
 fn losing_processes(host: &Host) {
     let go = host.home.join("go2");
     let line = format!("echo one;while [ ! -e {} ];do sleep 0.05;done;echo two\n", go.display());
-    let call = host.begin(Mode::Start, "o.1", "digest=d", line.as_bytes());
+    let call = host.live().begin(Mode::Start, "o.1", "digest=d", line.as_bytes());
     call.until("the step", |it| it.out == b"one\n");
     let gate = host.gate("o.1");
     crate::sshd::signal("KILL", gate[6].parse().unwrap());
@@ -332,7 +332,7 @@ fn losing_processes(host: &Host) {
     let again = host.call(Mode::Start, "o.1", "digest=d", line.as_bytes());
     assert_eq!((again.state().as_str(), &again.out[..]), ("LOST", &b"one\ntwo\n"[..]));
     // The step itself.
-    let call = host.begin(Mode::Start, "k.1", "digest=d", b"echo on;sleep 100 & wait\n");
+    let call = host.live().begin(Mode::Start, "k.1", "digest=d", b"echo on;sleep 100 & wait\n");
     call.until("the step", |it| it.out == b"on\n");
     crate::sshd::signal("KILL", host.gate("k.1")[0].parse().unwrap());
     assert_eq!(call.finish().state(), "EXITED 137");
@@ -341,7 +341,7 @@ fn losing_processes(host: &Host) {
 
 fn closing(host: &Host) {
     let mark = host.home.join("ran");
-    let call = host.begin(Mode::Start, "z.1", "digest=d", b"echo on;sleep 100\n");
+    let call = host.live().begin(Mode::Start, "z.1", "digest=d", b"echo on;sleep 100\n");
     call.until("the step", |it| it.out == b"on\n");
     assert_eq!(host.call(Mode::Close, "-", "", b"").state(), "error BUSY");
     host.cancel("z.1");
@@ -360,6 +360,7 @@ fn closing(host: &Host) {
     let left = fs::read_dir(host.root().join("R/run.host")).unwrap();
     for name in left.map(|it| it.unwrap().file_name().into_string().unwrap()) {
         let kept = name == "closed"
+            || name == "firm"
             || name.contains(".st.")
             || name.strip_suffix(".x").is_some()
             || name.strip_suffix(".cancel").is_some();

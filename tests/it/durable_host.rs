@@ -78,6 +78,17 @@ pub(crate) struct Host {
     pub(crate) prefix: Vec<String>,
     /// Puts code in place of the `#CP` comments.
     pub(crate) deadly: bool,
+    /// When its client asks for what a step prints.
+    pub(crate) asks: Asks,
+}
+
+/// When a client asks for what a step prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asks {
+    /// As it asks for the step: the bytes come as they are written.
+    AtOnce,
+    /// When the step has ended.
+    AtTheEnd,
 }
 
 /// What a call said.
@@ -175,6 +186,8 @@ pub(crate) struct Call {
     streams: [Taken; 2],
     readers: Vec<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
+    /// What the step prints is still to be asked for.
+    owes: AtomicBool,
 }
 
 /// Reads to the end, or, once told to stop, to a moment of silence; then nobody listens any more.
@@ -219,6 +232,15 @@ impl Call {
         until(what, || {
             let over = self.over();
             let heard = self.heard();
+            let asks = match (heard.word("end"), heard.word("state")) {
+                _ if heard.complete() => None,
+                (Some(_), _) => Some(&b"rest\n"[..]),
+                (None, state) => state.map(|_| &b"follow\n"[..]),
+            };
+            if let Some(asks) = asks.filter(|_| self.owes.swap(false, Ordering::Relaxed)) {
+                // It may be dead.
+                self.stdin.as_ref().map(|mut stdin| stdin.write_all(asks));
+            }
             (over || fine(&heard)).then_some(heard)
         })
     }
@@ -296,6 +318,7 @@ impl Host {
             env: Vec::new(),
             prefix: Vec::new(),
             deadly: false,
+            asks: Asks::AtTheEnd,
         }
     }
 
@@ -303,6 +326,11 @@ impl Host {
     pub(crate) fn at(&self, home: &Path) -> Self {
         fs::create_dir_all(home).unwrap();
         Self { home: home.to_owned(), ..self.clone() }
+    }
+
+    /// Whose client sees what a step prints while it runs.
+    pub(crate) fn live(&self) -> Self {
+        Self { asks: Asks::AtOnce, ..self.clone() }
     }
 
     pub(crate) fn root(&self) -> PathBuf {
@@ -354,13 +382,17 @@ impl Host {
             format!("golive2 {} {nonce} run.host {key} newid=id{nonce} {kv}\n", mode.word())
                 .into_bytes();
         text.extend(payload);
+        if mode == Mode::Start && self.asks == Asks::AtOnce {
+            text.extend(b"follow\n");
+        }
         // It may be dead already, or have refused.
         stdin.write_all(&text).and_then(|()| stdin.flush()).ok();
         let from = ["o=", "e="].map(|name| {
             let found = kv.split(' ').find_map(|it| it.strip_prefix(name));
             found.and_then(|it| it.parse().ok()).unwrap_or(0)
         });
-        Call { child, stdin: Some(stdin), nonce, from, streams, readers, stop }
+        let owes = AtomicBool::new(mode == Mode::Start && self.asks == Asks::AtTheEnd);
+        Call { child, stdin: Some(stdin), nonce, from, streams, readers, stop, owes }
     }
 
     /// A call from beginning to end.

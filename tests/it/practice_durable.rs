@@ -100,7 +100,7 @@ impl Talk {
 /// A start of `key` with the command `line`.
 async fn start(handle: &Handle<Anyone>, key: &str, line: &str) -> Talk {
     let header = format!("start n run1 {key} newid=abc digest={}", line.len());
-    Talk::new(handle, &header, &format!("{line}\n")).await
+    Talk::new(handle, &header, &format!("{line}\nfollow\n")).await
 }
 
 async fn attach(handle: &Handle<Anyone>, key: &str, words: &str) -> Talk {
@@ -286,6 +286,8 @@ async fn a_payload_counts_only_when_it_is_whole() {
     assert!(attach(&handle, "a.1", "").await.line("state").await.starts_with("state STAGED "));
     let mut whole = Talk::new(&handle, header, &format!("{lines}inpu")).await;
     whole.line("end").await;
+    assert_eq!(whole.out, b"golive-n out\n", "nobody has asked");
+    whole.channel.data(&b"rest\n"[..]).await.unwrap();
     whole.wrote("inpu.\n").await;
 
     let old = Talk::new(&handle, "start n run1 b.1 newid=x digest=d exp=5", "true\n").await;

@@ -21,7 +21,7 @@ for gl_p in "$gl_r"/*.x; do
   fi
 done
 #CP close2
-rm -f "$gl_r"/*.in.* "$gl_r"/*.g.* "$gl_r"/*.v.* "$gl_r"/*.out "$gl_r"/*.err
+rm -f "$gl_r"/*.in.* "$gl_r"/*.g.* "$gl_r"/*.v.* "$gl_r"/*.n.* "$gl_r"/*.out "$gl_r"/*.err
 # Tombstones of other runs that nobody can ask for any more.
 find "$gl_d/R" -name closed -mtime +30 2>/dev/null | while IFS= read -r gl_p; do
   rm -rf "${gl_p%/closed}"

@@ -2,7 +2,7 @@
 # line; hence: no single quote, no backslash, no exclamation mark except in a background process's
 # number followed by a blank, no comment behind code.
 
-gl_i=-
+gl_i=- gl_kn=
 
 # gl_say WORD k=v...: one line to the client, in one write. Standard error carries the step's too.
 gl_say() { echo "golive-$gl_i $*" >&2; }
@@ -51,19 +51,30 @@ gl_self() {
   [ "$gl_mp" ] && [ "$gl_mb" ]
 }
 
-# gl_now: which boot this is, and for how many hundredths of a second the host has been up.
-gl_now() {
-  gl_boot= gl_up=0
-  [ -r /proc/sys/kernel/random/boot_id ] && read -r gl_boot </proc/sys/kernel/random/boot_id
-  [ "$gl_boot" ] || gl_boot=$(sysctl -n kern.boottime 2>/dev/null | tr -dc 0-9)
-  gl_boot=${gl_boot:-unknown}
+# gl_clock: for how many hundredths of a second the host has been up.
+gl_clock() {
+  gl_up=0
   [ -r /proc/uptime ] && read -r gl_up gl_l </proc/uptime
   gl_up=${gl_up%.*}${gl_up#*.}
 }
 
-# gl_sync RUNFOLDER FILE: makes a record and the folders above it durable, in one process.
+# gl_now: that, and which boot this is.
+gl_now() {
+  gl_boot=
+  [ -r /proc/sys/kernel/random/boot_id ] && read -r gl_boot </proc/sys/kernel/random/boot_id
+  [ "$gl_boot" ] || gl_boot=$(sysctl -n kern.boottime 2>/dev/null | tr -dc 0-9)
+  gl_boot=${gl_boot:-unknown}
+  gl_clock
+}
+
+# gl_sync RUNFOLDER FILE: makes a record and the folders above it durable, in one process. Where a
+# file called firm is found, the folders above were durable before it was made: a power cut that
+# took them would have taken it.
 gl_sync() {
-  if sync "$2" "$1" "$1/.." "$1/../.." 2>/dev/null; then gl_sy=file
+  if [ -f "$1/firm" ] && sync "$2" "$1" 2>/dev/null; then gl_sy=file
+  elif sync "$2" "$1" "$1/.." "$1/../.." 2>/dev/null; then
+    gl_sy=file
+    true 2>/dev/null >>"$1/firm"
   elif dd if=/dev/null of="$2" conv=notrunc,fsync 2>/dev/null; then gl_sy=dd
   elif sync 2>/dev/null; then gl_sy=full
   else gl_sy=none

@@ -13,7 +13,7 @@ use std::mem;
 use crate::base::{Millis, SafeText};
 use crate::engine::{Begun, Doubt, Sight, Sync};
 
-use super::fate::{Act, Ask, Fate, Heard, Line, Over};
+use super::fate::{Act, Ask, Fate, Heard, Line, Over, Want};
 use super::wire::{Home, Process, Standing, Word};
 
 /// How long the last bytes may take after the end of the step, before they are asked for.
@@ -26,8 +26,6 @@ const PAUSE: u64 = 500;
 const PAUSE_MAX: u64 = 15_000;
 /// So often no key is accepted before nothing more is tried until somebody asks.
 const AUTH_MAX: u32 = 3;
-/// So often in a row a host may fail to send the bytes that it says it has.
-const SHORT_MAX: u32 = 3;
 
 /// What is known before the first word.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +40,8 @@ pub struct Before {
     pub known: bool,
     /// It ends with a reboot of its host.
     pub reboot: bool,
+    /// It reads an input that is sent with it.
+    pub input: bool,
     /// How far starts on that host outlive a power cut, where a start said so.
     pub sync: Option<Sync>,
     /// What the pauses are drawn from.
@@ -58,6 +58,10 @@ pub(super) struct Call {
     pub(super) until: Option<u64>,
     /// How the process that served it ended.
     pub(super) status: Option<String>,
+    /// The step's bytes were asked for, or come unasked.
+    pub(super) wanted: bool,
+    /// They are asked for at this time, unless the step has ended by then.
+    pub(super) want: Option<u64>,
 }
 
 /// The last word about a step.
@@ -171,6 +175,7 @@ impl Conduct {
                 if let Some(call) = self.call(line) {
                     call.until = Some(now.saturating_add(ANSWER_MAX));
                 }
+                self.payload_left(Ask::Start { whole: true });
             }
             Heard::Status(line, how) => {
                 if let Some(call) = self.call(line) {
@@ -199,7 +204,9 @@ impl Conduct {
             return None;
         }
         let until = |call: &Option<Call>| call.as_ref().and_then(|call| call.until);
-        [self.retry, self.late, until(&self.watch), until(&self.stop)].into_iter().flatten().min()
+        let want = self.watch.as_ref().and_then(|call| call.want);
+        let all = [self.retry, self.late, until(&self.watch), until(&self.stop), want];
+        all.into_iter().flatten().min()
     }
 
     /// Whether nothing will happen before somebody asks, or the host answers others.
@@ -227,7 +234,8 @@ impl Conduct {
     // ---- what is done -----------------------------------------------------------------------
 
     pub(super) fn open(&mut self, line: Line, ask: Ask) {
-        let call = Call { ask, answered: false, until: None, status: None };
+        let wanted = !matches!(ask, Ask::Start { .. });
+        let call = Call { ask, answered: false, until: None, status: None, wanted, want: None };
         match line {
             Line::Watch => self.watch = Some(call),
             Line::Stop => self.stop = Some(call),
@@ -333,6 +341,9 @@ impl Conduct {
             self.hang_up(Line::Watch);
             self.again_for_bytes();
         }
+        if due(self.watch.as_ref().and_then(|call| call.want)) {
+            self.want(Want::Follow);
+        }
         if due(self.watch.as_ref().and_then(|call| call.until)) {
             self.acts.push(Act::HangUp(Line::Watch));
             self.give_up(Line::Watch);
@@ -357,23 +368,6 @@ impl Conduct {
         self.call_over(line, &over);
     }
 
-    /// The step has ended, and bytes are missing.
-    pub(super) fn again_for_bytes(&mut self) {
-        self.short = self.short.saturating_add(1);
-        if self.short > SHORT_MAX
-            && let Some(last) = self.last
-        {
-            let missing = last.out.saturating_sub(self.out) + last.err.saturating_sub(self.err);
-            let why =
-                format!("it ended, but {missing} bytes that it printed are gone from the host");
-            return self.doubt(Doubt::Unrecorded, &why);
-        }
-        if self.short > 1 {
-            return self.pause();
-        }
-        self.retry = Some(self.now);
-    }
-
     // ---- what is heard ----------------------------------------------------------------------
 
     pub(super) fn watched(&mut self, word: Word) {
@@ -382,9 +376,15 @@ impl Conduct {
             Word::Started { process, group, sync } => {
                 self.spoke();
                 self.begins(&process, (group, sync), true);
+                if self.before.input {
+                    self.want_soon();
+                }
             }
             Word::State { standing, process, code, out, err } => {
                 self.spoke();
+                // One of two starts at once that lost may have to be asked; where the bytes come
+                // unasked, nobody minds.
+                self.want(Want::Follow);
                 self.stands(
                     standing,
                     &process,
@@ -394,6 +394,9 @@ impl Conduct {
             Word::End { code, out, err } => {
                 self.last = Some(Final { standing: Standing::Exited, code, out, err });
                 self.late = Some(self.now.saturating_add(LAST_BYTES));
+                if self.out < out || self.err < err {
+                    self.want(Want::Rest);
+                }
                 self.settle();
             }
             // It closes by itself, in order: only then it is known that a byte did not come.
@@ -414,6 +417,7 @@ impl Conduct {
         if call.ask == (Ask::Start { whole: false }) && !self.sent {
             self.sent = true;
             self.acts.push(Act::Payload);
+            self.payload_left(Ask::Start { whole: false });
         }
     }
 

@@ -143,6 +143,7 @@ pub(in crate::exec) async fn drive(
         begun: begun.cloned(),
         known: known.speaks,
         reboot: trip.durable.reboot,
+        input: trip.command.stdin.as_ref().is_some_and(|stdin| !stdin.is_empty()),
         sync: known.sync,
         seed: u64::from_str_radix(nonce().get(..16).unwrap_or_default(), 16).unwrap_or(1),
     };
@@ -236,6 +237,11 @@ impl<O: Output> Drive<'_, O> {
                     let payload = std::mem::take(&mut self.payload);
                     if let Some(call) = self.watch.as_ref().and_then(|wire| wire.call.as_ref()) {
                         call.send(payload);
+                    }
+                }
+                Act::Want(want) => {
+                    if let Some(call) = self.watch.as_ref().and_then(|wire| wire.call.as_ref()) {
+                        call.send(vec![want.line().into()]);
                     }
                 }
                 Act::HangUp(line) => {
@@ -383,6 +389,9 @@ impl<O: Output> Drive<'_, O> {
                     words.push(("secret", "1".to_owned()));
                 }
                 words.push(("newid", fresh()));
+                if let Some(seen) = self.trip.hosts.known(&self.trip.host).root_id {
+                    words.push(("seen", seen));
+                }
                 words.push(("digest", run.payload().to_string().replace(':', "-")));
                 words.push(("lines", if before.is_some() { "2" } else { "1" }.to_owned()));
                 words.push(("stdin", stdin.len().to_string()));
@@ -474,7 +483,10 @@ fn over(call: &Call) -> Over {
 /// What a word says of its host for other steps too.
 fn learn(trip: &Trip, word: &Word) {
     match word {
-        Word::Hello(_) => trip.hosts.learn(&trip.host, |known| known.speaks = true),
+        Word::Hello(home) => trip.hosts.learn(&trip.host, |known| {
+            known.speaks = true;
+            known.root_id = Some(home.root_id.clone());
+        }),
         Word::Started { sync, .. } => {
             let sync: Sync = *sync;
             trip.hosts.learn(&trip.host, |known| known.sync = Some(sync));

@@ -38,6 +38,25 @@ pub enum Ask {
     },
 }
 
+/// Which bytes of a step are asked for, in the call that started it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// All of them, as they are written.
+    Follow,
+    /// Those of a step that has ended.
+    Rest,
+}
+
+impl Want {
+    /// The line that asks.
+    pub const fn line(self) -> &'static str {
+        match self {
+            Self::Follow => "follow\n",
+            Self::Rest => "rest\n",
+        }
+    }
+}
+
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
@@ -45,6 +64,8 @@ pub enum Act {
     Call(Line, Ask),
     /// Send the step itself, in the call that starts it.
     Payload,
+    /// Ask for bytes, in the call that started the step.
+    Want(Want),
     /// Close a call; nothing that it says is heard any more.
     HangUp(Line),
     /// Tell what became visible.

@@ -9,20 +9,38 @@ gl_send() {
   fi
 }
 
-# gl_pump: sends what is written, as it is written, until the client closes its end; answers each
-# line of the client with the state. Runs beside the supervisor and is not needed by the step.
-gl_pump() {
+# gl_tails: sends what is written, as it is written.
+gl_tails() {
   exec tail -c "+$((gl_o+1))" -f "$gl_k.out" 2>/dev/null &
   gl_ta=$! 
   exec tail -c "+$((gl_e+1))" -f "$gl_k.err" 1>&2 2>/dev/null &
   gl_te=$! 
   #CP pump1
+}
+
+# gl_pump FOLLOW: sends what is written once the client asks for it, or at once if FOLLOW is set,
+# and once only: a step that is over before anybody has asked costs its host no process for it.
+# Until the client closes its end. Its lines: follow, for a step that runs; rest, for one that has
+# ended; an empty one is answered with the state. Runs beside the supervisor and is not needed by
+# the step.
+gl_pump() {
+  gl_ta= gl_te=
+  [ -z "$1" ] || gl_tails
   while read -r gl_l; do
-    gl_state
-    gl_report
+    case $gl_l.$gl_ta in
+      follow.) gl_tails ;;
+      rest.)
+        gl_ta=-
+        gl_send "$gl_k.out" "$gl_o"
+        gl_send "$gl_k.err" "$gl_e" >&2 ;;
+      follow.*|rest.*) ;;
+      *)
+        gl_state
+        gl_report ;;
+    esac
   done
   #CP pump2
-  kill -s TERM "$gl_ta" "$gl_te" 2>/dev/null
+  [ -z "$gl_te" ] || kill -s TERM "$gl_ta" "$gl_te" 2>/dev/null
 }
 
 # gl_watch: for a step of another call: attaches a client, and says when the step has ended.
@@ -37,7 +55,7 @@ gl_watch() {
       return 0 ;;
   esac
   if [ -z "$gl_pump" ]; then
-    gl_pump <&3 3<&- &
+    gl_pump 1 <&3 3<&- &
     gl_pump=$! 
     exec 3<&- </dev/null
   fi

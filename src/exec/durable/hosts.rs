@@ -16,6 +16,8 @@ const RECONNECTS: usize = 4;
 pub(in crate::exec) struct Known {
     /// It has answered our protocol.
     pub speaks: bool,
+    /// The name of the folder where it keeps what it knows of runs.
+    pub root_id: Option<String>,
     /// How far its starts outlive a power cut.
     pub sync: Option<Sync>,
     /// Why no step is durable there.

@@ -36,7 +36,7 @@ mod wire;
 
 pub use conduct::{Before, Conduct};
 pub(super) use drive::{Trip, close, drive};
-pub use fate::{Act, Ask, Fate, Heard, Line, Over};
+pub use fate::{Act, Ask, Fate, Heard, Line, Over, Want};
 pub(super) use hosts::Hosts;
 pub use script::{EVAL, Mode, join, request, words};
 pub use wire::{

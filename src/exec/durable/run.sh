@@ -1,6 +1,6 @@
 # Becomes the step: one process number from the gate to the end of the step. Parameters: the run
 # folder, the key, the supervisor (number, birth), nonce, digest, umask, the text that takes the
-# step's line, run/key. Standard input is the payload.
+# step's line, run/key, boot. Standard input is the payload.
 
 # See gl_lead in start.sh.
 exec 2>&4 4>&-
@@ -11,7 +11,8 @@ gl_self || exit 73
 [ "$gl_pp" = "$3" ] || exit 77
 gl_t=lone gl_f=no
 if [ "$gl_g" = "$gl_mp" ]; then gl_t=run gl_f=yes; fi
-gl_now
+gl_clock
+gl_boot=${10}
 gl_r="$gl_mp $gl_mb $gl_boot $5 $6 $gl_t $3 $4 $gl_up"
 echo "$gl_r" 2>/dev/null >"$gl_k.g.$gl_u"
 gl_l=

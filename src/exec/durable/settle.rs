@@ -1,16 +1,67 @@
-//! The second half of the line of conduct: how a step is stopped, and what its end means.
+//! The second half of the line of conduct: how its bytes are asked for, how a step is stopped, and
+//! what its end means.
 
 use crate::base::{Millis, SafeText};
 use crate::engine::{Doubt, Sync};
 
 use super::conduct::{Call, Conduct, Final, LAST_BYTES, Stopping};
-use super::fate::{Ask, Fate, Line};
+use super::fate::{Act, Ask, Fate, Line, Want};
 use super::wire::{Home, Standing, Word};
 
 /// How much longer than its grace a cancel may take.
 const CANCEL_MAX: u64 = 60_000;
+/// A step that has ended so soon costs its host no process that sends bytes as they come.
+const FOLLOW_AFTER: u64 = 20;
+/// So often in a row a host may fail to send the bytes that it says it has.
+const SHORT_MAX: u32 = 3;
 
 impl Conduct {
+    // ---- its bytes --------------------------------------------------------------------------
+
+    /// The step itself has left, in the call that was opened so.
+    ///
+    /// What reads its input on the host may take more than the input, so nothing is sent behind
+    /// one before the step has begun.
+    pub(super) fn payload_left(&mut self, ask: Ask) {
+        if !self.before.input && self.watch.as_ref().is_some_and(|call| call.ask == ask) {
+            self.want_soon();
+        }
+    }
+
+    pub(super) fn want_soon(&mut self) {
+        let at = self.now.saturating_add(FOLLOW_AFTER);
+        if let Some(call) = self.watch.as_mut().filter(|call| !call.wanted) {
+            call.want = Some(at);
+        }
+    }
+
+    /// Asks for bytes, unless they were asked for or come unasked.
+    pub(super) fn want(&mut self, want: Want) {
+        if let Some(call) = self.watch.as_mut().filter(|call| !call.wanted) {
+            (call.wanted, call.want) = (true, None);
+            self.acts.push(Act::Want(want));
+        }
+    }
+
+    /// The step has ended, and bytes are missing.
+    pub(super) fn again_for_bytes(&mut self) {
+        self.short = self.short.saturating_add(1);
+        if self.short > SHORT_MAX
+            && let Some(last) = self.last
+        {
+            let missing = last.out.saturating_sub(self.out) + last.err.saturating_sub(self.err);
+            let why =
+                format!("it ended, but {missing} bytes that it printed are gone from the host");
+            return self.doubt(Doubt::Unrecorded, &why);
+        }
+        if self.short > 1 {
+            return self.pause();
+        }
+        self.retry = Some(self.now);
+    }
+
+    // ---- its stopping -----------------------------------------------------------------------
+
     pub(super) fn stop_asked(&mut self, grace: Millis) {
         if !self.sent {
             return self.never("stopped before it was sent");

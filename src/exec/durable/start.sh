@@ -2,7 +2,10 @@
 
 gl_mode=start gl_x=$3 gl_take=$4 gl_pump=
 exec 3<&0
-gl_um=$(umask)
+# Some systems say it without a process.
+gl_um= gl_l=
+[ -r /proc/self/status ] && { read -r gl_l; read -r gl_l gl_um; } 2>/dev/null </proc/self/status
+[ "$gl_l" = Umask: ] || gl_um=$(umask)
 umask 077
 
 # gl_raw TEXT: its very bytes. mksh and its kin have no printf of their own; a program would show
@@ -43,12 +46,13 @@ gl_feed() {
 # ignored, for the step inherits what is ignored.
 gl_run() {
   trap : HUP INT TERM PIPE
-  gl_self || gl_die IDENT cannot tell who this process is
+  # Behind a pipe, it is another process than the one that read the request.
+  [ "$gl_secret" = 0 ] || gl_self || gl_die IDENT cannot tell who this process is
   gl_sf=$gl_k.st.$gl_u
   echo "---------------------------------------------------------------------------------------------------------------------------------------------------------------" 2>/dev/null >"$gl_sf"
   [ -s "$gl_sf" ] || gl_die NOSPC "cannot reserve the exit record in $gl_r"
   #CP sup1
-  set -- "$gl_r" "$gl_key" "$gl_mp" "$gl_mb" "$gl_i" "$gl_dig" "$gl_um" "$gl_take" "$gl_run/$gl_key"
+  set -- "$gl_r" "$gl_key" "$gl_mp" "$gl_mb" "$gl_i" "$gl_dig" "$gl_um" "$gl_take" "$gl_run/$gl_key" "$gl_boot"
   {
     if [ "$gl_secret" = 1 ]; then gl_lead "$@" 3<&-
     else gl_lead "$@" 3<&- <"$gl_k.in.$gl_u"
@@ -65,17 +69,17 @@ gl_run() {
     esac
   fi
   if [ "$gl_x7.$gl_x8" = "$gl_u" ] && [ "$gl_x3" = "$gl_boot" ]; then
-    if gl_ended; then gl_die CLOSED "run $gl_run was closed on this host"; fi
+    if [ $gl_rc != 0 ] && gl_ended; then gl_die CLOSED "run $gl_run was closed on this host"; fi
     # ksh93 adds 256 and yash 384 to the number of a signal, others 128.
     if [ $gl_rc -gt 383 ]; then gl_rc=$((gl_rc-256)); elif [ $gl_rc -gt 255 ]; then gl_rc=$((gl_rc-128)); fi
-    gl_now
+    gl_clock
     gl_size "$gl_k.out"
     gl_zo=$gl_z
     gl_size "$gl_k.err"
     #CP sup3
     echo "rc=$gl_rc out=$gl_zo err=$gl_z up=$gl_up ." 2>/dev/null 1<>"$gl_sf"
     #CP sup4
-    gl_st=EXITED
+    gl_st=EXITED gl_kn=$gl_k.n.$gl_u
     gl_living say
     gl_say end "rc=$gl_rc" "out=$gl_zo" "err=$gl_z" "up=$gl_up"
     #CP sup5
@@ -177,7 +181,7 @@ if [ "$gl_secret" = 1 ]; then
 fi
 true 2>/dev/null >>"$gl_k.out" && true 2>/dev/null >>"$gl_k.err" || gl_die NOSPC "cannot make the output files in $gl_r"
 #CP start5
-gl_pump <&3 3<&- &
+gl_pump "" <&3 3<&- &
 gl_pump=$! 
 exec 3<&- </dev/null
 #CP start6

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::connect::Connection;
 use super::error::SshError;
@@ -51,7 +52,8 @@ pub(in crate::exec) enum At {
 pub(in crate::exec) struct Call {
     host: String,
     read: ChannelReadHalf,
-    write: Arc<ChannelWriteHalf<Msg>>,
+    /// What is to be sent, in order.
+    sending: UnboundedSender<Vec<u8>>,
     connection: Arc<Connection>,
     closing: Closing,
     refused: bool,
@@ -93,10 +95,12 @@ impl Pool {
         let closing = Closing::new(&write);
         // A failure says that the connection's task is gone; it never took the request.
         write.exec(true, request).await.map_err(|_| lost(&connection))?;
+        let (sending, parts) = unbounded_channel();
+        tokio::spawn(send_all(write, parts));
         Ok(Call {
             host: host.to_string(),
             read,
-            write,
+            sending,
             connection,
             closing,
             refused: false,
@@ -106,21 +110,22 @@ impl Pool {
     }
 }
 
+/// Sends what there is to be sent, until nobody has any more or the other side takes no more.
+async fn send_all(write: Arc<ChannelWriteHalf<Msg>>, mut parts: UnboundedReceiver<Vec<u8>>) {
+    while let Some(part) = parts.recv().await {
+        if write.data_bytes(part).await.is_err() {
+            return;
+        }
+    }
+}
+
 impl Call {
     /// Sends bytes as the other side takes them, beside the reading. A failure is a dead link,
     /// and shows at the reading end.
     pub(in crate::exec) fn send(&self, parts: Vec<Vec<u8>>) {
-        let write = Arc::clone(&self.write);
-        tokio::spawn(async move {
-            for part in parts {
-                if part.is_empty() {
-                    continue;
-                }
-                if write.data_bytes(part).await.is_err() {
-                    return;
-                }
-            }
-        });
+        for part in parts.into_iter().filter(|part| !part.is_empty()) {
+            self.sending.send(part).ok();
+        }
     }
 
     /// What comes next. Safe to be dropped and asked again.

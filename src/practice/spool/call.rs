@@ -86,6 +86,8 @@ pub struct Call {
     request: Option<Request>,
     /// The call that won the gate; its supervisor says when the step ends, whoever listens.
     own: bool,
+    /// The client wants the step's bytes: a start sends none unasked.
+    wanted: bool,
     eof: bool,
     out: usize,
     err: usize,
@@ -98,6 +100,7 @@ impl Default for Call {
             kept: Vec::new(),
             request: None,
             own: false,
+            wanted: false,
             eof: false,
             out: 0,
             err: 0,
@@ -149,7 +152,7 @@ impl Call {
                     spool.state(&request.run, &request.key),
                     State::Running | State::Orphan
                 );
-                if !self.eof {
+                if !self.eof && self.wanted {
                     self.pump(spool, &request, &mut acts);
                 }
                 if ended && acts.is_empty() {
@@ -161,7 +164,9 @@ impl Call {
                 }
             }
             Phase::Ended => {
-                self.pump(spool, &request, &mut acts);
+                if self.wanted {
+                    self.pump(spool, &request, &mut acts);
+                }
                 self.leave(&mut acts);
             }
             Phase::Draining => {
@@ -190,8 +195,12 @@ impl Call {
                     None => self.cut_short(&mut acts),
                 },
                 Phase::Following | Phase::Ended => {
-                    if let (Some(_), Some(request)) = (self.line(), &self.request) {
-                        acts.push(say(request, &spool.report(&request.run, &request.key)));
+                    match (self.line().as_deref(), &self.request) {
+                        (Some(b"follow" | b"rest"), _) => self.wanted = true,
+                        (Some(_), Some(request)) => {
+                            acts.push(say(request, &spool.report(&request.run, &request.key)));
+                        }
+                        (_, _) => {}
                     }
                     self.leave(&mut acts);
                 }
@@ -333,6 +342,7 @@ impl Call {
         let runs =
             matches!(spool.state(&request.run, &request.key), State::Running | State::Orphan);
         self.phase = if runs { Phase::Following } else { Phase::Draining };
+        self.wanted = true;
     }
 
     fn cancel(&mut self, spool: &mut Spool, now: Now, acts: &mut Vec<Act>) {

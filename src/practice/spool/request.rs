@@ -98,6 +98,8 @@ impl Request {
             "digest" => value.clone_into(&mut self.digest),
             "lines" => self.lines = number()?,
             "stdin" => self.stdin = number()?,
+            // What has been looked at once is trusted: a model has nothing to look at.
+            "seen" => {}
             "secret" => self.secret = value == "1",
             "after" => {
                 let keys = value.split(',').filter(|key| !key.is_empty());

@@ -95,6 +95,7 @@ impl Night {
                 begun: durable.begun.get(place).filter(|_| !again).cloned(),
                 known: known.speaks,
                 reboot: durable.reboot,
+                input: true,
                 sync: known.sync,
                 seed,
             };
@@ -189,6 +190,12 @@ impl Night {
             match act {
                 Act::Call(line, ask) => self.call(job, line, ask),
                 Act::Payload => self.payload(job),
+                Act::Want(want) => {
+                    let id = self.trip(job).and_then(|trip| trip.lines.get(&Line::Watch).copied());
+                    if let Some(id) = id {
+                        self.send(id, Sent::Bytes(want.line().into()));
+                    }
+                }
                 Act::HangUp(line) => {
                     self.hung_up += 1;
                     if let Some(id) = self.trip(job).and_then(|trip| trip.lines.remove(&line)) {
