@@ -108,7 +108,7 @@ fn point_trial(base: &Host, point: &str, at: usize) -> String {
     } else {
         base.clone()
     };
-    let asks = if at % 2 == 0 || point == "pump1" { Asks::AtOnce } else { Asks::AtTheEnd };
+    let asks = if at.is_multiple_of(2) || point == "pump1" { Asks::AtOnce } else { Asks::AtTheEnd };
     let mut host = Host { deadly: true, asks, ..plain.clone() };
     host.env = vec![("GLCP".into(), point.into()), ("GLHIT".into(), hit.display().to_string())];
     let kv = format!("digest=d stdin=5 after={point}-{at}.1");
