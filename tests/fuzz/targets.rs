@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use golive::base::{LineSanitizer, SafeText, SecretName};
+use golive::exec::durable::{ErrorStream, Mode, OutputStream, Piece, Word, header};
 use golive::exec::ssh::{KnownHostsFile, RecordedName, Verdict, judge_line};
 use golive::exec::{Needles, Redactor};
 use golive::journal::{JOURNAL_FILE, read_all, verify};
@@ -22,6 +23,7 @@ pub(crate) const TARGETS: &[Target] = &[
     ("known_hosts", known_hosts),
     ("journal", journal),
     ("redactor", redactor),
+    ("wire", wire),
 ];
 
 /// A runbook of any text is accepted or refused, and every problem has a place in its file.
@@ -174,5 +176,69 @@ pub(crate) fn redactor(data: &[u8]) {
     assert_eq!(SECRETS.find(&whole), None, "a secret came out");
     for size in [1, 2, 7, 64] {
         assert_eq!(run(size), whole, "in pieces of {size}");
+    }
+}
+
+/// What stands on a host's line among the bytes of a step.
+const NONCE: &str = "00ff";
+
+/// What came out of a stream: bytes of the step, and lines of ours among them.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Answer {
+    bytes: Vec<u8>,
+    /// Each with how many bytes stood before it.
+    words: Vec<(usize, Word)>,
+    noise: usize,
+}
+
+/// What a host sends, of any bytes and however they are cut: nothing comes out that did not go in,
+/// and the pieces make no difference. A header is one line, or none.
+pub(crate) fn wire(data: &[u8]) {
+    let dense: Vec<u8> = data
+        .iter()
+        .flat_map(|byte| match byte {
+            0xf0 => b"golive-00ff ".to_vec(),
+            0xf1 => b"golive-00ff hello root=r rootid=i boot=b up=1\n".to_vec(),
+            0xf2 => b"golive-00ff end rc=3 out=1 err=2 up=5\n".to_vec(),
+            0xf3 => b"golive-00ff out\n".to_vec(),
+            0xf4 => b"golive-00ff state EXITED pid=7 born=70 boot=b rc=".to_vec(),
+            other => vec![*other],
+        })
+        .collect();
+    let errors = |size: usize| {
+        let (mut stream, mut answer) = (ErrorStream::new(NONCE), Answer::default());
+        let mut take = |piece: Piece<'_>| match piece {
+            Piece::Bytes(bytes) => answer.bytes.extend_from_slice(bytes),
+            Piece::Word(word) => answer.words.push((answer.bytes.len(), word)),
+        };
+        for piece in dense.chunks(size.max(1)) {
+            stream.feed(piece, &mut take);
+        }
+        stream.end(take);
+        answer.noise = stream.noise();
+        answer
+    };
+    let output = |size: usize| {
+        let (mut stream, mut answer) = (OutputStream::new(NONCE), Answer::default());
+        for piece in dense.chunks(size.max(1)) {
+            stream.feed(piece, |bytes| answer.bytes.extend_from_slice(bytes));
+        }
+        answer.noise = stream.noise();
+        answer
+    };
+    for read in [&errors as &dyn Fn(usize) -> Answer, &output] {
+        let whole = read(dense.len());
+        assert!(whole.bytes.len() + whole.noise <= dense.len(), "more came out than went in");
+        let mut sought = whole.bytes.iter();
+        let mut source = dense.iter();
+        assert!(sought.all(|byte| source.any(|it| it == byte)), "bytes out of order");
+        for size in [1, 2, 7, 64] {
+            assert_eq!(read(size), whole, "in pieces of {size}");
+        }
+    }
+    let text = String::from_utf8_lossy(data);
+    if let Ok(line) = header(Mode::Attach, NONCE, ("run", &text), &[("root", text.to_string())]) {
+        assert_eq!(line.find('\n'), Some(line.len() - 1), "{line:?}");
+        assert_eq!(line.split(' ').count(), 6, "{line:?}");
     }
 }

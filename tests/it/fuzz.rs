@@ -3,6 +3,7 @@
 //! A few seconds for each target; `GOLIVE_TESTS=long` asks for 60 (`GOLIVE_FUZZ_SECONDS`). The
 //! inputs come from a fixed seed, so the first ones are the same everywhere.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -197,4 +198,33 @@ fn journal() {
 #[test]
 fn redactor() {
     named("redactor");
+}
+
+#[test]
+fn wire() {
+    named("wire");
+}
+
+/// The cargo-fuzz programs are not built by this test program: what they are made of agrees.
+#[test]
+fn every_target_has_its_program_and_its_corpus() {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz");
+    let names = |folder: &str| {
+        let entries = std::fs::read_dir(own.join(folder)).unwrap();
+        let stem = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+        entries.map(|entry| stem(entry.unwrap().path())).collect::<BTreeSet<_>>()
+    };
+    let targets: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(names("corpus"), targets);
+    assert_eq!(names("fuzz_targets"), targets);
+    let manifest = std::fs::read_to_string(own.join("Cargo.toml")).unwrap();
+    for name in &targets {
+        let program = format!("[[bin]]\nname = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"\n");
+        assert!(manifest.contains(&program), "{name}");
+        let text = std::fs::read_to_string(own.join(format!("fuzz_targets/{name}.rs"))).unwrap();
+        assert!(text.contains(&format!("fuzz_target!(|data: &[u8]| targets::{name}(data));")));
+    }
+    assert_eq!(manifest.matches("[[bin]]").count(), targets.len());
+    let lock = std::fs::read_to_string(own.join("Cargo.lock")).unwrap();
+    assert!(lock.contains("name = \"libfuzzer-sys\"") && lock.contains("name = \"golive-fuzz\""));
 }

@@ -1,0 +1,7 @@
+//! Fuzzes `wire` of `targets.rs`.
+#![no_main]
+
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::wire(data));
