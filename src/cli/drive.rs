@@ -230,7 +230,7 @@ async fn at_the_console(
     })?;
     let lives_on = outcome == Outcome::TerminalLost || ground.is_practice();
     wait_for_what_runs(screen, &handle, &by, &mut door, lives_on).await;
-    handle.settle().await;
+    let signing = handle.settle().await;
     let view = handle.view();
     let state = Arc::clone(&view.state);
     let failed = view.not_recorded.is_some() || outcome == Outcome::Broken;
@@ -248,6 +248,7 @@ async fn at_the_console(
     for line in bad_news(&view, outcome) {
         screen.complain(&format!("{} {line}", screen.error_ink(Ink::Red, "error:")));
     }
+    screen.say_signing(&signing);
     let (over, all) = state.count();
     screen.complain(&format!("{} ({over} of {all} steps over)", exit.meaning()));
     screen.say(&format!("record {} · head {}", found.dir.display(), handle.view().head));

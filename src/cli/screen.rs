@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::base::cells;
 use crate::journal::continued;
+use crate::session::Signing;
 
 use super::args::{ColorWhen, Common};
 use super::exit::Exit;
@@ -126,6 +127,13 @@ impl Screen {
         if let Some(away) = continued(dir).ok().flatten() {
             let said = self.error_ink(Ink::Yellow, "the record is continued in");
             self.complain(&format!("{said} {}: its own folder failed", away.display()));
+        }
+    }
+
+    /// Says why the record of a session that is left is not signed to its end, if it is not.
+    pub(super) fn say_signing(self, signing: &Signing) {
+        if let Some(why) = signing.last_word() {
+            self.complain(&format!("{} {why}", self.error_ink(Ink::Yellow, "warning:")));
         }
     }
 

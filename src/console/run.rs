@@ -223,8 +223,8 @@ impl Shown {
 }
 
 fn signed(signing: &Signing) -> Signed {
-    let Signing { key, unsigned, by_own, signed, trouble, .. } = signing.clone();
-    Signed { key, unsigned, by_own, upto: signed, trouble }
+    let Signing { key, unsigned, by_own, touch, signed, trouble, .. } = signing.clone();
+    Signed { key, unsigned, by_own, touch, upto: signed, trouble }
 }
 
 impl Console {

@@ -48,7 +48,8 @@ impl fmt::Display for Key {
 /// The key that made `armour` over `message`, as a signature of a checkpoint.
 ///
 /// # Errors
-/// Why it is no such signature. SHA-1 is none, as for `ssh-keygen`.
+/// Why it is no such signature. SHA-1 is none, as for `ssh-keygen`; and a security key's counts
+/// with a touch only, as `sshd` has it, whatever the key would do without one.
 pub fn signer(armour: &str, message: &str) -> Result<Key, String> {
     let signature =
         SshSig::from_pem(armour).map_err(|error| format!("it cannot be read: {error}"))?;
@@ -62,10 +63,22 @@ pub fn signer(armour: &str, message: &str) -> Result<Key, String> {
     if is_sha1(signature.signature()) {
         return Err("it is made with SHA-1".to_owned());
     }
+    if is_untouched(signature.signature()) {
+        return Err("the security key signed without a touch: nobody was there".to_owned());
+    }
     let key = PublicKey::from(signature.public_key().clone());
     key.verify(NAMESPACE, message.as_bytes(), &signature)
         .map_err(|_| "it does not fit what it should sign".to_owned())?;
     Ok(Key(key))
+}
+
+/// Behind the signature of a security key stand its flags and its counter, of four bytes. The
+/// lowest flag says that a person was there.
+fn is_untouched(signature: &Signature) -> bool {
+    let security_key =
+        matches!(signature.algorithm(), Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256);
+    let flags = signature.as_bytes().iter().rev().nth(4);
+    security_key && flags.is_none_or(|flags| flags & 1 == 0)
 }
 
 fn is_sha1(signature: &Signature) -> bool {

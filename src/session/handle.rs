@@ -164,11 +164,11 @@ impl Handle {
     }
 
     /// Comes back when all that was written is covered by a checkpoint, signed, and with its
-    /// witnesses, as far as that can be; soon, unless the key needs a person.
-    pub async fn settle(&self) {
-        if let Some(desk) = &self.desk {
-            desk.settle().await;
-        }
+    /// witnesses, as far as that can be; soon, unless the key needs a person. How far it came.
+    pub async fn settle(&self) -> Signing {
+        let Some(desk) = &self.desk else { return Signing::default() };
+        desk.settle().await;
+        desk.signing()
     }
 
     /// The newest view.

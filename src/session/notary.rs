@@ -37,6 +37,8 @@ const FIRST_MAX: Duration = Duration::from_mins(1);
 const SIGN_MAX: Duration = Duration::from_secs(10);
 /// A signature that took longer had a person behind it, who is not to be asked again.
 const BY_A_PERSON: Duration = Duration::from_secs(2);
+/// What follows the reason why a checkpoint is not signed, while the session goes on.
+const AGAIN: &str = "; tried again within a minute";
 /// Witnesses may take so long when the session is left.
 const WITNESS_MAX: Duration = Duration::from_secs(3);
 
@@ -60,6 +62,8 @@ pub struct Signing {
     pub unsigned: Option<SafeText>,
     /// A key of the session signs, which the operator's has certified.
     pub by_own: bool,
+    /// The operator's key waits for a person's touch at this moment.
+    pub touch: bool,
     /// Lines that the last checkpoint covers.
     pub covered: u64,
     /// Lines that a signature covers.
@@ -71,6 +75,12 @@ pub struct Signing {
 }
 
 impl Signing {
+    /// What is to be said when the session is left: why the record is not signed to its end.
+    pub fn last_word(&self) -> Option<&str> {
+        let trouble = self.trouble.as_ref()?.as_str();
+        Some(trouble.strip_suffix(AGAIN).unwrap_or(trouble))
+    }
+
     /// Whether all that a checkpoint covers is signed, or nobody is to sign it.
     pub const fn is_up_to_date(&self) -> bool {
         self.covered > 0 && (self.key.is_none() || self.signed >= self.covered)
@@ -122,7 +132,7 @@ pub(super) struct Desk {
 
 impl Desk {
     /// How far the record is signed.
-    fn signing(&self) -> Signing {
+    pub(super) fn signing(&self) -> Signing {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -397,7 +407,7 @@ impl Clerk {
                         0 => "the record is not signed".to_owned(),
                         upto => format!("the record is signed up to #{upto} only"),
                     };
-                    let why = format!("{upto}: {why}; tried again within a minute");
+                    let why = format!("{upto}: {why}{AGAIN}");
                     it.trouble = Some(SafeText::new(&why));
                 });
                 self.unsigned = Some(unsigned);
@@ -415,8 +425,10 @@ impl Clerk {
         }
         let limit = if self.is_certified { SIGN_MAX } else { FIRST_MAX };
         let began = Instant::now();
+        self.say(|it| it.touch = key.needs_touch());
         let signed =
             self.runtime.block_on(async { timeout(limit, key.sign(NAMESPACE, message)).await });
+        self.say(|it| it.touch = false);
         let signed = signed.unwrap_or_else(|_| Err("its key did not answer in time".to_owned()));
         let by_a_person = self.notary.once || key.needs_touch() || began.elapsed() > BY_A_PERSON;
         match (signed, own) {
@@ -442,12 +454,7 @@ impl Clerk {
     }
 
     fn wait_for_witnesses(&self) {
-        let until = Instant::now() + WITNESS_MAX;
-        self.witnesses.send();
-        while !self.witnesses.is_done() && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(10));
-            self.witnesses.send();
-        }
+        self.witnesses.settle(Instant::now() + WITNESS_MAX);
         self.say(|it| it.witnesses = self.witnesses.holders());
     }
 }

@@ -5,12 +5,13 @@
 //! A host writes a checkpoint once; a second one of the same number is not taken.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle as Runtime;
 
 use crate::base::{HostId, SessionId};
+use crate::exec::durable::{witness_get, witness_put};
 use crate::exec::ssh::{LinkState, Pool};
 use crate::journal::checkpoint_name;
 
@@ -18,21 +19,6 @@ use crate::journal::checkpoint_name;
 const PUT_MAX: Duration = Duration::from_secs(10);
 /// A host that is asked what it holds.
 const GET_MAX: Duration = Duration::from_secs(30);
-
-/// Takes the session's name, then four lines a checkpoint: its number, its text and its signature
-/// with `\n` for each line end, and what the log is to say.
-const PUT: &str = "exec sh -c 'IFS= read -r s&&umask 077&&d=$HOME/.golive/R/$s/witness&&mkdir -p \"$d\"||exit 1;\
-    while IFS= read -r n&&IFS= read -r b&&IFS= read -r g&&IFS= read -r l;do \
-    [ -e \"$d/$n\" ]||{ printf %b \"$b\" >\"$d/.$n\"&&mv \"$d/.$n\" \"$d/$n\"\
-    &&echo \"$n $(date -u +%Y-%m-%dT%H:%M:%SZ)\" >>\"$d/arrived\"||exit 1;\
-    logger -t golive \"$l\" >/dev/null 2>&1;};\
-    [ -z \"$g\" ]||[ -e \"$d/$n.sig\" ]||{ printf %b \"$g\" >\"$d/.$n\"&&mv \"$d/.$n\" \"$d/$n.sig\"||exit 1;};\
-    done;exit 0'";
-
-/// Prints all that the host holds of the session named on its first line.
-const GET: &str = "exec sh -c 'IFS= read -r s;cd \"$HOME/.golive/R/$s/witness\" 2>/dev/null||exit 3;\
-    for f in [0-9]*;do [ -f \"$f\" ]&&{ echo \"== $f\";cat \"$f\";};done;\
-    [ -f arrived ]&&{ echo \"== arrived\";cat arrived;};exit 0'";
 
 /// A checkpoint on its way: four lines.
 pub(super) fn parcel(number: u64, text: &str, signature: Option<&str>, line: &str) -> Arc<str> {
@@ -58,7 +44,20 @@ pub(super) struct Witnesses {
     pool: Pool,
     runtime: Runtime,
     parcels: Vec<Arc<str>>,
-    hosts: Arc<Mutex<BTreeMap<HostId, Progress>>>,
+    board: Arc<Board>,
+}
+
+/// How far each host is; who waits is told when one has answered.
+#[derive(Debug)]
+struct Board {
+    hosts: Mutex<BTreeMap<HostId, Progress>>,
+    answered: Condvar,
+}
+
+impl Board {
+    fn hosts(&self) -> MutexGuard<'_, BTreeMap<HostId, Progress>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Witnesses {
@@ -68,8 +67,9 @@ impl Witnesses {
         runtime: Runtime,
         hosts: impl Iterator<Item = HostId>,
     ) -> Self {
-        let hosts = hosts.map(|host| (host, Progress::default())).collect();
-        Self { session, pool, runtime, parcels: Vec::new(), hosts: Arc::new(Mutex::new(hosts)) }
+        let hosts = Mutex::new(hosts.map(|host| (host, Progress::default())).collect());
+        let board = Arc::new(Board { hosts, answered: Condvar::new() });
+        Self { session, pool, runtime, parcels: Vec::new(), board }
     }
 
     /// One more checkpoint that they are to hold.
@@ -80,7 +80,7 @@ impl Witnesses {
     /// Sends each host with an open link what it does not hold yet. Waits for nothing.
     pub(super) fn send(&self) {
         let all = self.parcels.len();
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hosts = self.board.hosts();
         for (host, progress) in hosts.iter_mut() {
             let is_up = matches!(self.pool.link(host), LinkState::Up { .. });
             if progress.busy || progress.held == all || !is_up {
@@ -90,36 +90,51 @@ impl Witnesses {
             let parcels = self.parcels.iter().skip(progress.held);
             let mut input = format!("{}\n", self.session);
             parcels.for_each(|parcel| input.push_str(parcel));
-            let (pool, host, progress) = (self.pool.clone(), host.clone(), Arc::clone(&self.hosts));
+            let (pool, host, board) = (self.pool.clone(), host.clone(), Arc::clone(&self.board));
             self.runtime.spawn(async move {
-                let put = pool.aside(&host, PUT, input.as_bytes(), PUT_MAX).await;
+                let put = pool.aside(&host, witness_put(), input.as_bytes(), PUT_MAX).await;
                 let held = matches!(put, Ok((_, Some(0))));
                 if !held {
                     tracing::debug!(%host, ?put, "a checkpoint was not taken");
                 }
-                let mut hosts = progress.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(progress) = hosts.get_mut(&host) {
+                if let Some(progress) = board.hosts().get_mut(&host) {
                     progress.busy = false;
                     progress.held = if held { all } else { progress.held };
                 }
+                board.answered.notify_all();
             });
         }
     }
 
     /// Whether nothing is on its way, and every host with an open link was asked to hold all.
-    pub(super) fn is_done(&self) -> bool {
-        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        hosts.iter().all(|(host, progress)| {
+    fn is_done(&self) -> bool {
+        self.board.hosts().iter().all(|(host, progress)| {
             let is_up = matches!(self.pool.link(host), LinkState::Up { .. });
             !progress.busy && (!is_up || progress.asked == self.parcels.len())
         })
     }
 
+    /// Sends each host with an open link what it does not hold yet, and waits for their answers
+    /// until then at most.
+    pub(super) fn settle(&self, until: Instant) {
+        self.send();
+        while !self.is_done() && Instant::now() < until {
+            let left = until.saturating_duration_since(Instant::now());
+            let hosts = self.board.hosts();
+            // Nobody is asked: a link has come up just now.
+            if hosts.values().any(|progress| progress.busy) {
+                drop(self.board.answered.wait_timeout(hosts, left));
+            } else {
+                drop(hosts);
+            }
+            self.send();
+        }
+    }
+
     /// How many hosts hold all.
     pub(super) fn holders(&self) -> usize {
-        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let all = self.parcels.len();
-        hosts.values().filter(|progress| all > 0 && progress.held == all).count()
+        self.board.hosts().values().filter(|progress| all > 0 && progress.held == all).count()
     }
 }
 
@@ -130,7 +145,7 @@ impl Witnesses {
 pub async fn held_by(pool: &Pool, host: &HostId, session: &SessionId) -> Result<String, String> {
     pool.connect(host).await.map_err(|error| error.to_string())?;
     let input = format!("{session}\n");
-    let answer = pool.aside(host, GET, input.as_bytes(), GET_MAX).await;
+    let answer = pool.aside(host, witness_get(), input.as_bytes(), GET_MAX).await;
     match answer.map_err(|error| error.to_string())? {
         (text, Some(0)) => Ok(String::from_utf8_lossy(&text).into_owned()),
         (_, Some(3)) => Err(format!("{host} holds no checkpoint of session {session}")),

@@ -120,6 +120,11 @@ impl Model<'_> {
         fails.then(|| Field::new(word.to_owned(), cells(word), SPARE, Role::Caution))
     }
 
+    /// Somebody is waited for, who has to touch the key that signs. Not for long: others give way.
+    fn touch_field(&self) -> Option<Field> {
+        self.signing.touch.then(|| Field::fixed("TOUCH KEY".to_owned(), Role::Key))
+    }
+
     const fn audit_role(&self) -> Role {
         if self.signing.trouble.is_some() { Role::Caution } else { Role::Text }
     }
@@ -287,6 +292,7 @@ pub(super) fn wide(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     first.push(m.driver_field());
     first.push(m.audit_field());
     first.extend(m.unsigned_field("! UNSIGNED"));
+    first.extend(m.touch_field());
     put_line(buf, area, 0, &fit(first, width, theme));
 
     let utc = crate::base::Zone::UTC;
@@ -345,7 +351,8 @@ pub(super) fn medium(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) 
     let clock = format!("{} ", m.clock());
     let left = width.saturating_sub(cells(&clock) + 1);
     let title = Field::new(m.plan().id.to_string(), 6, 2, Role::Text);
-    let first = vec![m.env_field(), title, m.step_field(), m.run_field(true)];
+    let mut first = vec![m.env_field(), title, m.step_field(), m.run_field(true)];
+    first.extend(m.touch_field());
     put_line(buf, area, 0, &fit(first, left, theme));
     super::canvas::put_right(buf, area, 0, &clock, theme.style(Role::Text));
 
@@ -369,12 +376,22 @@ pub(super) fn pocket(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) 
     super::canvas::put_right(buf, area, 0, &site, theme.style(Role::Text));
     put_line(buf, area, 1, &fit(m.pocket_facts(), width, theme));
     put(buf, area, 2, &theme.pattern(m.kind()).repeat(width), theme.style(Role::Title));
+    if let Some(touch) = m.touch_field() {
+        super::canvas::put_right(
+            buf,
+            area,
+            2,
+            &format!(" {} ", touch.text),
+            theme.style(touch.role),
+        );
+    }
 }
 
 /// Four rows and a rule for a strip.
 pub(super) fn strip(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     let width = usize::from(area.width);
-    let first = vec![m.env_field(), m.run_field(true)];
+    let mut first = vec![m.env_field(), m.run_field(true)];
+    first.extend(m.touch_field());
     put_line(buf, area, 0, &fit(first, width, theme));
     let clock = Field::fixed(m.clock(), Role::Text);
     put_line(buf, area, 1, &fit(vec![clock, m.step_field()], width, theme));

@@ -19,6 +19,8 @@ pub struct Signed {
     pub unsigned: Option<SafeText>,
     /// A key of the session signs, which the operator's has certified.
     pub by_own: bool,
+    /// The operator's key waits for a person's touch at this moment.
+    pub touch: bool,
     /// Lines that a signature covers.
     pub upto: u64,
     /// Why the last lines are not signed.

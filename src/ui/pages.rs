@@ -168,6 +168,10 @@ pub(super) fn audit(
 /// How far the record is signed and by whom, or why not, in `width` cells.
 fn signed(m: &Model<'_>, width: usize) -> (String, Role) {
     let signing = m.signing;
+    if signing.touch {
+        let ask = "touch your security key: it is asked to sign the record; all else goes on";
+        return (cut_end(ask, width), Role::Key);
+    }
     if let Some(trouble) = &signing.trouble {
         return (cut_end(&format!("! {trouble}"), width), Role::Caution);
     }

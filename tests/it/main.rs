@@ -52,6 +52,8 @@ mod engine_durable;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod fido;
+#[cfg(test)]
 mod flood;
 #[cfg(test)]
 mod for_each;
@@ -115,6 +117,8 @@ mod signing;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
+mod sk_agent;
+#[cfg(test)]
 mod ssh;
 #[cfg(test)]
 mod ssh_keys;
@@ -130,3 +134,5 @@ mod tamper;
 mod tidy;
 #[cfg(test)]
 mod wire;
+#[cfg(test)]
+mod witness;

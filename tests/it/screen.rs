@@ -346,6 +346,7 @@ fn audit_of_a_signed_night() {
     let nights = [
         ("own", Signed { by_own: true, ..signed.clone() }),
         ("failing", Signed { trouble: Some(SafeText::new(agent)), ..signed.clone() }),
+        ("touch", Signed { touch: true, ..signed.clone() }),
         ("signed", signed),
         ("unsigned", Signed { unsigned: Some(why), ..Signed::default() }),
     ];
@@ -367,6 +368,9 @@ fn audit_of_a_signed_night() {
         for (width, height) in [(60, 18), (40, 10)] {
             has_the_facts(&night.draw(width, height, PLAIN), &night, RunKind::Live);
         }
+        let mut asks = |width, height| night.draw(width, height, PLAIN).contains("TOUCH KEY");
+        let sizes = [(120, 36), (80, 24), (60, 18), (40, 10)];
+        assert!(sizes.into_iter().all(|(w, h)| asks(w, h) == (name == "touch")), "{name}");
     }
 }
 

@@ -20,7 +20,7 @@ fn alarm(view: &View) -> Option<String> {
 }
 
 /// A session whose record is signed by `key`.
-fn night(key: SigningKey) -> Night {
+pub(crate) fn night(key: SigningKey) -> Night {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("night.toml");
     std::fs::write(&file, THREE.replace("DIR", &dir.path().display().to_string())).unwrap();

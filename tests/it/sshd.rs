@@ -84,7 +84,17 @@ pub(crate) struct Sshd {
     pub(crate) port: u16,
     pub(crate) dir: TempDir,
     child: Child,
-    lives_again: bool,
+    way: Way,
+}
+
+/// How a server is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Plain,
+    /// Started again whenever it ends.
+    LivesAgain,
+    /// Without a home for the account, and as root with a `/var/tmp` of its own.
+    Homeless,
 }
 
 fn is_listener(pid: u32) -> bool {
@@ -100,15 +110,21 @@ impl Sshd {
 
     /// One that is started again whenever it ends. As root: it needs a namespace of its own.
     pub(crate) fn living_again() -> Self {
-        Self::made(&["ed25519"], "", true)
+        Self::made(&["ed25519"], "", Way::LivesAgain)
+    }
+
+    /// One whose account has no home. As root, what its processes write to `/var/tmp` is in the
+    /// folder `var-tmp` of the test.
+    pub(crate) fn homeless() -> Self {
+        Self::made(&["ed25519"], "SetEnv HOME=/nowhere", Way::Homeless)
     }
 
     /// A server with host keys of these kinds and further lines of `sshd_config`.
     pub(crate) fn with(host_keys: &[&str], config: &str) -> Self {
-        Self::made(host_keys, config, false)
+        Self::made(host_keys, config, Way::Plain)
     }
 
-    fn made(host_keys: &[&str], config: &str, lives_again: bool) -> Self {
+    fn made(host_keys: &[&str], config: &str, way: Way) -> Self {
         let dir = TempDir::new().unwrap();
         let at = |name: &str| dir.path().join(name).display().to_string();
         // The first setting of a kind counts.
@@ -129,8 +145,9 @@ impl Sshd {
             fs::create_dir_all("/run/sshd").unwrap(); // Where sshd locks its helper in.
         }
         fs::write(at("sshd_config"), text).unwrap();
-        let (port, child) = launch(dir.path(), lives_again);
-        let sshd = Self { port, dir, child, lives_again };
+        fs::create_dir(at("var-tmp")).unwrap();
+        let (port, child) = launch(dir.path(), way);
+        let sshd = Self { port, dir, child, way };
         until("the end of the first greeting", || sshd.connections().is_empty().then_some(()));
         sshd
     }
@@ -206,7 +223,7 @@ impl Sshd {
     pub(crate) fn connections(&self) -> Vec<u32> {
         let mut inside =
             if self.namespaced() { children(self.child.id()) } else { vec![self.child.id()] };
-        if self.lives_again {
+        if self.way == Way::LivesAgain {
             // One level deeper; what an earlier listener served is adopted by the shell above.
             inside.extend(self.listener());
         }
@@ -225,8 +242,14 @@ impl Sshd {
     }
 
     fn namespaced(&self) -> bool {
-        let name = fs::read_to_string(format!("/proc/{}/comm", self.child.id())).unwrap();
-        name.trim() == "unshare"
+        let name = fs::read_to_string(format!("/proc/{}/comm", self.child.id()));
+        name.is_ok_and(|name| name.trim() == "unshare")
+    }
+
+    /// Ends it; its folder stays.
+    pub(crate) fn stop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     pub(crate) fn log(&self) -> String {
@@ -261,17 +284,22 @@ pub(crate) fn children(pid: u32) -> Vec<u32> {
 }
 
 /// Starts sshd on a free port and waits for its greeting.
-fn launch(dir: &Path, lives_again: bool) -> (u16, Child) {
+fn launch(dir: &Path, way: Way) -> (u16, Child) {
     for _ in 0..20 {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = if is_root() {
             let mut unshare = Command::new("unshare");
             unshare.args(["-pf", "--mount-proc", "--kill-child"]);
-            if lives_again {
-                unshare.args(["sh", "-c", "while :; do /usr/sbin/sshd \"$@\"; done", "sh"]);
-            } else {
-                unshare.arg("/usr/sbin/sshd");
-            }
+            match way {
+                Way::Plain => unshare.arg("/usr/sbin/sshd"),
+                Way::LivesAgain => {
+                    unshare.args(["sh", "-c", "while :; do /usr/sbin/sshd \"$@\"; done", "sh"])
+                }
+                Way::Homeless => {
+                    let line = "mount --bind \"$0\" /var/tmp && exec /usr/sbin/sshd \"$@\"";
+                    unshare.args(["sh", "-c", line]).arg(dir.join("var-tmp"))
+                }
+            };
             unshare
         } else {
             Command::new("/usr/sbin/sshd")

@@ -150,9 +150,10 @@ async fn follow(mut run: Run, mut rules: Rules) -> Result<Exit, Failure> {
         }
     };
     leave(&run, &by, &rules, exit).await;
-    run.handle.settle().await;
+    let signing = run.handle.settle().await;
     printer.rest(run.handle.view().at);
     printer.events()?;
+    run.screen.say_signing(&signing);
     say_how_it_ended(&run, exit, &reasons);
     Ok(exit)
 }

@@ -38,7 +38,7 @@ pub use conduct::{Before, Conduct};
 pub(super) use drive::{Trip, close, drive};
 pub use fate::{Act, Ask, Fate, Heard, Line, Over, Want};
 pub(super) use hosts::Hosts;
-pub use script::{EVAL, Mode, join, request, words};
+pub use script::{EVAL, Mode, join, request, witness_get, witness_put, words};
 pub use wire::{
     ErrorStream, Home, NOISE_MAX, OutputStream, Piece, Process, Standing, Word, header,
 };

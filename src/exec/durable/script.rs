@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use crate::exec::ssh::TAKE_LINE;
 
+const ROOT: &str = include_str!("root.sh");
 const COMMON: &str = include_str!("common.sh");
 const SPOOL: &str = include_str!("spool.sh");
 const FOLLOW: &str = include_str!("follow.sh");
@@ -15,6 +16,8 @@ const RUN: &str = include_str!("run.sh");
 const ATTACH: &str = include_str!("attach.sh");
 const CANCEL: &str = include_str!("cancel.sh");
 const CLOSE: &str = include_str!("close.sh");
+const WITNESS_PUT: &str = include_str!("witness_put.sh");
+const WITNESS_GET: &str = include_str!("witness_get.sh");
 
 /// What is asked of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +50,10 @@ impl Mode {
     /// becomes the step.
     pub const fn sources(self) -> [&'static [&'static str]; 3] {
         match self {
-            Self::Start => [&[COMMON, SPOOL], &[FOLLOW, START], &[COMMON, RUN]],
-            Self::Attach => [&[COMMON, SPOOL], &[FOLLOW, ATTACH], &[]],
-            Self::Cancel => [&[COMMON, SPOOL], &[CANCEL], &[]],
-            Self::Close => [&[COMMON, SPOOL], &[CLOSE], &[]],
+            Self::Start => [&[COMMON, ROOT, SPOOL], &[FOLLOW, START], &[COMMON, RUN]],
+            Self::Attach => [&[COMMON, ROOT, SPOOL], &[FOLLOW, ATTACH], &[]],
+            Self::Cancel => [&[COMMON, ROOT, SPOOL], &[CANCEL], &[]],
+            Self::Close => [&[COMMON, ROOT, SPOOL], &[CLOSE], &[]],
         }
     }
 }
@@ -65,6 +68,23 @@ pub fn request(mode: Mode) -> &'static str {
         Mode::Cancel => cancel,
         Mode::Close => close,
     }
+}
+
+/// The exec request that hands checkpoints to a host: the run's name, then four lines for each.
+pub fn witness_put() -> &'static str {
+    static REQUEST: LazyLock<String> = LazyLock::new(|| alone(WITNESS_PUT));
+    &REQUEST
+}
+
+/// The exec request that asks a host for the checkpoints of the run that the first line names.
+pub fn witness_get() -> &'static str {
+    static REQUEST: LazyLock<String> = LazyLock::new(|| alone(WITNESS_GET));
+    &REQUEST
+}
+
+/// A request of one script that finds the root as the steps' do.
+fn alone(source: &str) -> String {
+    format!("exec sh -c '{};{}'", join(ROOT), join(source))
 }
 
 /// What `sh -c` runs; the words of a request are its parameters. Two of them are its script: to csh
@@ -143,6 +163,15 @@ mod tests {
             assert!(!request(mode).contains("#CP"));
             // A channel request must fit one packet.
             assert!(request(mode).len() < 20_000, "{mode:?}: {}", request(mode).len());
+        }
+    }
+
+    #[test]
+    fn a_witness_is_asked_in_one_word_too() {
+        for request in [super::witness_put(), super::witness_get()] {
+            let word = request.strip_prefix("exec sh -c '").unwrap().strip_suffix('\'').unwrap();
+            assert!(!word.contains(['\'', '\n', '`', '\t', '!', '\\']), "{word}");
+            assert!(word.is_ascii() && word.len() < 8000);
         }
     }
 

@@ -48,36 +48,16 @@ gl_header() {
   done
 }
 
-# gl_open MAKE: the root gl_d, ours alone, and its id gl_id; then says hello on both streams.
+# gl_open MAKE: the root gl_d and its id gl_id; then says hello on both streams.
 # What login scripts print on standard output lies before the line that is written there.
 gl_open() {
-  gl_d=$gl_root
-  if [ -z "$gl_d" ]; then
-    set -- "$1" ${HOME-}
-    if [ $# = 2 ] && [ -d "$HOME" ]; then
-      gl_d=$HOME/.golive
-      [ -d "$gl_d" ] || [ "$1" = 0 ] || mkdir -m 700 "$gl_d" 2>/dev/null
-    fi
-    if [ -d "$gl_d" ]; then :; else
-      gl_d=/var/tmp/golive-$(id -u)
-      [ -d "$gl_d" ] || [ "$1" = 0 ] || mkdir -m 700 "$gl_d" 2>/dev/null
-    fi
-  elif [ "$1" = 1 ]; then
-    [ -d "$gl_d" ] || mkdir -m 700 "$gl_d" 2>/dev/null
-  fi
-  #CP open1
   gl_make=$1 gl_id=
+  gl_place "$1"
   [ -f "$gl_d/rootid" ] && read -r gl_id <"$gl_d/rootid"
   # A client that names its id has seen it pass: nobody but its owner can have changed its mode.
   [ -h "$gl_d" ] && gl_seen=
   if [ "$gl_id" ] && [ "$gl_id" = "$gl_seen" ] && [ -d "$gl_d" ] && [ -O "$gl_d" ] 2>/dev/null; then :; else
-    set -- $(ls -ldn "$gl_d" 2>/dev/null)
-    case ${1-} in
-      drwx------*) ;;
-      "") gl_die ROOT "there is no folder $gl_d, and none can be made" ;;
-      *) gl_die ROOT "$gl_d is not a folder that only its owner can use: $1" ;;
-    esac
-    if [ -O "$gl_d" ] 2>/dev/null || [ "$3" = "$(id -u)" ]; then :; else gl_die ROOT "$gl_d belongs to user $3"; fi
+    gl_ours || gl_die ROOT "$gl_l"
   fi
   if [ -z "$gl_id" ] && [ "$gl_make" = 1 ]; then
     [ -z "$gl_rid" ] || gl_die ROOTID the records that were here are gone

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
-use russh::keys::ssh_key::{LineEnding, SshSig};
+use russh::keys::ssh_key::{LineEnding, Signature, SshSig};
 use russh::keys::{Algorithm, HashAlg, PrivateKey, PublicKey};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -144,8 +144,19 @@ impl SigningKey {
         self.public
             .verify(namespace, message, &signature)
             .map_err(|_| "what came back is no signature by this key".to_owned())?;
+        if self.needs_touch() && !is_touched(signature.signature()) {
+            return Err("the security key signed without a touch, which proves nobody's presence \
+                 (a key made with no-touch-required?): name another one"
+                .to_owned());
+        }
         signature.to_pem(LineEnding::LF).map_err(told)
     }
+}
+
+/// Whether a security key says that a person was there: the lowest of the flags that stand, with
+/// the counter's four bytes, behind its signature.
+fn is_touched(signature: &Signature) -> bool {
+    signature.as_bytes().iter().rev().nth(4).is_some_and(|flags| flags & 1 == 1)
 }
 
 fn shown(key: &PublicKey) -> String {

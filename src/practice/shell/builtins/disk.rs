@@ -85,7 +85,7 @@ async fn ls(shell: &mut Shell, args: &Args<'_>) -> Ended {
             if args.has('l') {
                 let whole = absolute(&path, name);
                 let whole = if files.is_folder(&path) { whole } else { path.clone() };
-                let kind = if files.is_folder(&whole) { "drwxr-xr-x" } else { "-rw-r--r--" };
+                let kind = if files.is_folder(&whole) { "drwx------" } else { "-rw-------" };
                 let size = files.size(&whole).unwrap_or(0);
                 text.extend([format!("{kind} 1 deploy deploy {size:>8} {name}\n")]);
             } else {

@@ -71,7 +71,9 @@ fn unary(shell: &Shell, flag: &str, value: &str) -> Result<bool, String> {
         "-z" => value.is_empty(),
         "-f" => files.is_file(&path) || system(),
         "-d" => files.is_folder(&path),
-        "-e" | "-r" | "-w" | "-x" => files.is_file(&path) || files.is_folder(&path) || system(),
+        "-e" | "-r" | "-w" | "-x" | "-O" => {
+            files.is_file(&path) || files.is_folder(&path) || system()
+        }
         "-s" => files.size(&path).is_some_and(|size| size > 0),
         "-L" | "-h" | "-t" | "-p" => false,
         _ => return Err(format!("{flag}: unexpected operator")),
