@@ -10,11 +10,10 @@ use crate::console::{self, Look, Outcome};
 use crate::engine::{Actor, Command, RunKind, RunStage};
 use crate::exec::ssh::Passphrase;
 use crate::plan::Plan;
+use crate::runbook::Strategy;
 use crate::session::{Door, Handle, Inputs, Start, View, next_knock};
 
-use super::args::{
-    ColorWhen, Common, DemoArgs, DemoStrategy, DriveArgs, Fleet, Guard, RehearseArgs, ResumeArgs,
-};
+use super::args::{ColorWhen, Common, DemoArgs, DriveArgs, Fleet, Guard, RehearseArgs, ResumeArgs};
 use super::exit::Exit;
 use super::ground::{self, Ground};
 use super::input;
@@ -30,6 +29,9 @@ use super::terminal::{self, Asker};
 const BLUE_GREEN: &str = include_str!("../../runbooks/blue-green.toml");
 const CANARY: &str = include_str!("../../runbooks/canary.toml");
 const DIRECT: &str = include_str!("../../runbooks/direct.toml");
+const FAILOVER: &str = include_str!("../../runbooks/failover.toml");
+const PARALLEL: &str = include_str!("../../runbooks/parallel.toml");
+const PHASED: &str = include_str!("../../runbooks/phased.toml");
 const DEMO_HOSTS: &str = include_str!("../../runbooks/inventory/practice.toml");
 const DEMO_HOSTS_NAME: &str = "inventory/practice.toml";
 
@@ -99,11 +101,14 @@ fn demo_window() -> String {
 }
 
 /// The demo's runbook and hosts, which are in the program itself, with `window` put in.
-fn demo_inputs(strategy: DemoStrategy, window: &str) -> Inputs {
+fn demo_inputs(strategy: Strategy, window: &str) -> Inputs {
     let (name, text) = match strategy {
-        DemoStrategy::BlueGreen => ("blue-green.toml", BLUE_GREEN),
-        DemoStrategy::Canary => ("canary.toml", CANARY),
-        DemoStrategy::Direct => ("direct.toml", DIRECT),
+        Strategy::BlueGreen => ("blue-green.toml", BLUE_GREEN),
+        Strategy::Canary => ("canary.toml", CANARY),
+        Strategy::Direct => ("direct.toml", DIRECT),
+        Strategy::Failover => ("failover.toml", FAILOVER),
+        Strategy::Parallel => ("parallel.toml", PARALLEL),
+        Strategy::Phased => ("phased.toml", PHASED),
     };
     let text = format!("{text}{window}");
     let files = [(name, text.as_str()), (DEMO_HOSTS_NAME, DEMO_HOSTS)];
@@ -320,22 +325,21 @@ async fn wait_for_what_runs(
 
 #[cfg(test)]
 mod tests {
-    use clap::ValueEnum as _;
-
-    use super::{DemoStrategy, demo_inputs, demo_window};
-    use crate::runbook::Class;
+    use super::{demo_inputs, demo_window};
+    use crate::cli::args::STRATEGIES;
+    use crate::runbook::{Class, Strategy};
 
     #[test]
     fn the_demo_is_in_the_program_and_well() {
-        for strategy in DemoStrategy::value_variants() {
-            let inputs = demo_inputs(*strategy, &demo_window());
+        for (_, strategy) in STRATEGIES {
+            let inputs = demo_inputs(strategy, &demo_window());
             let checked = inputs.check();
             assert_eq!(checked.problems, [], "{strategy:?}");
             let plan = inputs.plan(&checked).unwrap();
             assert!(plan.window.is_some());
             let critical = plan.steps.values().any(|step| step.class == Class::Critical);
             // The first demo can be rolled back to its very end.
-            assert!(*strategy != DemoStrategy::BlueGreen || !critical);
+            assert!(strategy != Strategy::BlueGreen || !critical);
         }
     }
 }

@@ -66,24 +66,12 @@ pub(in crate::cli) struct Fleet {
 #[derive(Args, Clone, Debug)]
 pub(in crate::cli) struct DemoArgs {
     /// Which of the sample runbooks
-    #[arg(long, value_name = "STRATEGY", value_enum, default_value_t)]
-    pub strategy: DemoStrategy,
+    #[arg(long, value_name = "STRATEGY", value_parser = strategy, default_value = "blue-green")]
+    pub strategy: Strategy,
     #[command(flatten)]
     pub fleet: Fleet,
     #[command(flatten)]
     pub sign: Sign,
-}
-
-/// The strategies that the demo has a runbook for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum DemoStrategy {
-    /// Two full sets; traffic moves.
-    #[default]
-    BlueGreen,
-    /// A small share of traffic first.
-    Canary,
-    /// The old stops, the new starts.
-    Direct,
 }
 
 #[derive(Args, Clone, Debug)]
