@@ -35,6 +35,7 @@ mod shell;
 mod sign;
 mod status;
 mod terminal;
+mod unrecorded;
 mod verify;
 mod verify_tell;
 

@@ -178,7 +178,8 @@ impl Shown {
                 self.log.finish(job, line.at);
             }
         }
-        self.seq = self.view.seq;
+        // Lines that are in memory only come after those on disk.
+        self.seq = self.view.tail.back().map_or(self.view.seq, |line| line.seq);
         self.signing = signed(&self.view.signing);
         self.count_time();
     }

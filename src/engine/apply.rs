@@ -22,6 +22,7 @@ impl State {
     /// changes nothing; the chain check and the plan's digest stop such a journal before.
     pub fn apply(&mut self, at: Timestamp, by: &Actor, event: &Event) {
         self.events += 1;
+        self.note_record(at, by, event);
         match event {
             Event::SessionOpened(genesis) => {
                 self.opened = at;
@@ -95,7 +96,10 @@ impl State {
                 let (by, step, text) = (by.clone(), step.clone(), text.clone());
                 self.notes.push(Note { at, by, step, text });
             }
-            Event::ClockJumped { .. } => {}
+            Event::RecordingLost { .. }
+            | Event::RecordingOverridden { .. }
+            | Event::RecordedLate { .. }
+            | Event::ClockJumped { .. } => {}
             Event::StoodStill { span, .. } => {
                 self.standstills.push(StoodStill { until: at, span: *span });
                 self.soak_longer(*span);

@@ -229,6 +229,20 @@ pub enum Command {
         /// Why it is not; none when it is.
         trouble: Option<SafeText>,
     },
+    /// Nothing can be recorded any more.
+    RecordLost {
+        /// What the disk said.
+        why: SafeText,
+    },
+    /// Go on unrecorded: back, and to stop what runs. Nobody but a person at a screen asks for it.
+    OverrideRecord {
+        /// Why.
+        reason: SafeText,
+    },
+    /// Try at once whether something can be recorded again; the session does that.
+    TryRecord,
+    /// All that was kept has been recorded.
+    RecordedLate,
     /// The wall clock moved.
     ClockJump {
         /// By how many milliseconds.

@@ -23,7 +23,8 @@ pub(super) fn due(state: &State, now: Timestamp) -> Vec<Event> {
     for (step, part, track) in tracks.chain(undos) {
         if track.status.is_in_flight() {
             let events = of_step(step, part);
-            if !events.is_empty() {
+            // What has to wait for the record does not keep the others.
+            if !events.is_empty() && state.may_go_unrecorded(&events).is_ok() {
                 return events;
             }
         }
@@ -31,14 +32,15 @@ pub(super) fn due(state: &State, now: Timestamp) -> Vec<Event> {
     if state.hold.is_some() || state.guard.is_some() {
         return Vec::new();
     }
-    match state.stage {
+    let events = match state.stage {
         RunStage::Active => state.next_forward(now),
         RunStage::RollingBack => state.next_back(now),
         RunStage::Preparing
         | RunStage::RolledBack { .. }
         | RunStage::Completed
         | RunStage::Abandoned => Vec::new(),
-    }
+    };
+    if state.may_go_unrecorded(&events).is_ok() { events } else { Vec::new() }
 }
 
 impl State {
@@ -49,10 +51,17 @@ impl State {
             let late = self
                 .limit_of(&last.key)
                 .is_some_and(|limit| self.watched_since(last.started, now) > limit);
-            return if late && last.stopping.is_none() {
-                vec![Event::TimeLimitReached { key: last.key.clone() }]
-            } else {
-                Vec::new()
+            let limit = vec![Event::TimeLimitReached { key: last.key.clone() }];
+            return match (late && last.stopping.is_none(), self.may_go_unrecorded(&limit)) {
+                (false, _) => Vec::new(),
+                (true, Ok(())) => limit,
+                (true, Err(_)) => {
+                    let text = format!(
+                        "{step} runs past its limit and is not stopped: nothing can be recorded; \
+                         the override lets it be stopped"
+                    );
+                    self.alarm(AlarmId::Step(step.clone()), Level::Warning, &text)
+                }
             };
         }
         match track.status {

@@ -399,6 +399,26 @@ pub enum Event {
         /// Its machine slept; otherwise it was stopped, or its machine had no time for it.
         asleep: bool,
     },
+    /// From here on nothing could be recorded: what follows was kept in memory.
+    RecordingLost {
+        /// What the disk said.
+        why: SafeText,
+    },
+    /// A person goes on although nothing is recorded: back, and to stop what runs.
+    RecordingOverridden {
+        /// Why.
+        reason: SafeText,
+    },
+    /// All that was kept in memory is in the record now, in its order.
+    RecordedLate {
+        /// Since when nothing had been recorded.
+        since: Timestamp,
+        /// How many facts were written late: those since [`Event::RecordingLost`], with it.
+        facts: u64,
+        /// Why somebody went on all the same, if somebody did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<SafeText>,
+    },
     /// Something was learnt of a host.
     HostNoted {
         /// Which.

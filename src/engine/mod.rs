@@ -9,6 +9,8 @@
 //! - An attempt is started by an event, and every event is on disk before its effects begin.
 //! - Nothing whose outcome is unknown is started again without a person and a reason.
 //! - Rolling back is reachable from every state; past the point of no return with a reason.
+//! - While nothing can be recorded, nothing forward starts, and what runs is not touched; going
+//!   back and stopping ask for a typed override, and all of it is recorded late.
 //!
 //! # Deliberately absent
 //!
@@ -33,6 +35,7 @@ mod refusal;
 mod sight;
 mod start;
 mod state;
+mod unrecorded;
 mod way_back;
 
 pub use advance::{Advance, advance};
@@ -52,6 +55,7 @@ pub use state::{
     Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, Rollback, RunStage, State, Status, Stopping,
     Track,
 };
+pub use unrecorded::{Lost, Overridden};
 pub use way_back::{WayBack, WayBackItem};
 
 /// One event and who caused it.

@@ -78,6 +78,9 @@ pub fn react(state: &State, event: &Event) -> Vec<Effect> {
         | Event::Noted { .. }
         | Event::Captured { .. }
         | Event::ClockJumped { .. }
+        | Event::RecordingLost { .. }
+        | Event::RecordingOverridden { .. }
+        | Event::RecordedLate { .. }
         | Event::HostNoted { .. }
         | Event::Closed => Vec::new(),
         Event::Settled { step, part, verdict } => {

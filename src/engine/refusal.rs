@@ -125,6 +125,12 @@ pub enum Refusal {
     /// The session is closed.
     #[error("the session is closed: its record is complete")]
     Closed,
+    /// Nothing can be recorded.
+    #[error("nothing can be recorded: {why}")]
+    NotRecorded {
+        /// What the disk said.
+        why: SafeText,
+    },
     /// It is already so.
     #[error("{0}")]
     Already(&'static str),

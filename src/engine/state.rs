@@ -11,6 +11,7 @@ use super::health::Health;
 use super::hosts::{HostRecord, StoodStill};
 use super::job::{End, Job, Key, Part, Place, Transcript, Verdict};
 use super::sight::{OutOfSight, Seen};
+use super::unrecorded::Lost;
 
 /// A run of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,7 @@ pub struct State {
     pub(super) last_away: Option<(Timestamp, Millis)>,
     pub(super) hosts: BTreeMap<HostId, HostRecord>,
     pub(super) standstills: Vec<StoodStill>,
+    pub(super) lost: Option<Lost>,
 }
 
 /// The life of a session.
@@ -361,6 +363,7 @@ impl State {
             last_away: None,
             hosts: BTreeMap::new(),
             standstills: Vec::new(),
+            lost: None,
         }
     }
 

@@ -13,8 +13,9 @@ use super::disk::{self, Disk, DiskFile, Open, RealDisk};
 use super::entry::{Entry, Stamp};
 use super::error::JournalError;
 use super::fallback;
+use super::keep::Kept;
 use super::read::read_on;
-use super::wire::{self, LINE_BYTES_MAX};
+use super::wire::{self, LINE_BYTES_MAX, Sealed};
 use super::{HEAD_FILE, JOURNAL_FILE, OUTPUT_DIR, TORN_DIR};
 
 /// The end of a journal: what one has to hold to notice later that it was rewritten.
@@ -59,6 +60,7 @@ pub struct Journal {
     /// Why the kept room was given up.
     short: Option<String>,
     pub(super) anew: Option<WrittenAnew>,
+    pub(super) kept: Kept,
 }
 
 impl Journal {
@@ -114,6 +116,7 @@ impl Journal {
             ballast: None,
             short: None,
             anew: None,
+            kept: Kept::default(),
         })
     }
 
@@ -181,6 +184,7 @@ impl Journal {
             ballast: None,
             short: None,
             anew: None,
+            kept: Kept::default(),
         };
         // What was read may be in memory only; from here on it counts as recorded.
         if let Err(source) = journal.tape.sync_data() {
@@ -205,14 +209,7 @@ impl Journal {
             return Err(JournalError::Poisoned { first: first.clone() });
         }
         let seq = self.head.seq + 1;
-        let unwritable = |why: String| JournalError::Unwritable { why };
-        let mut line = wire::encode(seq, stamp, facts, self.last)
-            .map_err(|error| unwritable(error.to_string()))?;
-        if line.len() > LINE_BYTES_MAX {
-            return Err(JournalError::too_long(line.len()));
-        }
-        let sealed = wire::decode(&line).map_err(|fault| unwritable(fault.to_string()))?;
-        line.push(b'\n');
+        let (line, sealed) = sealed_line(seq, stamp, facts, self.last)?;
         let head = Head { seq, seal: sealed.seal };
         if let Err(source) = self.write(&line) {
             let error = JournalError::io("write", &self.path, source);
@@ -328,6 +325,24 @@ impl Journal {
             }
         }
     }
+}
+
+/// Line `seq` after the one with digest `last`, with its line end, and as it will be read back.
+pub(super) fn sealed_line(
+    seq: u64,
+    stamp: &Stamp,
+    facts: &[Fact],
+    last: Digest,
+) -> Result<(Vec<u8>, Sealed), JournalError> {
+    let unwritable = |why: String| JournalError::Unwritable { why };
+    let mut line =
+        wire::encode(seq, stamp, facts, last).map_err(|error| unwritable(error.to_string()))?;
+    if line.len() > LINE_BYTES_MAX {
+        return Err(JournalError::too_long(line.len()));
+    }
+    let sealed = wire::decode(&line).map_err(|fault| unwritable(fault.to_string()))?;
+    line.push(b'\n');
+    Ok((line, sealed))
 }
 
 /// A line that was not written.

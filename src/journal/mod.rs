@@ -7,7 +7,8 @@
 //! - One decision is one line, written whole, and on disk before [`Journal::append`] returns.
 //! - A line that cannot be read back is never written.
 //! - A file that failed is not believed again: the record is written anew, byte for byte. Where
-//!   that fails too, nothing more is written: the record fails closed.
+//!   that fails too, nothing more is written: the record fails closed, and what has to be said all
+//!   the same is kept in memory, as the next lines of the chain.
 //! - A changed, cut, inserted or reordered line is found and named by [`verify()`], with
 //!   `sha256sum` alone if need be.
 //! - A checkpoint covers only lines that are on disk, and a signature only a checkpoint.
@@ -28,6 +29,7 @@ mod error;
 mod evidence;
 mod fallback;
 mod file;
+mod keep;
 mod lock;
 mod output;
 mod read;

@@ -160,6 +160,21 @@ pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
             let why = if *asleep { "its machine slept" } else { "it was stopped or had no time" };
             run(format!("golive did not run for {span}: {why}; no limit counts that time"))
         }
+        Event::RecordingLost { why } => {
+            run(format!("nothing could be recorded from here on: {why}"))
+                .result("kept in memory, written late")
+        }
+        Event::RecordingOverridden { reason } => {
+            run(format!("goes back and stops steps although nothing is recorded: {reason}"))
+                .result("OVERRIDE")
+        }
+        Event::RecordedLate { since, facts, reason } => {
+            let moment = plan.zone.format(*since, "%H:%M:%S");
+            let why = reason.as_ref();
+            let why = why.map_or_else(String::new, |why| format!("; OVERRIDE: {why}"));
+            let many = counted(usize::try_from(*facts).unwrap_or(usize::MAX), "fact");
+            run(format!("recording again: {many} since {moment} written late{why}"))
+        }
         Event::HostNoted { host, fact } => {
             let told = run(format!("host {host}: {}", fact.words()));
             if fact.is_grave() { told } else { told.main(false) }

@@ -176,6 +176,9 @@ fn is_decision(event: &Event) -> bool {
         | Event::GuardClosed { .. }
         | Event::RollbackBegan { .. }
         | Event::Abandoned { .. }
+        | Event::RecordingLost { .. }
+        | Event::RecordingOverridden { .. }
+        | Event::RecordedLate { .. }
         | Event::Resumed { .. }
         | Event::DriverLeft { .. }
         | Event::JobEnded { end: End::Unknown { doubt: Doubt::LetGo, .. }, .. } => true,

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crate::base::{HostId, Millis, SafeText, Timestamp};
 use crate::engine::{
-    Actor, Board, Command, Doubt, Effect, End, Event, Genesis, Job, Note, Refusal, RunStage, State,
-    advance, decide,
+    Actor, Attempt, Board, Command, Doubt, Effect, End, Event, Genesis, Job, Note, Refusal,
+    RunStage, State, advance, decide,
 };
 use crate::exec::{Link, Report};
 use crate::journal::{Entry, Journal, JournalError, Recovery, Stamp};
@@ -38,7 +38,6 @@ pub struct Core {
     tail: VecDeque<Arc<TailFact>>,
     /// Checkpoints and signatures.
     office: Office,
-    not_recorded: Option<SafeText>,
     /// The disk is full, and the last words are being written: nothing new starts.
     short: bool,
     /// That little room is left has been said.
@@ -47,7 +46,7 @@ pub struct Core {
     say_anew_at: u64,
     /// Why the run has to be held as soon as it runs.
     hold_due: Option<String>,
-    /// Ends that came after the record had failed.
+    /// Ends that are in no record.
     unrecorded: Arc<BTreeMap<Job, End>>,
     /// Whether there is something to show that was not shown yet.
     news: bool,
@@ -68,7 +67,6 @@ impl Core {
             links: Arc::new(links),
             tail: VecDeque::new(),
             office: Office::default(),
-            not_recorded: None,
             short: false,
             warned: false,
             say_anew_at: 1,
@@ -146,7 +144,8 @@ impl Core {
             seq: head.seq,
             head: head.seal.short(),
             signing: self.office.signing().clone(),
-            not_recorded: self.not_recorded.clone(),
+            not_recorded: self.state.lost().map(|lost| lost.why.clone()),
+            kept: self.journal.kept().to_vec(),
             unrecorded: Arc::clone(&self.unrecorded),
             links: Arc::clone(&self.links),
             tail: self.tail.clone(),
@@ -181,9 +180,20 @@ impl Core {
         stamp: &Stamp,
         commands: &[(&Actor, &Command)],
     ) -> Result<Vec<Effect>, SubmitError> {
-        if let Some(why) = &self.not_recorded {
-            return Err(SubmitError::NotRecorded(why.clone()));
+        let tries = commands.iter().any(|(_, command)| **command == Command::TryRecord);
+        if tries && self.state.lost().is_some() {
+            let effects = self.try_record(stamp);
+            let fails = self.state.lost().map(|lost| lost.why.clone());
+            return fails.map_or(Ok(effects), |why| Err(SubmitError::NotRecorded(why)));
         }
+        self.submit_now(stamp, commands)
+    }
+
+    fn submit_now(
+        &mut self,
+        stamp: &Stamp,
+        commands: &[(&Actor, &Command)],
+    ) -> Result<Vec<Effect>, SubmitError> {
         if self.short && commands.iter().any(|(_, command)| starts_something(command)) {
             let why = "the disk is full: make room, then steps may start again";
             return Err(SubmitError::NotRecorded(SafeText::new(why)));
@@ -207,11 +217,49 @@ impl Core {
             let nothing = Ok(Vec::new());
             return refused.map_or(nothing, |refusal: Refusal| Err(refusal.into()));
         }
-        let written = self.journal.append(stamp, &facts); // 1. on disk
-        let entry = written.map_err(|error| self.not_written(&error))?;
-        self.office.stands(self.journal.head(), self.journal.bytes(), &facts);
-        self.remember(entry);
+        if self.state.lost().is_some() {
+            // What the engine lets happen without a record is kept as its next line.
+            let entry = self.journal.keep(stamp, &facts).map_err(|error| not_recorded(&error))?;
+            self.remember_unrecorded(entry);
+        } else {
+            match self.journal.append(stamp, &facts) {
+                Ok(entry) => self.remember(entry), // 1. on disk
+                Err(error @ JournalError::Unwritable { .. }) => {
+                    // The disk is well, and so is the journal: only this cannot be said in a line.
+                    return Err(not_recorded(&error));
+                }
+                // The note of its end had failed, and the disk is well again: there is no gap.
+                Err(JournalError::Poisoned { .. }) if self.journal.revive() => {
+                    return self.submit_now(stamp, commands);
+                }
+                Err(error) => {
+                    let before = self.recording_fails(stamp, &error, commands)?;
+                    // Decided once more, now that it is known.
+                    let effects = self.submit_now(stamp, commands);
+                    return if before.is_empty() {
+                        effects
+                    } else {
+                        Ok([before, effects.unwrap_or_default()].concat())
+                    };
+                }
+            }
+            self.office.stands(self.journal.head(), self.journal.bytes(), &facts);
+        }
         self.state = next; // 2. in memory
+        let mut outside = self.outside(effects);
+        if self.state.lost().is_some() {
+            return Ok(outside);
+        }
+        if !self.short && self.journal.short().is_some() {
+            self.short = true;
+            outside.extend(self.say_short(stamp));
+        }
+        outside.extend(self.say_anew(stamp));
+        Ok(outside) // 3. outside
+    }
+
+    /// Notes the timers among `effects`; the others are for outside.
+    fn outside(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
         let outside = effects.into_iter().filter_map(|effect| match effect {
             Effect::WakeAt(at) => {
                 self.wakes.insert(at);
@@ -225,13 +273,7 @@ impl Core {
             | Effect::ProbeLinks
             | Effect::Notify { .. }) => Some(effect),
         });
-        let mut outside: Vec<_> = outside.collect();
-        if !self.short && self.journal.short().is_some() {
-            self.short = true;
-            outside.extend(self.say_short(stamp));
-        }
-        outside.extend(self.say_anew(stamp));
-        Ok(outside) // 3. outside
+        outside.collect()
     }
 
     /// Takes in reports that have come together; what they say is recorded as one line. Gives back
@@ -344,6 +386,9 @@ impl Core {
 
     /// Looks whether there is room for the record, and whether there is room again.
     fn check_room(&mut self, stamp: &Stamp) -> Vec<Effect> {
+        if self.state.lost().is_some() {
+            return self.try_record(stamp);
+        }
         if self.short {
             return match self.journal.keep_room() {
                 Ok(()) => {
@@ -370,21 +415,6 @@ impl Core {
         self.submit_report(stamp, &Actor::Engine, &note)
     }
 
-    fn not_written(&mut self, error: &JournalError) -> SubmitError {
-        match error {
-            // The disk is well, and so is the journal: only this cannot be said in one line.
-            JournalError::Unwritable { .. } => {
-                SubmitError::NotRecorded(SafeText::new(&error.to_string()))
-            }
-            JournalError::Io { .. }
-            | JournalError::Exists { .. }
-            | JournalError::Poisoned { .. }
-            | JournalError::Broken { .. }
-            | JournalError::Foreign { .. }
-            | JournalError::Empty { .. } => self.recording_failed(error),
-        }
-    }
-
     fn remember(&mut self, entry: Entry) {
         self.news = true;
         let Entry { seq, at, facts, .. } = entry;
@@ -394,13 +424,62 @@ impl Core {
         self.tail.drain(..extra);
     }
 
-    /// The record has failed: nothing new starts, what runs goes on, and everybody sees it.
-    fn recording_failed(&mut self, error: &JournalError) -> SubmitError {
-        let why = SafeText::new(&error.to_string());
-        tracing::error!(%why, "the journal cannot be written");
-        self.not_recorded = Some(why.clone());
-        self.news = true;
-        SubmitError::NotRecorded(why)
+    /// The same for a line that is in memory only.
+    fn remember_unrecorded(&mut self, entry: Entry) {
+        for fact in &entry.facts {
+            if let Event::JobEnded { job, end, .. } = &fact.event {
+                Arc::make_mut(&mut self.unrecorded).insert(job.clone(), end.clone());
+            }
+        }
+        self.remember(entry);
+    }
+
+    /// The record has failed: nothing forward starts, what runs goes on, everybody sees it, and
+    /// what happens is kept. `commands` were to be recorded; a session that opens with them does
+    /// not, where it cannot be recorded.
+    fn recording_fails(
+        &mut self,
+        stamp: &Stamp,
+        error: &JournalError,
+        commands: &[(&Actor, &Command)],
+    ) -> Result<Vec<Effect>, SubmitError> {
+        tracing::error!(%error, "the journal cannot be written");
+        let opens =
+            |command: &Command| matches!(command, Command::Open(_) | Command::Resume { .. });
+        if commands.iter().any(|(_, command)| opens(command)) {
+            return Err(not_recorded(error));
+        }
+        let lost = Command::RecordLost { why: SafeText::new(&error.to_string()) };
+        let advance = advance(&self.state, &Actor::Engine, &lost, stamp.at)?;
+        let kept = self.journal.keep(stamp, &advance.facts);
+        self.remember_unrecorded(kept.map_err(|error| not_recorded(&error))?);
+        self.state = Arc::new(advance.state);
+        Ok(self.outside(advance.effects))
+    }
+
+    /// Where nothing can be recorded: tries it again, with all that is kept; then says so.
+    fn try_record(&mut self, stamp: &Stamp) -> Vec<Effect> {
+        if self.state.lost().is_none() || !self.journal.revive() {
+            return Vec::new();
+        }
+        let late = advance(&self.state, &Actor::Engine, &Command::RecordedLate, stamp.at);
+        let Ok(late) = late.inspect_err(|error| tracing::error!(%error, "a bug")) else {
+            return Vec::new();
+        };
+        match self.journal.append(stamp, &late.facts) {
+            Ok(entry) => self.remember(entry),
+            Err(error) => {
+                tracing::error!(%error, "it failed again");
+                return Vec::new(); // What was kept is on the disk; that it is, is not.
+            }
+        }
+        self.office.stands(self.journal.head(), self.journal.bytes(), &late.facts);
+        self.state = Arc::new(late.state);
+        let open: BTreeSet<Job> = self.state.in_flight().flat_map(Attempt::open_jobs).collect();
+        Arc::make_mut(&mut self.unrecorded).retain(|job, _| open.contains(job));
+        let mut effects = self.outside(late.effects);
+        effects.extend(self.say_anew(stamp));
+        effects
     }
 
     /// A report that could not be recorded together with the others. What ended is not forgotten:
@@ -412,14 +491,14 @@ impl Core {
         command: Command,
         why: &SafeText,
     ) -> Vec<Effect> {
-        if self.not_recorded.is_none() {
+        if self.state.lost().is_none() {
             match self.submit(stamp, by, &command) {
                 Ok(effects) => return effects,
                 Err(error) => tracing::debug!(%error, "a report was not taken"),
             }
         }
         let Command::Ended { job, end, transcript } = command else { return Vec::new() };
-        if self.not_recorded.is_none() {
+        if self.state.lost().is_none() {
             // It says too much for a line of the journal: what is left is that it ended.
             let why = format!("how it ended cannot be recorded: {why}");
             let end = End::unknown(Doubt::Unrecorded, &why);
@@ -517,6 +596,10 @@ impl Core {
         };
         self.submit_report(stamp, &Actor::Clock, &limit)
     }
+}
+
+fn not_recorded(error: &JournalError) -> SubmitError {
+    SubmitError::NotRecorded(SafeText::new(&error.to_string()))
 }
 
 /// Whether a person asks for something new to begin, or to go on by itself.

@@ -26,9 +26,11 @@ pub struct View {
     pub head: String,
     /// How far the record is signed.
     pub signing: Signing,
-    /// Why nothing can be recorded any more; none while all is well.
+    /// Why nothing can be recorded; none while all is well.
     pub not_recorded: Option<SafeText>,
-    /// Jobs that have ended since nothing can be recorded: seen, and in no record.
+    /// The lines of the journal that no disk has taken yet, oldest first, with their line ends.
+    pub kept: Vec<Arc<str>>,
+    /// Jobs that have ended since nothing can be recorded: seen, and in no record yet.
     pub unrecorded: Arc<BTreeMap<Job, End>>,
     /// The links to the hosts.
     pub links: Arc<BTreeMap<HostId, LinkView>>,
@@ -98,13 +100,22 @@ pub struct Chunk {
 pub enum SubmitError {
     /// It is not possible now; nothing was done.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(Refusal),
     /// It could not be recorded, so it was not done.
     #[error("not recorded, so not done: {0}")]
     NotRecorded(SafeText),
     /// The session has ended.
     #[error("the session has ended")]
     Gone,
+}
+
+impl From<Refusal> for SubmitError {
+    fn from(refusal: Refusal) -> Self {
+        if let Refusal::NotRecorded { why } = refusal {
+            return Self::NotRecorded(why);
+        }
+        Self::Refused(refusal)
+    }
 }
 
 /// A wish and where to answer.

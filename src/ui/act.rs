@@ -93,6 +93,7 @@ impl Screen {
             | Action::Accept
             | Action::Recheck => self.choose(action, m),
             Action::Skip | Action::ByHand => self.skip_or_by_hand(action, m),
+            Action::TryRecord | Action::Unrecorded => return self.unrecorded(action, m),
             Action::Abandon => self.ask_text(Purpose::Abandon, m),
             Action::Peek => {
                 if let Some(guard) = self.guard_mut() {
@@ -107,6 +108,19 @@ impl Screen {
             Action::HoldAndLeave if m.is_over() => return vec![Intent::Leave(Leave::Open)],
             Action::HoldAndLeave => return Self::leave_held("asked for by the operator", m),
             Action::Leave => self.open(Dialog::Leave, m),
+        }
+        Vec::new()
+    }
+
+    /// Where nothing is recorded: tries again, or asks for the override.
+    fn unrecorded(&mut self, action: Action, m: &Model<'_>) -> Vec<Intent> {
+        if action == Action::TryRecord && m.recording.is_some() {
+            return vec![Intent::Submit(Command::TryRecord)];
+        }
+        if m.needs_override() {
+            self.ask_text(Purpose::Unrecorded, m);
+        } else {
+            self.say(text::ALL_RECORDED);
         }
         Vec::new()
     }
@@ -323,6 +337,10 @@ impl Screen {
             parts.iter().any(|part| m.state.track_of(step, *part).status.is_in_flight())
         };
         match about {
+            Some((step, _)) if runs(&step) && m.needs_override() => {
+                self.ask_text(Purpose::Unrecorded, m);
+                self.say(text::OVERRIDE_FIRST);
+            }
             Some((step, _)) if runs(&step) => self.confirm(Ask::Stop(step), m),
             Some(_) | None => self.say(text::NOTHING_RUNS),
         }

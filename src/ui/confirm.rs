@@ -124,7 +124,14 @@ impl Confirm {
 
     /// Why it cannot be done now; none when it can.
     pub(super) fn blocked(&self, m: &Model<'_>) -> Option<String> {
-        if let Some(why) = m.recording {
+        let goes_back = match &self.ask {
+            Ask::Stop(_) => true,
+            Ask::Retry { step, part, .. } => part.is_undo() || !m.plan().is_forward(step),
+            Ask::Begin | Ask::Start(_) => false,
+        };
+        if let Some(why) = m.recording
+            && (m.needs_override() || !goes_back)
+        {
             return Some(text::not_recorded(why));
         }
         match &self.ask {

@@ -73,9 +73,9 @@ impl Guard {
         }
     }
 
-    /// Whether the break-glass reason has to come before the digits.
+    /// Whether the override, or the break-glass reason, has to come before the digits.
     pub(super) fn locked(&self, m: &Model<'_>) -> bool {
-        m.way_back.past.is_some() && self.break_glass.is_empty()
+        m.needs_override() || m.way_back.past.is_some() && self.break_glass.is_empty()
     }
 
     /// The reason of the rollback; a break-glass reason is one.
@@ -136,6 +136,12 @@ impl Guard {
 
     fn facts(rows: &mut Rows<'_, '_>) {
         let m = rows.m;
+        if let Some(why) = m.recording {
+            let said = format!("NOT RECORDED: what is done is kept in memory only ({why})");
+            rows.say_as("WARNING", &said, Role::Warning);
+            let said = "if golive or this machine dies before it is recorded, nobody can prove what was done";
+            rows.say_as("", said, Role::Warning);
+        }
         if let Some(past) = &m.way_back.past {
             let said = format!("{past} has run: this is PAST THE POINT OF NO RETURN");
             rows.say_as("WARNING", &said, Role::Warning);
@@ -213,6 +219,15 @@ impl Guard {
         let dim = theme.style(Role::Dim);
         let first = match self.stage {
             Stage::Sent => Line::styled("Waiting for the journal.", key),
+            Stage::Open | Stage::Reason | Stage::Counting(_) if m.needs_override() => {
+                Line::from(vec![
+                    Span::styled("w", key),
+                    Span::styled(
+                        "  type the override: NOT RECORDED; then the digits appear",
+                        plain,
+                    ),
+                ])
+            }
             Stage::Open | Stage::Reason | Stage::Counting(_) if self.locked(m) => Line::from(vec![
                 Span::styled("w", key),
                 Span::styled("  write the break-glass reason; then the digits appear", plain),
@@ -223,7 +238,9 @@ impl Guard {
                 Span::styled("   then 3 s run down, any key stops it", plain),
             ]),
         };
-        let why = if self.locked(m) {
+        let why = if m.needs_override() {
+            "Reason   the reason of the override is the reason".to_owned()
+        } else if self.locked(m) {
             "Reason   the break-glass reason is the reason".to_owned()
         } else if self.why().is_empty() {
             "Reason   none yet: asked for after the digits, or w now".to_owned()
@@ -288,7 +305,8 @@ impl Guard {
             (_, Some(seconds)) => format!("RB STARTS {seconds}  any key stops"),
             (Stage::Sent, None) => "RB asked for".to_owned(),
             (Stage::Open | Stage::Reason | Stage::Counting(_), None) if self.locked(m) => {
-                format!("GUARD {items} steps {takes}  w reason")
+                let word = if m.needs_override() { "w override" } else { "w reason" };
+                format!("GUARD {items} steps {takes}  {word}")
             }
             (Stage::Open | Stage::Reason | Stage::Counting(_), None) => {
                 format!("GUARD {items} steps {takes}  {}", self.code.row(m.now))

@@ -107,11 +107,21 @@ impl Model<'_> {
         Field::fixed(word.to_owned(), role)
     }
 
-    fn audit_field(&self) -> Field {
-        match self.recording {
-            None => Field::fixed(format!("AUDIT ok #{}", self.seq), self.audit_role()),
-            Some(why) => Field::new(format!("NOTHING IS RECORDED: {why}"), 41, 0, Role::Warning),
-        }
+    /// How the record stands. That nothing is recorded never leaves the screen; why may.
+    fn audit_fields(&self) -> Vec<Field> {
+        let Some(why) = self.recording else {
+            return vec![Field::fixed(format!("AUDIT ok #{}", self.seq), self.audit_role())];
+        };
+        let facts = self.state.lost().map_or(0, |lost| lost.facts);
+        let facts = text::count(usize::try_from(facts).unwrap_or(usize::MAX), "fact", "facts");
+        let why = format!("{facts} in memory only: {why}");
+        let least = cells(&facts) + 15;
+        let word = Field::fixed(self.unrecorded_word().to_owned(), Role::Warning);
+        vec![word, Field::new(why, least, 5, Role::Warning)]
+    }
+
+    fn unrecorded_word(&self) -> &'static str {
+        if self.state.is_overridden() { "NOT RECORDED, OVERRIDE" } else { "NOT RECORDED" }
     }
 
     /// A sign that the record should be signed and is not.
@@ -290,7 +300,7 @@ pub(super) fn wide(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     first.push(m.step_field());
     first.push(m.run_field(false));
     first.push(m.driver_field());
-    first.push(m.audit_field());
+    first.extend(m.audit_fields());
     first.extend(m.unsigned_field("! UNSIGNED"));
     first.extend(m.touch_field());
     put_line(buf, area, 0, &fit(first, width, theme));
@@ -361,7 +371,7 @@ pub(super) fn medium(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) 
     second.extend(m.plan_field(false));
     second.push(m.window_field(false));
     second.push(m.way_back_field(false));
-    second.push(m.audit_field());
+    second.extend(m.audit_fields());
     second.extend(m.unsigned_field("!"));
     second.push(m.driver_field());
     put_line(buf, area, 1, &fit(second, width, theme));
@@ -398,8 +408,8 @@ pub(super) fn strip(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     let (window, back) = (m.window_field(false), m.way_back_field(false));
     put_line(buf, area, 2, &fit(vec![window, back], width, theme));
     let (counts, role) = m.alarm_counts();
-    let last = vec![m.elapsed_field(), Field::fixed(counts, role), m.audit_field()];
-    let last = last.into_iter().chain(m.unsigned_field("!")).collect();
+    let last = vec![m.elapsed_field(), Field::fixed(counts, role)];
+    let last = last.into_iter().chain(m.audit_fields()).chain(m.unsigned_field("!")).collect();
     put_line(buf, area, 3, &fit(last, width, theme));
     put(buf, area, 4, &theme.pattern(m.kind()).repeat(width), theme.style(Role::Title));
 }
@@ -419,7 +429,7 @@ impl Model<'_> {
             }
             Some(_) | None => back,
         });
-        let audit = if self.recording.is_none() { "AUDIT ok" } else { "NOT RECORDED" };
+        let audit = if self.recording.is_none() { "AUDIT ok" } else { self.unrecorded_word() };
         let role = if self.recording.is_none() { self.audit_role() } else { Role::Warning };
         fields.push(Field::fixed(audit.to_owned(), role));
         let (counts, role) = self.alarm_counts();

@@ -8,6 +8,7 @@ use crate::base::Millis;
 use super::canvas::{put, put_line};
 use super::keymap::{Action, Spot};
 use super::model::{Model, Run};
+use super::prompt::Purpose;
 use super::screen::{Dialog, Pane, Screen, View};
 use super::sheet::Sheet;
 use super::theme::{Role, Theme};
@@ -91,7 +92,16 @@ impl Screen {
             | Run::Abandoned => Role::Text,
         };
         let practice = text::practice(m.kind());
+        if m.recording.is_some() && self.dialogs.is_empty() && !m.is_over() {
+            let words = if m.needs_override() { text::UNRECORDED } else { text::UNRECORDED_BACK };
+            let words = format!("{practice}{words}");
+            bottom::message(buf, area, &words, theme, Role::Warning);
+            return;
+        }
         let words = match self.dialogs.last() {
+            Some(Dialog::Text(prompt)) if prompt.purpose == Purpose::Unrecorded => {
+                format!("{practice}{}", text::OVERRIDE_MEANS)
+            }
             Some(Dialog::Text(_)) => format!("{practice}{}", text::EDITING),
             Some(Dialog::Guard(guard)) => match guard.seconds(m.now) {
                 Some(seconds) => format!("{practice}{}", text::starts_in(seconds)),
@@ -352,6 +362,12 @@ impl Screen {
         let mut bar = Vec::new();
         if over {
             bar.push((Action::Leave, "close"));
+        }
+        if m.recording.is_some() {
+            bar.push((Action::TryRecord, ""));
+        }
+        if m.needs_override() {
+            bar.push((Action::Unrecorded, ""));
         }
         bar.push((Action::Open, ""));
         if self.view != View::Drive || self.zoom {

@@ -208,6 +208,12 @@ impl<'a> Model<'a> {
         }
     }
 
+    /// Whether nothing is recorded, and nobody has typed yet that the way back is walked all the
+    /// same.
+    pub(super) fn needs_override(&self) -> bool {
+        self.recording.is_some() && !self.state.is_overridden()
+    }
+
     /// Why a forward step cannot start now; none when it can.
     pub(super) fn blocked(&self, step: &StepPlan) -> Option<String> {
         use super::text;

@@ -20,17 +20,43 @@ const CHARS_MAX: usize = 20_000;
 /// What a text is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    Note { step: Option<StepId> },
+    Note {
+        step: Option<StepId>,
+    },
     RollBack,
     BreakGlass,
-    Skip { step: StepId },
-    ByHand { step: StepId, part: Part },
-    Accept { step: StepId, part: Part },
-    LetGo { step: StepId },
-    RunAgain { step: StepId, part: Part, which: Which },
-    SignOff { step: StepId, part: Part, ticked: usize },
-    Gate { step: StepId, choice: Choice, ticked: usize },
+    Skip {
+        step: StepId,
+    },
+    ByHand {
+        step: StepId,
+        part: Part,
+    },
+    Accept {
+        step: StepId,
+        part: Part,
+    },
+    LetGo {
+        step: StepId,
+    },
+    RunAgain {
+        step: StepId,
+        part: Part,
+        which: Which,
+    },
+    SignOff {
+        step: StepId,
+        part: Part,
+        ticked: usize,
+    },
+    Gate {
+        step: StepId,
+        choice: Choice,
+        ticked: usize,
+    },
     Abandon,
+    /// Go on although nothing is recorded.
+    Unrecorded,
 }
 
 impl Purpose {
@@ -50,6 +76,7 @@ impl Purpose {
             Self::Gate { step, choice, .. } => {
                 format!("{} at {step}: why?", text::choice(*choice))
             }
+            Self::Unrecorded => "NOT RECORDED. Type UNRECORDED and why you go on".to_owned(),
             Self::Abandon => "Give the run up WITHOUT a rollback: why?".to_owned(),
         }
     }
@@ -66,6 +93,7 @@ impl Purpose {
             Self::RunAgain { .. } => "on to the confirmation",
             Self::SignOff { .. } => "sign it off",
             Self::Gate { .. } => "decide",
+            Self::Unrecorded => "override",
             Self::Abandon => "give the run up",
         }
     }

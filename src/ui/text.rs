@@ -11,8 +11,22 @@ pub(super) const IS_OVER: &str = "the run is over";
 pub(super) const GUARD_BLOCKS: &str = "the rollback guard is open";
 
 pub(super) fn not_recorded(why: &str) -> String {
-    format!("NOTHING IS RECORDED ({why}): no step can start")
+    format!("NOT RECORDED ({why}): no step can start")
 }
+
+/// The word that an override begins with.
+pub(super) const OVERRIDE_WORD: &str = "UNRECORDED";
+pub(super) const OVERRIDE_MEANS: &str =
+    "Lets rollback and stop work unrecorded: nothing else, and on your word.";
+pub(super) const OVERRIDE_FORM: &str =
+    "Begin with the word UNRECORDED, then write why: rollback and stop only, and on your word.";
+pub(super) const OVERRIDE_FIRST: &str =
+    "NOT RECORDED: a step is stopped only after the override. Type it, then X again.";
+pub(super) const ALL_RECORDED: &str = "Everything is recorded: there is nothing to override.";
+pub(super) const UNRECORDED: &str =
+    "NOT RECORDED: nothing forward starts. W tries again. V overrides, for R and X.";
+pub(super) const UNRECORDED_BACK: &str =
+    "NOT RECORDED, by override: R rolls back, X stops, nothing else. W tries again.";
 
 pub(super) fn is_already(step: &str, status: &str) -> String {
     format!("{step} is {status}")

@@ -14,7 +14,11 @@ use super::text;
 impl Screen {
     pub(super) fn words(&mut self, m: &Model<'_>) {
         let locked = self.guard_mut().is_some_and(|guard| guard.locked(m));
-        let purpose = if locked { Purpose::BreakGlass } else { Purpose::RollBack };
+        let purpose = match (m.needs_override(), locked) {
+            (true, _) => Purpose::Unrecorded,
+            (false, true) => Purpose::BreakGlass,
+            (false, false) => Purpose::RollBack,
+        };
         self.ask_text(purpose, m);
     }
 
@@ -47,6 +51,9 @@ impl Screen {
         if written.is_empty() && !purpose.may_be_empty() {
             self.say(text::EMPTY);
             return Vec::new();
+        }
+        if purpose == Purpose::Unrecorded {
+            return self.go_unrecorded(&written, m);
         }
         self.dialogs.pop();
         let reason = SafeText::new(&written);
@@ -84,6 +91,7 @@ impl Screen {
                 return vec![Intent::Submit(Command::LetGo { step, reason })];
             }
             Purpose::Abandon => Command::Abandon { reason },
+            Purpose::Unrecorded => Command::OverrideRecord { reason },
         };
         if purpose.is_decision() {
             // The dialog that asked is done with; a refusal leaves the words as a draft.
@@ -93,6 +101,31 @@ impl Screen {
             self.drafts.retain(|(of, _)| *of != purpose);
         }
         vec![Intent::Submit(command)]
+    }
+
+    /// The override counts with its word first, and a reason after it.
+    fn go_unrecorded(&mut self, written: &str, m: &Model<'_>) -> Vec<Intent> {
+        let (word, reason) = written.split_once(char::is_whitespace).unwrap_or((written, ""));
+        let word = word.trim_end_matches([':', ',', '.']);
+        let reason = reason.trim().to_owned();
+        if !word.eq_ignore_ascii_case(text::OVERRIDE_WORD) || reason.is_empty() {
+            self.say(text::OVERRIDE_FORM);
+            return vec![Intent::Bell];
+        }
+        self.dialogs.pop();
+        let digits = (self.codes)();
+        if let Some(guard) = self.guard_mut() {
+            // Its reason is the rollback's too, unless another is written.
+            if guard.reason.is_empty() {
+                guard.reason.clone_from(&reason);
+            }
+            guard.code.renew(digits);
+            guard.last_key = m.now;
+        }
+        // New digits are on screen: what was typed before does not count.
+        self.reins.dialog_opens(m.now, m.rtt);
+        let reason = SafeText::new(&reason);
+        vec![Intent::Submit(Command::OverrideRecord { reason })]
     }
 
     pub(super) fn rollback_reason(&mut self, written: String, m: &Model<'_>) -> Vec<Intent> {

@@ -155,7 +155,8 @@ impl Night {
     }
 
     pub(crate) fn ask(&mut self, command: &Command) {
-        let program = matches!(command, Command::Ended { .. } | Command::Wake);
+        let program =
+            matches!(command, Command::Ended { .. } | Command::Wake | Command::RecordLost { .. });
         let by = if program { Actor::Engine } else { person() };
         match advance(&self.state, &by, command, self.now) {
             Ok(advance) => {
@@ -307,7 +308,10 @@ impl Night {
             forecast: &self.forecast,
             now: self.now,
             seq: self.seq,
-            recording: self.recording.as_deref(),
+            recording: self
+                .recording
+                .as_deref()
+                .or(self.state.lost().map(|lost| lost.why.as_str())),
             signing: &self.signing,
             unrecorded: &self.unrecorded,
             log: &self.log,

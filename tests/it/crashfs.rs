@@ -136,8 +136,20 @@ pub(crate) fn wei() -> Actor {
 impl<'a> Play<'a> {
     /// Opens the session.
     pub(crate) fn open(night: &'a Night, disk: &MemDisk) -> Option<Self> {
+        Self::open_with(night, disk, None)
+    }
+
+    /// The same with a folder for when its own fails.
+    pub(crate) fn open_with(
+        night: &'a Night,
+        disk: &MemDisk,
+        fallback: Option<&Path>,
+    ) -> Option<Self> {
         let shared: Arc<dyn Disk> = disk.shared();
-        let journal = Journal::create_on(&shared, &night.found.dir, &night.found.id).ok()?;
+        let mut journal = Journal::create_on(&shared, &night.found.dir, &night.found.id).ok()?;
+        if let Some(dir) = fallback {
+            journal.fall_back_to(dir).ok();
+        }
         night.inputs.pin_on(disk, &night.found).ok()?;
         let state = State::new(Arc::clone(&night.plan));
         Self::begin(night, disk, journal, state, Vec::new(), None, BTreeSet::new())
@@ -174,6 +186,16 @@ impl<'a> Play<'a> {
             Self { night, disk, core, now, running, reports, ledger, fails: false, twice };
         let opened = opening.iter().all(|(by, command)| play.submit(by, command).is_ok());
         opened.then_some(play)
+    }
+
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The last line that was said to be recorded.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        let of = |op: &Op| if let Op::Acknowledged(seq) = op { Some(*seq) } else { None };
+        self.disk.log().iter().filter_map(of).max().unwrap_or(0)
     }
 
     fn stamp(&mut self) -> Stamp {
@@ -297,10 +319,15 @@ impl<'a> Play<'a> {
         self.submit(&wei(), &Command::Close).unwrap();
     }
 
-    fn roll_back(&mut self) {
+    pub(crate) fn roll_back(&mut self) {
+        assert!(self.tries_to_roll_back());
+    }
+
+    /// Whether it is let.
+    pub(crate) fn tries_to_roll_back(&mut self) -> bool {
         let reason = SafeText::new("the business says no");
-        self.submit(&wei(), &Command::OpenGuard).unwrap();
-        self.submit(&wei(), &Command::RollBack { reason, break_glass: None }).unwrap();
+        self.submit(&wei(), &Command::OpenGuard).is_ok()
+            && self.submit(&wei(), &Command::RollBack { reason, break_glass: None }).is_ok()
     }
 }
 

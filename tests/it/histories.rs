@@ -216,6 +216,22 @@ pub(crate) fn live<'a>(history: &History, look: &'a dyn Fn(&Turn<'_>)) -> World<
     world
 }
 
+/// The same on a disk that fails again and again, with a person who overrides that now and then.
+pub(crate) fn live_on_a_bad_disk<'a>(history: &History, look: &'a dyn Fn(&Turn<'_>)) -> World<'a> {
+    let mut world = live(&History { moments: Vec::new(), ..history.clone() }, look);
+    for moment in &history.moments {
+        match moment.how % 11 {
+            0..=2 => world.ask(&Actor::Engine, &Command::RecordLost { why: "full".into() }),
+            3..=5 => world.ask(&wei(), &Command::OverrideRecord { reason: "go".into() }),
+            6 => world.ask(&Actor::Engine, &Command::RecordedLate),
+            _ => false,
+        };
+        world.happen(*moment);
+    }
+    world.ask(&Actor::Engine, &Command::RecordedLate);
+    world
+}
+
 impl World<'_> {
     /// Asks the engine; whether it agreed.
     pub(crate) fn ask(&mut self, by: &Actor, command: &Command) -> bool {

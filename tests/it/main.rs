@@ -50,6 +50,8 @@ mod engine_choices;
 #[cfg(test)]
 mod engine_durable;
 #[cfg(test)]
+mod engine_unrecorded;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod fido;
@@ -109,6 +111,8 @@ mod screen;
 #[cfg(test)]
 mod screen_keys;
 #[cfg(test)]
+mod screen_unrecorded;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod session;
@@ -132,6 +136,8 @@ mod sshd;
 mod tamper;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod unrecorded;
 #[cfg(test)]
 mod wire;
 #[cfg(test)]

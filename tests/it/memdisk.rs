@@ -67,6 +67,8 @@ struct World {
     dirs: BTreeSet<PathBuf>,
     log: Vec<Op>,
     fault: Option<Fault>,
+    /// The operation at which it is well again.
+    until: Option<usize>,
     /// Operations that can fail, so far.
     count: usize,
 }
@@ -152,7 +154,8 @@ impl World {
         let at = self.count;
         self.count += 1;
         let Some(fault) = self.fault else { return Ok(len) };
-        if at != fault.at && !(fault.for_ever && at > fault.at) {
+        let over = self.until.is_some_and(|until| at >= until);
+        if over || at != fault.at && !(fault.for_ever && at > fault.at) {
             return Ok(len);
         }
         match fault.how {
@@ -221,7 +224,15 @@ impl MemDisk {
     }
 
     pub(crate) fn fail(&self, fault: Option<Fault>) {
-        self.world().fault = fault;
+        let mut world = self.world();
+        (world.fault, world.until) = (fault, None);
+    }
+
+    /// Fails from operation `at` on, so many times.
+    pub(crate) fn fail_times(&self, at: usize, how: How, times: usize) {
+        let mut world = self.world();
+        world.fault = Some(Fault { at, how, for_ever: true });
+        world.until = Some(at + times);
     }
 
     /// How many operations there were that could have failed.

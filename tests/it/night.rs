@@ -233,6 +233,11 @@ impl Night {
                 let trouble = (words[0] == "fails").then(|| "the agent does not answer".into());
                 return report(Command::Signing { trouble });
             }
+            "record-lost" => {
+                return (Actor::Engine, Command::RecordLost { why: "disk full".into() });
+            }
+            "recorded" => return (Actor::Engine, Command::RecordedLate),
+            "override" => Command::OverrideRecord { reason: why(&words) },
             "jump" => return report(Command::ClockJump { millis: words[0].parse().unwrap() }),
             other => panic!("no command {other}"),
         };
@@ -299,6 +304,12 @@ impl Night {
                 assert!(said.contains(rest), "{line}\n   held {said}");
             }
             "free" => assert_eq!(state.hold(), None, "{line}"),
+            "unrecorded" => {
+                let lost = state.lost().unwrap_or_else(|| panic!("{line}\n   it is recorded"));
+                let so = if lost.overridden.is_some() { " overridden" } else { "" };
+                assert_eq!(format!("{}{so}", lost.facts), rest, "{line}");
+            }
+            "is-recorded" => assert_eq!(state.lost(), None, "{line}"),
             "guard" => assert!(state.guard().is_some(), "{line}"),
             "no-guard" => assert_eq!(state.guard(), None, "{line}"),
             "quiet" => assert!(open().is_empty(), "{line}\n   {:?}", open()),

@@ -286,6 +286,12 @@ fn people() -> BoxedStrategy<Event> {
         Just(Event::AlarmsAcknowledged),
         (option::of(id()), any::<String>()).prop_map(|(step, text)| Event::Noted { step, text }),
         text().prop_map(|reason| Event::Abandoned { reason }),
+        text().prop_map(|why| Event::RecordingLost { why }),
+        text().prop_map(|reason| Event::RecordingOverridden { reason }),
+        (any::<i32>(), any::<u64>(), option::of(text())).prop_map(|(since, facts, reason)| {
+            let since = Timestamp::from_unix_millis(u64::from(since.unsigned_abs()));
+            Event::RecordedLate { since, facts, reason }
+        }),
         Just(Event::Completed),
         Just(Event::Closed),
     ]

@@ -21,6 +21,7 @@ use super::args::Policy;
 use super::exit::Exit;
 use super::message::Failure;
 use super::screen::{Ink, Screen};
+use super::unrecorded::last_words;
 
 use policy::{Next, Rules};
 use print::Printer;
@@ -150,6 +151,8 @@ async fn follow(mut run: Run, mut rules: Rules) -> Result<Exit, Failure> {
         }
     };
     leave(&run, &by, &rules, exit).await;
+    let late = last_words(run.screen, &run.found, &run.handle, &by).await;
+    let exit = if late && exit == Exit::Failed { Exit::Stopped } else { exit };
     let signing = run.handle.settle().await;
     printer.rest(run.handle.view().at);
     printer.events()?;

@@ -98,6 +98,8 @@ pub(super) fn resume(
         sought,
         signer: signer.cloned(),
     }];
+    // What came after the record was lost, and is read now, was written late, by hand.
+    events.extend(state.recorded_late());
     let end = End::unknown(Doubt::Link, "golive ended while it was in flight: it may have run");
     events.extend(in_doubt.into_iter().map(|job| Event::JobEnded {
         job,

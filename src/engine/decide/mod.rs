@@ -17,8 +17,22 @@ use super::refusal::Refusal;
 use super::state::{Hold, RunStage, State, Status};
 
 /// What `command` causes at time `now`; nothing is changed.
-#[expect(clippy::too_many_lines, reason = "one arm for each thing that can be asked")]
 pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+    let events = cause(state, command, now).map_err(|refusal| match (&state.lost, refusal) {
+        // The hold that came with it is not what has to end first.
+        (Some(lost), Refusal::Held(_)) => Refusal::NotRecorded { why: lost.why.clone() },
+        (_, refusal) => refusal,
+    })?;
+    // A session is taken up only where its record can be written.
+    if !matches!(command, Command::Resume { .. }) {
+        state.may_go_unrecorded(&events)?;
+    }
+    Ok(events)
+}
+
+/// The same where everything can be recorded.
+#[expect(clippy::too_many_lines, reason = "one arm for each thing that can be asked")]
+fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     if state.closed {
         return Err(Refusal::Closed);
     }
@@ -144,6 +158,16 @@ pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Ev
         Command::StoodStill { span, asleep } => {
             Ok(vec![Event::StoodStill { span: *span, asleep: *asleep }])
         }
+        Command::RecordLost { why } => Ok(state.lose(why)),
+        Command::OverrideRecord { reason } => {
+            need_reason(reason, "going on unrecorded")?;
+            state.go_unrecorded(reason)
+        }
+        Command::TryRecord => match state.lost {
+            None => Err(Refusal::Already("everything is recorded")),
+            Some(_) => Ok(Vec::new()),
+        },
+        Command::RecordedLate => Ok(state.recorded_late()),
         Command::ClockJump { millis } => Ok(vec![Event::ClockJumped { millis: *millis }]),
     }
 }
