@@ -71,6 +71,8 @@ names! {
     StepId;
     /// The name of a phase, unique in its runbook.
     PhaseId;
+    /// The name of a stream: steps of several streams may run side by side.
+    StreamId;
     /// The name of a host in the inventory.
     HostId;
     /// The name of a group of hosts; written with a leading `@` where it is used.

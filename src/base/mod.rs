@@ -13,14 +13,16 @@
 mod digest;
 mod id;
 mod lines;
+mod share;
 mod text;
 mod time;
 
 pub use digest::{Digest, Hasher, InvalidDigest};
 pub use id::{
     ChannelId, GroupId, HostId, InvalidId, PhaseId, ProbeId, RoleId, RunbookId, SecretName,
-    SessionId, StepId, VarName,
+    SessionId, StepId, StreamId, VarName,
 };
 pub use lines::{LINE_CHARS_MAX, LineSanitizer};
+pub use share::Share;
 pub use text::{SafeText, cells, cut_end, cut_middle, pad};
 pub use time::{InvalidSpan, Millis, Timestamp, Zone};

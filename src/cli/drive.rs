@@ -49,7 +49,7 @@ struct Wish {
 /// Runs `golive drive`.
 pub(super) fn drive(screen: Screen, common: &Common, args: &DriveArgs) -> Result<Exit, Failure> {
     needs_terminal(&format!("golive run {} --kind live --confirm change", args.file.display()))?;
-    let (inputs, plan) = input::load(screen, &args.file, &args.extra)?;
+    let (inputs, plan) = input::load_to_run(screen, &args.file, &args.extra)?;
     let (guard, sign) = (args.guard.clone(), args.sign.clone());
     let kind = RunKind::Live;
     open(screen, common, Wish { inputs, plan, kind, practice: None, guard, sign })
@@ -66,7 +66,7 @@ pub(super) fn rehearse(
     if args.fleet.scenario.is_some() && !args.practice {
         return Err(Failure::usage("--scenario is for the practice fleet").help("add --practice"));
     }
-    let (mut inputs, plan) = input::load(screen, &args.file, &args.extra)?;
+    let (mut inputs, plan) = input::load_to_run(screen, &args.file, &args.extra)?;
     inputs.practice = args.practice;
     let kind = if args.practice { RunKind::Drill } else { RunKind::Rehearsal };
     let practice = args.practice.then(|| args.fleet.clone());

@@ -92,7 +92,7 @@ pub(super) fn run(screen: Screen, store: Store, args: &RunArgs) -> Result<Exit, 
     if args.fleet.scenario.is_some() && !args.practice {
         return Err(Failure::usage("--scenario is for the practice fleet").help("add --practice"));
     }
-    let (mut inputs, plan) = input::load(screen, &args.file, &args.extra)?;
+    let (mut inputs, plan) = input::load_to_run(screen, &args.file, &args.extra)?;
     inputs.practice = args.practice;
     let (plan, overridden) =
         if args.practice { (plan, None) } else { ground::allow(plan, kind, &args.guard)? };

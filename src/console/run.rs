@@ -1,5 +1,6 @@
 //! The loop of the terminal: a key, a view, output, or time; then a frame.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +12,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use crate::base::{Millis, SafeText, Timestamp};
-use crate::engine::{Actor, Command, Event as Fact, WayBack};
+use crate::base::{Millis, SafeText, Share, Timestamp};
+use crate::engine::{Actor, Command, Event as Fact, Job, WayBack};
 use crate::journal::Stream;
 use crate::plan::{Forecast, forecast};
 use crate::session::{Chunk, Door, Handle, Knock, Signing, SubmitError, View, next_knock};
@@ -137,6 +138,8 @@ struct Shown {
     audit: AuditTail,
     signing: Signed,
     log: LogStore,
+    /// How far running jobs say that they have come.
+    gauges: BTreeMap<Job, Share>,
     /// Our own clock when the view was made.
     taken: Instant,
     /// The round trip to the terminal; zero where it is not known.
@@ -146,12 +149,13 @@ struct Shown {
 impl Shown {
     fn new(view: Arc<View>) -> Self {
         let mut shown = Self {
-            forecast: forecast(view.state.plan(), &view.state.progress(), view.at),
+            forecast: forecast(view.state.plan(), &view.progress(), view.at),
             way_back: view.state.way_back(),
             seq: 0,
             audit: AuditTail::default(),
             signing: Signed::default(),
             log: LogStore::default(),
+            gauges: BTreeMap::new(),
             taken: Instant::now(),
             rtt: Millis::ZERO,
             view,
@@ -181,13 +185,16 @@ impl Shown {
         // Lines that are in memory only come after those on disk.
         self.seq = self.view.tail.back().map_or(self.view.seq, |line| line.seq);
         self.signing = signed(&self.view.signing);
+        let gauges = self.view.gauges.iter();
+        self.gauges = gauges.map(|(job, gauge)| (job.clone(), gauge.share)).collect();
         self.count_time();
     }
 
     /// Works the times out anew.
     fn count_time(&mut self) {
         let state = &self.view.state;
-        self.forecast = forecast(state.plan(), &state.progress(), self.now());
+        let now = self.now();
+        self.forecast = forecast(state.plan(), &self.view.progress(), now);
     }
 
     fn output(&mut self, chunk: &Chunk) {
@@ -215,6 +222,7 @@ impl Shown {
             signing: &self.signing,
             unrecorded: &self.view.unrecorded,
             log: &self.log,
+            gauges: &self.gauges,
             audit: &self.audit,
             way_back: &self.way_back,
             rtt: self.rtt,
@@ -390,7 +398,8 @@ impl Console {
         let soon = news.is_some()
             || view.seq != was.seq
             || view.not_recorded != was.not_recorded
-            || view.links != was.links;
+            || view.links != was.links
+            || view.gauges != was.gauges;
         self.shown.take(view);
         soon
     }

@@ -81,6 +81,9 @@ pub struct Run {
     pub expect: Expect,
     /// What to take from the output: name to a regular expression with one group.
     pub capture: BTreeMap<VarName, String>,
+    /// What to read from the output of how far it has come: one group is a percentage, two are n
+    /// of m.
+    pub progress: Option<String>,
     /// Run it again and again until it exits with 0; the last end is reported.
     pub poll: Option<Poll>,
     /// Its hosts have to prove first that they are the machines that are meant.

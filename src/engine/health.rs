@@ -283,6 +283,7 @@ mod tests {
             zone: Zone::UTC,
             hosts: std::collections::BTreeMap::default(),
             roles: std::collections::BTreeMap::default(),
+            asked: std::collections::BTreeMap::new(),
             vars: std::collections::BTreeMap::default(),
             secrets: std::collections::BTreeMap::default(),
             phases: Vec::new(),

@@ -176,6 +176,7 @@ impl State {
             silence: if is_action { step.silence } else { None },
             expect: if is_action { step.expect.clone() } else { Expect::default() },
             capture: if is_action { step.capture.clone() } else { BTreeMap::new() },
+            progress: step.progress.clone().filter(|_| is_action),
             poll,
             prove: match key.part {
                 Part::Action => step.class > Class::Check,

@@ -164,6 +164,7 @@ impl State {
             began: self.began.unwrap_or(self.opened),
             steps: self.plan.order.iter().filter_map(actual).collect(),
             undo: undo.map(|item| item.step).collect(),
+            left: std::collections::BTreeMap::new(),
         }
     }
 

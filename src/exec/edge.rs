@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 
-use crate::base::{HostId, Millis, ProbeId, SafeText, SecretName, SessionId, StepId};
+use crate::base::{HostId, Millis, ProbeId, SafeText, SecretName, SessionId, Share, StepId};
 use crate::engine::{
     ClockOffset, Doubt, Effect, End, HostSaid, Job, Key, Place, Reading, Run, Sight, Transcript,
 };
@@ -76,6 +76,13 @@ pub enum Report {
         job: Job,
         /// What.
         sight: Sight,
+    },
+    /// A job says how far it has come.
+    Progress {
+        /// Which.
+        job: Job,
+        /// How far.
+        share: Share,
     },
     /// A job has printed nothing for long.
     Silent {

@@ -16,6 +16,7 @@ use crate::engine::{Doubt, End, Job, Place, Run, Sight, Transcript};
 
 use super::durable::{self, Fate, Hosts, Trip};
 use super::edge::{Link, Report, Sink, Sinks};
+use super::gauge::Gauge;
 use super::local;
 use super::outbox::Outbox;
 use super::redact::{self, Needles, Redactor};
@@ -99,7 +100,9 @@ pub(super) async fn run_job(task: Task) -> Option<(End, Option<Transcript>)> {
     });
     let (job, reports) = (task.job.clone(), task.reports.clone());
     let heard_at = Arc::clone(&heard);
-    let ear = Shared::new(Ear { sink, judge, streams, job, reports, heard: heard_at, began });
+    let gauge = task.run.progress.as_deref().and_then(Gauge::new);
+    let ear = Ear { sink, judge, streams, gauge, job, reports, heard: heard_at, began };
+    let ear = Shared::new(ear);
     let quiet = task.run.silence.map(|silence| {
         let (job, reports) = (task.job.clone(), task.reports.clone());
         AbortOnDrop(tokio::spawn(watch_silence(job, reports, silence, heard, began)))
@@ -300,6 +303,7 @@ struct Ear {
     judge: Judge,
     /// Standard output and standard error.
     streams: [Listener; 2],
+    gauge: Option<Gauge>,
     job: Job,
     reports: Outbox,
     heard: Arc<AtomicU64>,
@@ -317,6 +321,9 @@ impl ssh::Output for Ear {
             let shapes = listener.shapes.feed(&clean);
             self.judge.hear(error_stream, &clean);
             self.tell(shapes);
+            if !error_stream {
+                self.tell_progress(&clean);
+            }
         }
         let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.heard.store(millis, Ordering::Relaxed);
@@ -345,6 +352,13 @@ impl Ear {
         }
         self.tell(shapes);
         Ok(())
+    }
+
+    fn tell_progress(&mut self, bytes: &[u8]) {
+        let gauge = self.gauge.as_mut();
+        if let Some(share) = gauge.and_then(|gauge| gauge.hear(bytes, Instant::now())) {
+            self.reports.send(Report::Progress { job: self.job.clone(), share });
+        }
     }
 
     fn tell(&self, shapes: Vec<&'static str>) {

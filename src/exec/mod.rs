@@ -16,6 +16,7 @@
 pub mod durable;
 mod edge;
 mod forms;
+mod gauge;
 mod job;
 mod local;
 mod notify;

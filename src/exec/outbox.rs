@@ -54,6 +54,7 @@ impl Outbox {
             }
             // A key and a number are nobody's words.
             report @ (Report::Silent { .. }
+            | Report::Progress { .. }
             | Report::LooksSecret { .. }
             | Report::Host { .. }
             | Report::Tainted { .. }) => report,

@@ -7,8 +7,8 @@ use thiserror::Error;
 
 use crate::base::{Digest, HostId, Millis, SafeText, StepId, VarName, Zone};
 use crate::runbook::{
-    Action, Check, Given, Host, Inventory, Manual, Phase, Probe, Quoting, Runbook, Source, Stage,
-    Step, Undo, UndoSource, UndoStage, Verify, suggestion,
+    Action, Asked, Check, Given, Host, Inventory, Manual, Phase, Probe, Quoting, Runbook, Source,
+    Stage, Step, Undo, UndoSource, UndoStage, Verify, suggestion,
 };
 
 use super::model::{CheckPlan, PhasePlan, Plan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work};
@@ -40,6 +40,14 @@ pub enum PlanError {
         name: VarName,
         /// What could be meant.
         help: String,
+    },
+    /// A value was given that a required variable does not take.
+    #[error("the value of the variable `{name}` will not do: {why}")]
+    BadValue {
+        /// The variable.
+        name: VarName,
+        /// Why.
+        why: String,
     },
     /// A step runs on a host that is not in the inventory.
     #[error("step `{step}` runs on `{host}`, which is not in the inventory")]
@@ -109,6 +117,7 @@ pub fn compile(
         channels: compiler.channels(),
         hosts: BTreeMap::new(),
         vars: (*compiler.vars).clone(),
+        asked: runbook.asked.clone(),
         secrets: runbook.secrets.clone(),
         steps,
     };
@@ -160,11 +169,17 @@ impl<'a> Compiler<'a> {
     fn new(runbook: &'a Runbook, inventory: &'a Inventory, inputs: &'a Inputs) -> Self {
         let mut errors = Vec::new();
         let mut vars = runbook.vars.clone();
+        let asked = runbook.asked.keys();
+        vars.extend(asked.map(|name| (name.clone(), Asked::stands_for(name))));
         for (name, value) in &inputs.vars {
-            if let Some(var) = vars.get_mut(name) {
+            let refusal = runbook.asked.get(name).and_then(|asked| asked.refuses(value));
+            if let Some(why) = refusal {
+                errors.push(PlanError::BadValue { name: name.clone(), why });
+            } else if let Some(var) = vars.get_mut(name) {
                 var.clone_from(value);
             } else {
-                let names = runbook.vars.keys().map(VarName::as_str);
+                let names: Vec<_> = runbook.vars.keys().chain(runbook.asked.keys()).collect();
+                let names = names.iter().map(|name| name.as_str());
                 let help = suggestion(name.as_str(), names, "it has no variables at all");
                 errors.push(PlanError::UnknownVariable { name: name.clone(), help });
             }
@@ -273,6 +288,7 @@ impl<'a> Compiler<'a> {
             phase: phase.map(|phase| phase.id.clone()),
             title: self.safe(&format!("the title of {part}"), &step.title),
             hosts: step.on.clone(),
+            stream: step.stream.clone(),
             needs: needs.get(&step.id).into_iter().flatten().map(|id| (*id).clone()).collect(),
             when: step.when.clone(),
             class: raised.unwrap_or(floor),
@@ -286,6 +302,7 @@ impl<'a> Compiler<'a> {
             silence: step.silence,
             expect: step.expect.clone(),
             capture: step.capture.clone(),
+            progress: step.progress.clone(),
             retry: step.retry.clone(),
             verify: step.verify.as_ref().map(|verify| self.verify(verify, &part)),
             soak: step.soak.clone(),

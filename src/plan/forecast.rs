@@ -16,6 +16,8 @@ pub struct Progress {
     pub steps: BTreeMap<StepId, Actual>,
     /// Steps that a rollback of this minute would undo, newest start first.
     pub undo: Vec<StepId>,
+    /// How much longer the work of running steps takes, as they say themselves.
+    pub left: BTreeMap<StepId, Millis>,
 }
 
 /// The times of a step that has started or is over.
@@ -122,7 +124,12 @@ pub fn forecast(plan: &Plan, progress: &Progress, now: Timestamp) -> Forecast {
     let current = network.forward(|step, ready| match progress.steps.get(&step.id) {
         Some(Actual { started, over: Some(over) }) => Interval { start: *started, end: *over },
         Some(Actual { started, over: None }) => {
-            Interval { start: *started, end: started.after(step.takes()).max(now) }
+            // What it says itself is worth more than what was thought before.
+            let end = match progress.left.get(&step.id) {
+                Some(left) => now.after(*left).after(step.watches()),
+                None => started.after(step.takes()),
+            };
+            Interval { start: *started, end: end.max(now) }
         }
         None => {
             let start = not_before_opening(step, ready.max(now), opens);
@@ -276,8 +283,13 @@ fn backout(
     let in_flight = match plan.running {
         InFlight::Cancel => Millis::ZERO,
         InFlight::Finish => {
-            let ends = running.iter().filter_map(|(id, _)| times.get(*id));
-            ends.map(|times| times.forecast.end.since(now)).max().unwrap_or_default()
+            // Never less than was thought before: the way back is counted long.
+            let left = |(id, actual): &(&StepId, &Actual)| {
+                let own = times.get(*id)?.forecast.end.since(now);
+                let thought = plan.step(id)?.takes();
+                Some(own.max(actual.started.after(thought).since(now)))
+            };
+            running.iter().filter_map(left).max().unwrap_or_default()
         }
     };
     let undone: BTreeSet<&StepId> =
@@ -317,9 +329,14 @@ pub(super) fn verification(verify: Option<&VerifyPlan>) -> Millis {
 }
 
 impl StepPlan {
+    /// How long probes are watched after its action.
+    fn watches(&self) -> Millis {
+        self.soak.as_ref().map_or(Millis::ZERO, |soak| soak.r#for)
+    }
+
     /// How long it should take from start to end, soaking included.
     pub fn takes(&self) -> Millis {
-        let soak = self.soak.as_ref().map_or(Millis::ZERO, |soak| soak.r#for);
+        let soak = self.watches();
         match &self.work {
             Work::Soak(soak) => self.estimate.max(soak.r#for),
             Work::Run(_)

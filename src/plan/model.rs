@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::base::{
     Digest, HostId, Millis, PhaseId, ProbeId, RoleId, RunbookId, SafeText, SecretName, StepId,
-    VarName, Zone,
+    StreamId, VarName, Zone,
 };
 use crate::runbook::{
-    Channel, Class, Each, Expect, Gate, Given, Host, InFlight, Manual, Probe, Retry, Role,
+    Asked, Channel, Class, Each, Expect, Gate, Given, Host, InFlight, Manual, Probe, Retry, Role,
     SecretSource, Soak, Stage, Strategy, UndoStage, Window,
 };
 
@@ -42,6 +42,8 @@ pub struct Plan {
     pub roles: BTreeMap<RoleId, Role>,
     /// The variables, overrides applied.
     pub vars: BTreeMap<VarName, String>,
+    /// Of these, the ones that are given when a run starts.
+    pub asked: BTreeMap<VarName, Asked>,
     /// Where the values of secrets come from. No value is ever in a plan.
     pub secrets: BTreeMap<SecretName, SecretSource>,
     /// The phases in order.
@@ -110,6 +112,8 @@ pub struct StepPlan {
     pub work: Work,
     /// Where; empty for a step on the operator's machine or in a person's hands.
     pub hosts: Vec<HostId>,
+    /// The stream it belongs to; none: it is common to all of them.
+    pub stream: Option<StreamId>,
     /// Steps that have to be over before.
     pub needs: Vec<StepId>,
     /// Run only if this expression holds.
@@ -136,6 +140,8 @@ pub struct StepPlan {
     pub expect: Expect,
     /// Values taken from the output: name to a regular expression with one group.
     pub capture: BTreeMap<VarName, String>,
+    /// How far it says that it has come: one group is a percentage, two are n of m.
+    pub progress: Option<String>,
     /// Repetition by itself after a failure.
     pub retry: Option<Retry>,
     /// Polled until true before the step counts as done.

@@ -119,6 +119,7 @@ pub(super) mod tests {
             hosts: BTreeMap::new(),
             roles: BTreeMap::new(),
             vars: BTreeMap::new(),
+            asked: BTreeMap::new(),
             secrets: BTreeMap::new(),
             phases: Vec::new(),
             steps: BTreeMap::new(),

@@ -7,7 +7,7 @@ use crate::base::{GroupId, HostId, Millis, SecretName, StepId, VarName};
 
 use super::code::Code;
 use super::load::Joined;
-use super::model::{Action, Class, Each, Step, UndoSource};
+use super::model::{Action, Asked, Class, Each, Step, UndoSource};
 use super::order::{ancestors, circle};
 use super::problem::{Place, Problem, part_of_string};
 use super::reader::{At, Kind, Scope, TemplateUse};
@@ -375,18 +375,26 @@ fn captures(joined: &mut Joined<'_>, draft: &Draft) {
 /// Every template can be parsed and rendered, and uses only values that exist by then.
 fn variables(joined: &mut Joined<'_>, draft: &Draft, overrides: &BTreeMap<VarName, String>) {
     let mut vars = draft.runbook.vars.clone();
-    for (name, value) in overrides {
-        if let Some(var) = vars.get_mut(name) {
+    let asked = draft.runbook.asked.keys();
+    vars.extend(asked.map(|name| (name.clone(), Asked::stands_for(name))));
+    let refused = |(name, value): &(&VarName, &String)| {
+        draft.runbook.asked.get(*name).is_some_and(|asked| asked.refuses(value).is_some())
+    };
+    let overrides: BTreeMap<_, _> = overrides.iter().filter(|given| !refused(given)).collect();
+    for (name, value) in &overrides {
+        if let Some(var) = vars.get_mut(*name) {
             var.clone_from(value);
         }
     }
+    let unknown = draft.runbook.asked.keys().filter(|name| !overrides.contains_key(*name));
+    let unknown = unknown.map(VarName::as_str).collect();
     let needs = draft.runbook.needs();
     let captured: BTreeMap<&str, (&VarName, &StepId)> = draft
         .steps()
         .flat_map(|step| step.capture.keys().map(move |name| (name.as_str(), (name, &step.id))))
         .collect();
     let secrets = draft.secrets.keys().map(SecretName::as_str).collect();
-    let checker = Templates { joined, vars, needs, captured, secrets };
+    let checker = Templates { joined, vars, unknown, needs, captured, secrets };
     let problems: Vec<_> =
         joined.reading.templates.iter().flat_map(|used| checker.check(used)).collect();
     joined.reading.problems.extend(problems);
@@ -395,6 +403,8 @@ fn variables(joined: &mut Joined<'_>, draft: &Draft, overrides: &BTreeMap<VarNam
 struct Templates<'a> {
     joined: &'a Joined<'a>,
     vars: BTreeMap<VarName, String>,
+    /// Those whose value is given when a run starts.
+    unknown: BTreeSet<&'a str>,
     needs: BTreeMap<&'a StepId, Vec<&'a StepId>>,
     captured: BTreeMap<&'a str, (&'a VarName, &'a StepId)>,
     secrets: BTreeSet<&'a str>,
@@ -430,7 +440,9 @@ impl Templates<'_> {
             template::render(text, &vars, &pending, quoting).err()?
         } else {
             let names = template::expression_variables(text).ok()?;
-            if names.iter().any(|name| self.captured.contains_key(name.as_str())) {
+            let later =
+                |name: &str| self.captured.contains_key(name) || self.unknown.contains(name);
+            if names.iter().any(|name| later(name)) {
                 return None;
             }
             template::holds(text, &vars).err()?

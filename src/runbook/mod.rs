@@ -26,6 +26,7 @@ mod shape_hosts;
 mod shape_probe;
 mod shape_secret;
 mod shape_step;
+mod shape_vars;
 mod shell;
 mod suggest;
 mod template;

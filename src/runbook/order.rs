@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::StepId;
+use crate::base::{StepId, StreamId};
 
 use super::model::{Action, Class, Runbook, Step, UndoSource, UndoStage};
 
@@ -23,26 +23,94 @@ impl Runbook {
         self.rollback.before.iter().chain(&self.rollback.after)
     }
 
-    /// What every step needs: what it says, else the step before it in the file. The rollback's
-    /// own steps run one after the other.
+    /// What every step needs: what it says, else the step before it in the same stream. The
+    /// rollback's own steps run one after the other.
+    ///
+    /// A step without a stream is common to all: it needs the last step of each, and each needs
+    /// it. A phase begins when the one before is over, in all streams: its first step in each
+    /// needs the last steps of all.
     pub fn needs(&self) -> BTreeMap<&StepId, Vec<&StepId>> {
         let mut needs = BTreeMap::new();
-        let mut before: Option<&StepId> = None;
-        for step in self.forward() {
-            let own = match &step.needs {
-                Some(own) => own.iter().collect(),
-                // Two steps of one name are a problem already, not a circle too.
-                None => before.into_iter().filter(|before| **before != step.id).collect(),
-            };
-            needs.insert(&step.id, own);
-            before = Some(&step.id);
+        let mut streams = Streams::default();
+        for phase in &self.phases {
+            streams.join();
+            for step in &phase.steps {
+                let own = match &step.needs {
+                    Some(own) => own.iter().collect(),
+                    // Two steps of one name are a problem already, not a circle too.
+                    None => streams.before(step).filter(|before| **before != step.id).collect(),
+                };
+                needs.insert(&step.id, own);
+                streams.pass(step);
+            }
         }
-        before = None;
+        let mut before: Option<&StepId> = None;
         for step in self.own_rollback_steps() {
             needs.insert(&step.id, before.into_iter().collect());
             before = Some(&step.id);
         }
         needs
+    }
+}
+
+/// Where each stream stands while steps are passed in the order of the file.
+#[derive(Default)]
+struct Streams<'a> {
+    /// What a stream needs that has not begun since the streams last met.
+    met: Vec<&'a StepId>,
+    /// What the next step needs in each stream that has.
+    heads: Vec<(&'a StreamId, Vec<&'a StepId>)>,
+}
+
+impl<'a> Streams<'a> {
+    /// All of them meet: whatever comes next needs the last step of each.
+    fn join(&mut self) {
+        if !self.heads.is_empty() {
+            self.met = self.all().collect();
+            self.heads.clear();
+        }
+    }
+
+    /// The last steps of all streams, each once.
+    fn all(&self) -> impl Iterator<Item = &'a StepId> + use<'a> {
+        let mut all: Vec<&StepId> = Vec::new();
+        for step in self.heads.iter().flat_map(|(_, steps)| steps) {
+            if !all.contains(step) {
+                all.push(step);
+            }
+        }
+        all.into_iter()
+    }
+
+    /// What `step` needs if it does not say so.
+    fn before(&self, step: &'a Step) -> impl Iterator<Item = &'a StepId> + use<'a> {
+        let head = |stream: &StreamId| self.heads.iter().find(|(name, _)| *name == stream);
+        let needs = match &step.stream {
+            Some(stream) => head(stream).map_or(&self.met, |(_, steps)| steps).clone(),
+            None if self.heads.is_empty() => self.met.clone(),
+            None => self.all().collect(),
+        };
+        needs.into_iter()
+    }
+
+    fn pass(&mut self, step: &'a Step) {
+        match &step.stream {
+            Some(stream) => match self.heads.iter_mut().find(|(name, _)| *name == stream) {
+                Some((_, steps)) => *steps = vec![&step.id],
+                None => self.heads.push((stream, vec![&step.id])),
+            },
+            // It says itself what it needs, so it may be over before the streams are.
+            None if step.needs.is_some() && !self.heads.is_empty() => {
+                for (_, steps) in &mut self.heads {
+                    steps.push(&step.id);
+                }
+                self.met.push(&step.id);
+            }
+            None => {
+                self.met = vec![&step.id];
+                self.heads.clear();
+            }
+        }
     }
 }
 

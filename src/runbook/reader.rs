@@ -563,7 +563,7 @@ const HINTS: &[(&str, &str, &str)] = &[
 
 /// Keys of the format that this version does not act on, by table.
 const LATER: &[(&str, &[&str])] = &[
-    ("a runbook", &["objectives", "vars_required", "include", "playbook", "snippet"]),
+    ("a runbook", &["objectives", "include", "playbook", "snippet"]),
     ("a role", &["keys"]),
     ("the source of a probe", &["prometheus", "query", "metrics", "name", "labels"]),
     (
@@ -575,9 +575,7 @@ const LATER: &[(&str, &[&str])] = &[
             "reconcile",
             "use",
             "with",
-            "stream",
             "four_eyes",
-            "progress",
             "batch",
             "pause",
             "max_failures",

@@ -22,6 +22,7 @@ use super::shape_hosts::{self, RawInventory};
 use super::shape_probe;
 use super::shape_secret;
 use super::shape_step::{Role as StepRole, Targets};
+use super::shape_vars;
 use super::suggest;
 use super::template::Quoting;
 
@@ -67,6 +68,8 @@ pub(super) fn runbook(reading: &mut Reading<'_>, document: &DeTable<'_>) -> Draf
     runbook.window = top.take(reading, "window").and_then(|item| window(reading, &item));
     runbook.roles = roles(reading, &mut top);
     let vars = vars(reading, &mut top, &mut runbook.vars);
+    let mut vars = vars;
+    shape_vars::asked(reading, &mut top, &mut runbook.asked, &mut vars);
     let secrets = shape_secret::secrets(reading, &mut top, &mut runbook.secrets);
     let inventory_file = top.take(reading, "inventory").and_then(|item| reading.filled(&item));
     let inline = shape_hosts::inventory(reading, &mut top);
@@ -107,6 +110,7 @@ fn empty(source: &SourceFile) -> Runbook {
         window: None,
         roles: BTreeMap::new(),
         vars: BTreeMap::new(),
+        asked: BTreeMap::new(),
         secrets: BTreeMap::new(),
         probes: Vec::new(),
         phases: Vec::new(),

@@ -188,6 +188,7 @@ fn extract(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Extract> {
 pub(super) enum Groups {
     Any,
     One,
+    OneOrTwo,
 }
 
 /// Whether `pattern` is a regular expression with that many groups; a problem if not.
@@ -203,6 +204,12 @@ pub(super) fn regex(
             let help =
                 "put what is the value into one pair of parentheses, and `(?:…)` around others";
             reading.complain(Code::BadRegex, &item.span(), &message, "one group is needed", help);
+            false
+        }
+        Ok(regex) if groups == Groups::OneOrTwo && !(2..=3).contains(&regex.captures_len()) => {
+            let message = format!("the regular expression has {} groups", regex.captures_len() - 1);
+            let help = "one group is a percentage: '([0-9.]+) ?%'; two are n of m: '([0-9]+)/([0-9]+) rows'";
+            reading.complain(Code::BadRegex, &item.span(), &message, "one or two are needed", help);
             false
         }
         Ok(_) => true,

@@ -17,7 +17,7 @@ use crate::exec::{Link, Report};
 use crate::journal::{Entry, Journal, JournalError, Recovery, Stamp};
 use crate::plan::{self, Plan};
 
-use super::handle::{LinkView, SubmitError, TailFact, View};
+use super::handle::{Gauge, LinkView, SubmitError, TailFact, View};
 use super::notary::Office;
 
 /// Facts that a view carries for the audit screen.
@@ -34,6 +34,7 @@ pub struct Core {
     board: Board,
     journal: Journal,
     wakes: BTreeSet<Timestamp>,
+    gauges: Arc<BTreeMap<Job, Gauge>>,
     links: Arc<BTreeMap<HostId, LinkView>>,
     tail: VecDeque<Arc<TailFact>>,
     /// Checkpoints and signatures.
@@ -64,6 +65,7 @@ impl Core {
             board,
             journal,
             wakes: BTreeSet::new(),
+            gauges: Arc::default(),
             links: Arc::new(links),
             tail: VecDeque::new(),
             office: Office::default(),
@@ -147,6 +149,7 @@ impl Core {
             not_recorded: self.state.lost().map(|lost| lost.why.clone()),
             kept: self.journal.kept().to_vec(),
             unrecorded: Arc::clone(&self.unrecorded),
+            gauges: Arc::clone(&self.gauges),
             links: Arc::clone(&self.links),
             tail: self.tail.clone(),
             at: now,
@@ -286,7 +289,7 @@ impl Core {
         self.news = true; // A link, a reading.
         let mut decided = Vec::new();
         for report in reports {
-            decided.extend(self.command_of(report));
+            decided.extend(self.command_of(report, stamp.at));
         }
         if decided.is_empty() {
             return Vec::new();
@@ -509,9 +512,16 @@ impl Core {
     }
 
     /// What a report asks to decide; nothing where it only changes what is shown.
-    fn command_of(&mut self, report: Report) -> Option<(Actor, Command)> {
+    fn command_of(&mut self, report: Report, at: Timestamp) -> Option<(Actor, Command)> {
         match report {
+            Report::Progress { job, share } => {
+                Arc::make_mut(&mut self.gauges).insert(job, Gauge { share, at });
+                None
+            }
             Report::Ended { job, end, transcript } => {
+                if self.gauges.contains_key(&job) {
+                    Arc::make_mut(&mut self.gauges).remove(&job);
+                }
                 let by = Actor::at(&job.place);
                 Some((by, Command::Ended { job, end, transcript }))
             }
@@ -587,7 +597,7 @@ impl Core {
         let plan: &Plan = self.state.plan();
         let Some(window) = &plan.window else { return Vec::new() };
         let limit = if self.state.stage() == RunStage::Active {
-            let forecast = plan::forecast(plan, &self.state.progress(), now);
+            let forecast = plan::forecast(plan, &self.view(now).progress(), now);
             let latest_safe = forecast.backout.latest_safe.map(|at| plan::signed(now, at));
             Command::Limit { latest_safe, window: Some(plan::signed(now, window.closes)) }
         } else {

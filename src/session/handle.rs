@@ -7,9 +7,10 @@ use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::base::{HostId, SafeText, Timestamp};
-use crate::engine::{Actor, Attempt, Board, Command, End, Fact, Job, Refusal, State};
+use crate::base::{HostId, Millis, SafeText, Share, StepId, Timestamp};
+use crate::engine::{Actor, Attempt, Board, Command, End, Fact, Job, Refusal, State, Status};
 use crate::journal::Stream;
+use crate::plan;
 
 use super::notary::{Desk, Signing};
 
@@ -32,6 +33,8 @@ pub struct View {
     pub kept: Vec<Arc<str>>,
     /// Jobs that have ended since nothing can be recorded: seen, and in no record yet.
     pub unrecorded: Arc<BTreeMap<Job, End>>,
+    /// How far running jobs say that they have come. In no record: it is read from their output.
+    pub gauges: Arc<BTreeMap<Job, Gauge>>,
     /// The links to the hosts.
     pub links: Arc<BTreeMap<HostId, LinkView>>,
     /// The last facts, oldest first: at most 500.
@@ -40,7 +43,36 @@ pub struct View {
     pub at: Timestamp,
 }
 
+/// How far a job said that it has come, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gauge {
+    /// How far.
+    pub share: Share,
+    /// When.
+    pub at: Timestamp,
+}
+
 impl View {
+    /// What has happened so far, with what running steps say of themselves: for forecasts.
+    pub fn progress(&self) -> plan::Progress {
+        let left = self.state.plan().order.iter();
+        let left = left.filter_map(|step| Some((step.clone(), self.left(step)?))).collect();
+        plan::Progress { left, ..self.state.progress() }
+    }
+
+    /// How much longer the action of a step takes, if each place says how far it is there.
+    fn left(&self, step: &StepId) -> Option<Millis> {
+        let track = self.state.track(step);
+        let attempt = track.last().filter(|_| track.status == Status::Running)?;
+        let mut longest = None;
+        for job in attempt.open_jobs() {
+            let Gauge { share, at } = self.gauges.get(&job)?;
+            let left = share.left(at.since(attempt.started))?.minus(self.at.since(*at));
+            longest = longest.max(Some(left));
+        }
+        longest
+    }
+
     /// Whether something runs still: it started, and nobody has heard of its end.
     pub fn runs(&self) -> bool {
         self.open_jobs().next().is_some()

@@ -34,7 +34,7 @@ pub use clock::{Clock, boot_id, machine_name};
 pub use core::Core;
 pub use dispatcher::{Start, StartError, hold_to_keys, start};
 pub use door::{Answered, Door, Knock, SOCKET_FILE, ask_to_leave, next_knock};
-pub use handle::{Chunk, Handle, LinkView, SubmitError, TailFact, View};
+pub use handle::{Chunk, Gauge, Handle, LinkView, SubmitError, TailFact, View};
 pub use inputs::{Environment, Inputs, InputsError, may_run};
 pub use notary::{Notary, Signing};
 pub use place::place_doubts;

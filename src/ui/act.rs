@@ -52,7 +52,7 @@ impl Screen {
             Action::Wrap => self.log.toggle_wrap(),
             Action::TimeForm => self.log.next_time_form(),
             Action::HostFilter => {
-                let about = self.about(m);
+                let about = self.heard(m);
                 self.log.next_place(m.log, about.as_ref());
             }
             Action::AllSteps => self.log.toggle_steps(),
@@ -393,7 +393,7 @@ impl Screen {
                 self.step_scroll = self.step_scroll.saturating_add_signed(by).min(200);
             }
             Pane::Log => {
-                let scope = self.log.scope(self.about(m).as_ref());
+                let scope = self.log.scope(self.heard(m).as_ref());
                 self.log.step_by(m.log, &scope, by);
             }
         }
@@ -403,7 +403,7 @@ impl Screen {
         match (self.focus, last) {
             (Pane::Log, true) => self.log.follow(),
             (Pane::Log, false) => {
-                let scope = self.log.scope(self.about(m).as_ref());
+                let scope = self.log.scope(self.heard(m).as_ref());
                 self.log.top(m.log, &scope);
             }
             (Pane::Step, _) => self.step_scroll = 0,
@@ -423,14 +423,14 @@ impl Screen {
     }
 
     pub(super) fn hit(&mut self, forward: bool, m: &Model<'_>) {
-        let scope = self.log.scope(self.about(m).as_ref());
+        let scope = self.log.scope(self.heard(m).as_ref());
         if !self.log.hit(m.log, &scope, forward) {
             self.say(text::NO_HIT);
         }
     }
 
     pub(super) fn error(&mut self, forward: bool, m: &Model<'_>) {
-        let scope = self.log.scope(self.about(m).as_ref());
+        let scope = self.log.scope(self.heard(m).as_ref());
         self.focus = Pane::Log;
         if !self.log.error(m.log, &scope, forward) {
             self.say(text::NO_HIT);
@@ -438,7 +438,7 @@ impl Screen {
     }
 
     pub(super) fn copy(&mut self, all: bool, m: &Model<'_>) -> Vec<Intent> {
-        let scope = self.log.scope(self.about(m).as_ref());
+        let scope = self.log.scope(self.heard(m).as_ref());
         let copied = if all {
             Some(self.log.all_hits(m.log, &scope)).filter(|text| !text.is_empty())
         } else {

@@ -158,11 +158,10 @@ fn next(m: &Model<'_>) -> String {
         m.plan().order.iter().find(pending).and_then(|id| m.plan().step(id))
     });
     let Some(step) = next else { return "It is the last one.".to_owned() };
-    let by_itself = (step.auto || m.state.auto_advance())
-        && step.class == crate::runbook::Class::Check
-        && !matches!(step.work, Work::Gate(_) | Work::Manual(_));
-    let who = if by_itself { "starts by itself" } else { "starts when you confirm it" };
-    format!("{} {}, {who}.", kind_of(step), step.id)
+    let who = if m.by_itself(step) { "starts by itself" } else { "starts when you confirm it" };
+    let others = m.state.ready().filter(|other| other.id != step.id).count();
+    let others = if others > 0 { format!(" {others} more could start.") } else { String::new() };
+    format!("{} {}, {who}.{others}", kind_of(step), step.id)
 }
 
 /// What runs, what is next, who has to decide.

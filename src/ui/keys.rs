@@ -176,7 +176,7 @@ impl Screen {
 
     /// A key in the search field.
     fn find_key(&mut self, press: Press, m: &Model<'_>) -> Vec<Intent> {
-        let scope = self.log.scope(self.about(m).as_ref());
+        let scope = self.log.scope(self.heard(m).as_ref());
         if press == Press::Enter {
             self.log.typing = false;
             if self.log.searches() && !self.log.hit(m.log, &scope, false) {

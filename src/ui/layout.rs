@@ -177,10 +177,10 @@ impl Screen {
                 let how = (true, across, self.step_scroll);
                 step::draw(buf, upper, (id, *part), m, theme, how);
                 if lower.height > 0 {
-                    self.log.draw(buf, lower, about.as_ref(), m, theme, (false, None));
+                    self.log.draw(buf, lower, self.heard(m).as_ref(), m, theme, (false, None));
                 }
             }
-            Pane::Log => self.log.draw(buf, area, about.as_ref(), m, theme, (true, across)),
+            Pane::Log => self.log.draw(buf, area, self.heard(m).as_ref(), m, theme, (true, across)),
         }
     }
 
@@ -229,7 +229,7 @@ impl Screen {
             step::draw(buf, upper, (id, *part), m, theme, how);
         }
         let log_focus = focus(Pane::Log);
-        self.log.draw(buf, lower, about.as_ref(), m, theme, (log_focus, None));
+        self.log.draw(buf, lower, self.heard(m).as_ref(), m, theme, (log_focus, None));
         if strip > 0 {
             health::strip(buf, below, m, theme, wide);
         }
@@ -270,10 +270,9 @@ impl Screen {
         let list = Rect { height: upper, ..area };
         let log = Rect { y: list.bottom(), height: area.height - upper, ..area };
         let across = across(size, m, theme);
-        let about = self.about(m);
         let focus = self.focus;
         steps::draw(buf, list, &self.list, m, theme, (focus == Pane::List, across));
-        self.log.draw(buf, log, about.as_ref(), m, theme, (focus == Pane::Log, None));
+        self.log.draw(buf, log, self.heard(m).as_ref(), m, theme, (focus == Pane::Log, None));
     }
 
     /// The pocket form and the strip: rows without frames.
@@ -308,7 +307,7 @@ impl Screen {
             put(buf, rest, 1, &command.unwrap_or_default(), theme.style(Role::Title));
             rest = Rect { y: rest.y + 2, height: rest.height - 2, ..rest };
         }
-        let scope = self.log.scope(about.as_ref());
+        let scope = self.log.scope(self.heard(m).as_ref());
         self.log.lines(buf, rest, &scope, m, theme);
         if health > 0 {
             let row = Rect { x: area.x + 1, y: rest.bottom(), height: 1, ..area };

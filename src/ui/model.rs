@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{HostId, Millis, PhaseId, SafeText, StepId, Timestamp, Zone};
+use crate::base::{HostId, Millis, PhaseId, SafeText, Share, StepId, Timestamp, Zone};
 use crate::engine::{Board, End, Job, Part, RunKind, RunStage, State, Status, WayBack};
 use crate::plan::{Forecast, PhasePlan, Plan, StepPlan, Work};
 use crate::runbook::Class;
@@ -46,6 +46,8 @@ pub struct Model<'a> {
     pub signing: &'a Signed,
     /// Jobs that have ended since then: seen, and in no record.
     pub unrecorded: &'a BTreeMap<Job, End>,
+    /// How far running jobs say that they have come, where their step reads it.
+    pub gauges: &'a BTreeMap<Job, Share>,
     /// The last lines of the jobs.
     pub log: &'a LogStore,
     /// The last facts of the journal.
@@ -166,7 +168,8 @@ impl<'a> Model<'a> {
     /// The step that the screen is about: in a rollback, its current item.
     pub(super) fn focus(&self) -> Option<(StepId, Part)> {
         let Some(rollback) = self.state.rollback() else {
-            return self.state.current().map(|step| (step.clone(), Part::Action));
+            let step = self.next_for_person().or_else(|| self.state.current());
+            return step.map(|step| (step.clone(), Part::Action));
         };
         let status =
             |item: &&crate::engine::Item| self.state.track_of(&item.step, item.part).status;
@@ -178,6 +181,27 @@ impl<'a> Model<'a> {
             .or_else(|| items.iter().find(|item| !status(item).is_over()))
             .or_else(|| items.last());
         item.map(|item| (item.step.clone(), item.part))
+    }
+
+    /// The step that waits for the operator while others run by themselves: what is in hand, else
+    /// the first that could be started. With several streams that is most of a night.
+    fn next_for_person(&self) -> Option<&'a StepId> {
+        let order = || self.state.plan().order.iter();
+        let status = |id: &StepId| self.state.track(id).status;
+        let choice = order().any(|id| status(id).wants_choice());
+        if choice || !order().any(|id| status(id).is_in_flight()) {
+            return None;
+        }
+        let waits = order().find(|id| status(id) == Status::Waiting);
+        let ready = || self.state.ready().find(|step| self.blocked(step).is_none());
+        waits.or_else(|| ready().filter(|step| !self.by_itself(step)).map(|step| &step.id))
+    }
+
+    /// Whether a step that is ready starts without a key.
+    pub(super) fn by_itself(&self, step: &StepPlan) -> bool {
+        (step.auto || self.state.auto_advance())
+            && step.class == Class::Check
+            && !matches!(step.work, Work::Gate(_) | Work::Manual(_))
     }
 
     /// Since when somebody is waited for.
@@ -257,6 +281,13 @@ impl<'a> Model<'a> {
         let planned = times().map(|times| times.planned.end).max()?;
         let forecast = times().map(|times| times.forecast.end).max()?;
         Some(crate::plan::signed(planned, forecast))
+    }
+
+    /// How far the action of a step has come: as far as the place that is the farthest behind.
+    pub(super) fn share(&self, id: &StepId, part: Part) -> Option<Share> {
+        let track = self.state.track_of(id, part);
+        let attempt = track.last().filter(|_| track.status == Status::Running)?;
+        attempt.open_jobs().filter_map(|job| self.gauges.get(&job).copied()).min()
     }
 
     /// The phase of a forward step.

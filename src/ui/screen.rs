@@ -203,6 +203,20 @@ impl Screen {
         self.list.step(m)
     }
 
+    /// The step whose output is shown: the one that the screen is about, else, if that has none,
+    /// one that runs.
+    pub(super) fn heard(&self, m: &Model<'_>) -> Option<(StepId, Part)> {
+        let about = self.about(m);
+        let silent =
+            |(step, part): &(StepId, Part)| m.state.track_of(step, *part).attempts.is_empty();
+        if m.state.rollback().is_some() || !about.as_ref().is_some_and(silent) {
+            return about;
+        }
+        let mut order = m.plan().order.iter();
+        let runs = order.find(|id| m.state.track(id).status.is_in_flight());
+        runs.map(|step| (step.clone(), Part::Action)).or(about)
+    }
+
     /// The area of dialogs.
     pub(super) fn dialog_area(&self) -> Rect {
         parts(self.area, true).body

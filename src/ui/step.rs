@@ -262,6 +262,7 @@ impl Rows<'_, '_> {
         let Some(step) = self.m.plan().step(id) else { return };
         let track = self.m.state.track_of(id, part);
         self.say("Owner", &self.m.owner(step).unwrap_or_default());
+        self.say("Stream", step.stream.as_ref().map_or("", crate::base::StreamId::as_str));
         self.hosts(step, part);
         self.work(step, part);
         let runs = matches!(step.work, Work::Run(_) | Work::Local(_));
@@ -331,7 +332,11 @@ impl Rows<'_, '_> {
 
     /// How far a job says that it has come: the percentage in the last line that it printed.
     fn progress(&self, key: &crate::engine::Key, place: &crate::engine::Place) -> Option<usize> {
-        let of = |job: &Job| job.key == *key && job.place == *place;
+        let this = Job { key: key.clone(), place: place.clone() };
+        if let Some(share) = self.m.gauges.get(&this) {
+            return Some(usize::from(share.whole_percent()));
+        }
+        let of = |job: &Job| *job == this;
         let lines = self.m.log.last(of, u64::MAX, 1);
         lines.first().and_then(|(_, line)| percent(line.text.as_str()))
     }

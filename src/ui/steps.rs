@@ -281,7 +281,10 @@ fn step_row(id: &StepId, part: Part, width: usize, m: &Model<'_>, theme: Theme) 
         | Status::Verifying
         | Status::Succeeded => "",
     };
-    let body = format!("{bad}{label} {}", step.title);
+    let share = m.share(id, part).map(|share| format!("{share}  ")).unwrap_or_default();
+    let stream = step.stream.as_ref().filter(|_| m.state.rollback().is_none());
+    let stream = stream.map(|stream| format!("[{stream}] ")).unwrap_or_default();
+    let body = format!("{bad}{label} {share}{stream}{}", step.title);
     let (style, mark_style) = styles(status, m.state.is_ready(step), theme);
     Line::from(vec![
         Span::styled(format!("  {mark} "), mark_style),

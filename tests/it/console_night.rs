@@ -26,6 +26,7 @@ pub(crate) struct Night {
     pub(crate) state: State,
     pub(crate) board: Board,
     pub(crate) log: LogStore,
+    pub(crate) gauges: BTreeMap<Job, golive::base::Share>,
     pub(crate) audit: AuditTail,
     pub(crate) now: Timestamp,
     pub(crate) seq: u64,
@@ -55,7 +56,12 @@ pub(crate) fn codes() -> Codes {
 
 impl Night {
     pub(crate) fn new(kind: RunKind) -> Self {
-        let main = SourceFile { name: "billing.toml".to_owned(), text: BILLING.to_owned() };
+        Self::of(BILLING, kind)
+    }
+
+    /// The same with another text of its runbook.
+    pub(crate) fn of(text: &str, kind: RunKind) -> Self {
+        let main = SourceFile { name: "billing.toml".to_owned(), text: text.to_owned() };
         let (checked, plan) = crate::plan::prepared(&main, &mut |name| Err(name.to_owned()));
         let problems: Vec<_> = checked.errors().map(|p| p.message.clone()).collect();
         assert!(problems.is_empty(), "{problems:?}");
@@ -68,6 +74,7 @@ impl Night {
             way_back: state.way_back(),
             state,
             log: LogStore::default(),
+            gauges: BTreeMap::new(),
             audit: AuditTail::default(),
             now,
             seq: 1480,
@@ -315,6 +322,7 @@ impl Night {
             signing: &self.signing,
             unrecorded: &self.unrecorded,
             log: &self.log,
+            gauges: &self.gauges,
             audit: &self.audit,
             way_back: &self.way_back,
             rtt: Millis::new(38),

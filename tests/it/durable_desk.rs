@@ -105,6 +105,7 @@ impl Console {
                 }
                 Report::Sighted { job, sight } => self.told.push((job.to_string(), sight)),
                 Report::Silent { .. }
+                | Report::Progress { .. }
                 | Report::Host { .. }
                 | Report::Reading { .. }
                 | Report::Link { .. }
@@ -171,6 +172,7 @@ pub(crate) fn durable(step: &str, attempt: u32, line: &str) -> Run {
         silence: None,
         expect: Expect::default(),
         capture: BTreeMap::new(),
+        progress: None,
         poll: None,
         prove: false,
         durable: Some(Durable {

@@ -62,6 +62,7 @@ fn here(line: &str, poll: Option<Poll>) -> Run {
         silence: Some(Millis::from_secs(100)),
         expect: Expect::default(),
         capture: BTreeMap::new(),
+        progress: None,
         poll,
         prove: false,
         durable: None,

@@ -133,6 +133,8 @@ mod ssh_ways;
 #[cfg(test)]
 mod sshd;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod tamper;
 #[cfg(test)]
 mod tidy;

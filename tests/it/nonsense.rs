@@ -326,6 +326,7 @@ fn draw(state: &State, now: Timestamp, facts: &[(Timestamp, Fact)]) {
         signing: &Signed::default(),
         unrecorded: &BTreeMap::new(),
         log: &log,
+        gauges: &BTreeMap::new(),
         audit: &audit,
         way_back: &way_back,
         rtt: Millis::ZERO,

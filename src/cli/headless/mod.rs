@@ -104,6 +104,7 @@ async fn follow(mut run: Run, mut rules: Rules) -> Result<Exit, Failure> {
             printer.output(&chunk)?;
         }
         printer.events()?;
+        printer.progress(&view);
         match rules.next(&view) {
             Next::Submit(step, command) => match run.handle.submit(&by, *command).await {
                 Ok(()) => {}

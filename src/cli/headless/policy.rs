@@ -259,7 +259,7 @@ impl Rules {
             }
         }
         let margin = view.state.plan().window.as_ref().map(|window| {
-            let times = forecast(view.state.plan(), &view.state.progress(), view.at);
+            let times = forecast(view.state.plan(), &view.progress(), view.at);
             signed(times.end, window.closes)
         });
         let (step, ticked) = (id.clone(), gate.checklist.len());
@@ -385,7 +385,7 @@ fn never_reached(view: &View, id: &StepId) -> Vec<String> {
 fn stopped(view: &View) -> Exit {
     let state = &*view.state;
     let live = state.genesis().is_some_and(|genesis| genesis.kind == RunKind::Live);
-    let times = forecast(state.plan(), &state.progress(), view.at);
+    let times = forecast(state.plan(), &view.progress(), view.at);
     let closes = state.plan().window.as_ref().map(|window| window.closes);
     let past = |limit: Option<Timestamp>| limit.is_some_and(|limit| view.at > limit);
     if live && (past(closes) || past(times.backout.latest_safe)) {

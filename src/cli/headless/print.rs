@@ -12,7 +12,7 @@ use crate::engine::{Event, Fact, Job, Key};
 use crate::journal::{Entry, Reader, Stream};
 use crate::plan::Plan;
 use crate::report;
-use crate::session::Chunk;
+use crate::session::{Chunk, View};
 
 /// Prints the record as it grows, and output between its lines.
 pub(super) struct Printer {
@@ -27,6 +27,8 @@ pub(super) struct Printer {
     /// Attempts whose start was printed: output never comes before it.
     started: BTreeSet<Key>,
     open: BTreeMap<(Job, bool), LineSanitizer>,
+    /// The last tenth that was printed of each job's progress.
+    tenths: BTreeMap<Job, u16>,
     /// The reader has gone away; the run goes on, and the record has it all.
     mute: bool,
 }
@@ -48,6 +50,7 @@ impl Printer {
             waiting: VecDeque::new(),
             started: BTreeSet::new(),
             open: BTreeMap::new(),
+            tenths: BTreeMap::new(),
             mute: false,
         }
     }
@@ -114,6 +117,32 @@ impl Printer {
             self.output_line(&chunk.job, chunk.stream == Stream::Err, chunk.at, line.as_str());
         }
         Ok(())
+    }
+
+    /// Prints how far running jobs have come, each tenth once.
+    pub(super) fn progress(&mut self, view: &View) {
+        self.tenths.retain(|job, _| view.gauges.contains_key(job));
+        for (job, gauge) in view.gauges.iter() {
+            let tenth = gauge.share.whole_percent() / 10;
+            if self.screen.quiet || self.tenths.insert(job.clone(), tenth) == Some(tenth) {
+                continue;
+            }
+            let share = gauge.share;
+            let line = if self.json {
+                json!({
+                    "schema": "golive.progress/1",
+                    "at": gauge.at.rfc3339(),
+                    "job": job.to_string(),
+                    "step": job.key.step,
+                    "place": job.place.to_string(),
+                    "thousandths": share.thousandths(),
+                })
+                .to_string()
+            } else {
+                format!("{} | {} is at {share}", job.place, job.key.step)
+            };
+            self.line(&line);
+        }
     }
 
     /// Prints what has no line end yet.

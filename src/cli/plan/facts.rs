@@ -1,10 +1,10 @@
 //! What every form of a plan says, in words.
 
-use crate::base::{HostId, Millis, SafeText, StepId, Timestamp};
+use crate::base::{HostId, Millis, SafeText, StepId, Timestamp, VarName};
 use crate::plan::{
     CheckPlan, Forecast, Plan, Rag, StepPlan, UndoPlan, VerifyPlan, Work, initial, signed,
 };
-use crate::runbook::{Breach, Class, Host, Soak, UndoStage};
+use crate::runbook::{Asked, Breach, Class, Host, Soak, UndoStage};
 
 /// A plan with its times.
 #[derive(Debug)]
@@ -202,9 +202,25 @@ pub(super) fn proofs(plan: &Plan) -> Vec<String> {
     plan.hosts.values().filter_map(proof).collect()
 }
 
+/// The variables that are given when a run starts: the question, and what is known.
+pub(super) fn asked(plan: &Plan) -> Vec<String> {
+    let one = |(name, asked): (&VarName, &Asked)| {
+        let value = plan.vars.get(name).filter(|value| **value != Asked::stands_for(name));
+        let known = match (value, &asked.pattern) {
+            (Some(value), _) => SafeText::new(value).to_string(),
+            (None, Some(pattern)) => format!("when a run starts, as /{pattern}/"),
+            (None, None) => "when a run starts".to_owned(),
+        };
+        format!("{name} ({}): {known}", asked.prompt)
+    };
+    plan.asked.iter().map(one).collect()
+}
+
 /// What is special about how a step's commands run, each with its word.
 pub(super) fn manner(step: &StepPlan) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
+    found.extend(step.stream.as_ref().map(|stream| ("stream", stream.to_string())));
+    found.extend(step.progress.as_ref().map(|it| ("progress", format!("read from /{it}/"))));
     found.extend(step.dir.as_ref().map(|dir| ("folder", dir.shown().to_owned())));
     found.extend(step.shell.as_ref().map(|shell| ("shell", shell.clone())));
     let given =

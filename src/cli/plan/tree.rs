@@ -7,8 +7,8 @@ use crate::plan::{Plan, StepPlan, UndoPlan, Work};
 use crate::runbook::{Class, Stage};
 
 use super::facts::{
-    Facts, class_word, lines_of, manner, names, place, proofs, rag_word, soak, span, stage_word,
-    verify,
+    Facts, asked, class_word, lines_of, manner, names, place, proofs, rag_word, soak, span,
+    stage_word, verify,
 };
 
 /// Columns before the details of a step.
@@ -50,6 +50,7 @@ fn head(screen: Screen, facts: &Facts<'_>) -> Vec<String> {
     let environment = environment.as_ref().map_or("not named", |it| it.as_str());
     known.push(("hosts", format!("{} · environment {environment}", names_of_hosts(facts.plan))));
     known.extend(proofs(facts.plan).into_iter().map(|proof| ("proof", proof)));
+    known.extend(asked(facts.plan).into_iter().map(|asked| ("asked", asked)));
     known.push(("window", facts.window().unwrap_or_else(|| "none".to_owned())));
     let count = |class| {
         let steps = facts.plan.order.iter().filter_map(|id| facts.plan.step(id));

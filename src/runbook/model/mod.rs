@@ -38,6 +38,8 @@ pub struct Runbook {
     pub roles: BTreeMap<RoleId, Role>,
     /// Values for templates, as written.
     pub vars: BTreeMap<VarName, String>,
+    /// Values that are given when a run starts.
+    pub asked: BTreeMap<VarName, Asked>,
     /// Where secret values come from; the values themselves are nowhere in a runbook.
     pub secrets: BTreeMap<SecretName, SecretSource>,
     /// The probes, in the order of the file.
@@ -50,6 +52,35 @@ pub struct Runbook {
     pub channels: Vec<Channel>,
     /// Where the hosts come from.
     pub inventory: InventorySource,
+}
+
+/// A variable whose value is given when a run starts: by `--var`, or typed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The question.
+    pub prompt: SafeText,
+    /// A regular expression that the whole value has to match.
+    pub pattern: Option<String>,
+}
+
+impl Asked {
+    /// What stands in the place of the value of `name` until it is given.
+    pub fn stands_for(name: &VarName) -> String {
+        format!("‹asked at start: {name}›")
+    }
+
+    /// Why `value` will not do; nothing if it does.
+    pub fn refuses(&self, value: &str) -> Option<String> {
+        if value.trim().is_empty() {
+            return Some("it is empty".to_owned());
+        }
+        if value.contains(char::is_control) {
+            return Some("it is more than one line of text".to_owned());
+        }
+        let pattern = self.pattern.as_deref()?;
+        let whole = regex::Regex::new(&format!("^(?:{pattern})$")).ok()?;
+        (!whole.is_match(value)).then(|| format!("it does not match /{pattern}/"))
+    }
 }
 
 /// Where the hosts of a runbook come from.

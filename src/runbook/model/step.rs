@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{ChannelId, HostId, Millis, ProbeId, RoleId, SafeText, StepId, VarName};
+use crate::base::{
+    ChannelId, HostId, Millis, ProbeId, RoleId, SafeText, StepId, StreamId, VarName,
+};
 
 use super::super::secret::Given;
 use super::Class;
@@ -20,7 +22,9 @@ pub struct Step {
     pub action: Action,
     /// Where, as written: host names and `@groups`, resolved to hosts in order, no host twice.
     pub on: Vec<HostId>,
-    /// Steps that have to be over before; none means "the step before in the file".
+    /// The stream it belongs to; none: it is common to all of them.
+    pub stream: Option<StreamId>,
+    /// Steps that have to be over before; none means "the step before in the same stream".
     pub needs: Option<Vec<StepId>>,
     /// Run only if this expression holds.
     pub when: Option<String>,
@@ -44,6 +48,9 @@ pub struct Step {
     pub expect: Expect,
     /// Values taken from its output: name to a regular expression with one group.
     pub capture: BTreeMap<VarName, String>,
+    /// How far it says that it has come: a regular expression with one group, a percentage, or
+    /// two, so many of so many.
+    pub progress: Option<String>,
     /// Repetition by itself after a failure.
     pub retry: Option<Retry>,
     /// Polled until true before the step counts as done.

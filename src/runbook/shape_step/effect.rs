@@ -12,6 +12,7 @@ const OF_COMMANDS: &[&str] = &[
     "expect",
     "warn_exit",
     "capture",
+    "progress",
     "retry",
     "env",
     "stdin",
@@ -24,8 +25,16 @@ const OF_HOSTS: &[&str] = &["on", "become", "detached", "reboot"];
 /// Keys that need work which changes something.
 const OF_WORK: &[&str] = &["verify", "soak", "undo", "irreversible"];
 /// Keys of forward steps only.
-const OF_FORWARD: &[&str] =
-    &["needs", "undo", "irreversible", "point_of_no_return", "checkpoint", "auto", "gate"];
+const OF_FORWARD: &[&str] = &[
+    "needs",
+    "stream",
+    "undo",
+    "irreversible",
+    "point_of_no_return",
+    "checkpoint",
+    "auto",
+    "gate",
+];
 
 /// Keys that the program would not act on are problems, like unknown ones.
 pub(super) fn no_effect(
@@ -69,7 +78,7 @@ pub(super) fn without_effect(reading: &mut Reading<'_>, item: &Item<'_>, on_what
     let (from, to) = item.key_span;
     let message = format!("`{}` has no effect on {on_what}", item.key);
     let help = match (item.key, on_what) {
-        ("needs", _) => "the steps of a rollback run one after the other, as written",
+        ("needs" | "stream", _) => "the steps of a rollback run one after the other, as written",
         ("gate", _) => "a rollback is not decided twice; use `manual` to ask for a sign-off",
         ("timeout", _) => "a person is not stopped by a clock; use `estimate`",
         _ => "remove it",

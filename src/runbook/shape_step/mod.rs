@@ -60,6 +60,8 @@ pub(in crate::runbook) fn step(
     no_effect(reading, &table, kind, role);
     let on = table.take(reading, "on").map(|item| shape_hosts::targets(reading, &item));
     let mut targets = Targets { on: on.unwrap_or_default(), undo_on: None };
+    let stream = table.take(reading, "stream").and_then(|item| reading.filled(&item));
+    let stream = stream.and_then(|text| reading.name(&text));
     let needs = table.take(reading, "needs").map(|item| {
         let texts = reading.texts(&item);
         let needs = texts.into_iter().filter_map(|text| reading.used_name(Kind::Step, text));
@@ -70,6 +72,7 @@ pub(in crate::runbook) fn step(
         title: title.unwrap_or_else(|| id.as_str().to_owned()),
         action,
         on: Vec::new(),
+        stream,
         needs,
         when: when(reading, &mut table, &before),
         class: table.take(reading, "class").and_then(|item| reading.word(&item, CLASSES)),
@@ -82,6 +85,7 @@ pub(in crate::runbook) fn step(
         silence: time(reading, &mut table, "silence"),
         expect: with_warnings(reading, &mut table),
         capture: capture(reading, &mut table),
+        progress: progress(reading, &mut table),
         retry: retry(reading, &mut table),
         verify: verify(reading, &mut table, &Scope::After(id.clone())),
         soak: soak_beside.and_then(|item| soak(reading, context, &item)),
@@ -220,6 +224,12 @@ fn capture(reading: &mut Reading<'_>, table: &mut Table<'_>) -> BTreeMap<VarName
         captures.extend(name.filter(|_| good).map(|name| (name, text.value)));
     }
     captures
+}
+
+fn progress(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<String> {
+    let item = table.take(reading, "progress")?;
+    let text = reading.filled(&item)?;
+    regex(reading, &item, &text.value, Groups::OneOrTwo).then_some(text.value)
 }
 
 fn retry(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<Retry> {
