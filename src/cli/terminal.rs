@@ -61,6 +61,9 @@ pub(super) fn ask(question: &str) -> io::Result<String> {
 }
 
 /// Asks and shows nothing of what is typed.
+///
+/// # Errors
+/// The terminal cannot be used; of kind `Interrupted`: Ctrl-C was pressed.
 pub(super) fn hidden(question: &str) -> io::Result<String> {
     let mut terminal = open()?;
     write!(terminal, "{question}")?;
@@ -77,7 +80,8 @@ fn raw_line(terminal: &mut File) -> io::Result<String> {
     while terminal.read(&mut byte)? == 1 && line.len() < ANSWER_MAX {
         match byte {
             [b'\r' | b'\n'] => break,
-            [0x03 | 0x04] => return Ok(String::new()), // Ctrl-C, Ctrl-D: leave it out.
+            [0x03] => return Err(io::ErrorKind::Interrupted.into()), // Ctrl-C: not at all.
+            [0x04] => return Ok(String::new()),                      // Ctrl-D: leave it out.
             [0x08 | 0x7f] => {
                 line.pop();
             }

@@ -42,6 +42,9 @@ pub(super) fn tell(screen: Screen, all: &Findings, driven: Option<&Holder>) -> S
         Pinned::Unknown => "pinned     not comparable: no first line to compare with".to_owned(),
     });
     lines.extend(clocks(verdict));
+    lines.extend(
+        verdict.gaps.iter().map(|gap| screen.ink(Ink::Yellow, &format!("gap        {gap}"))),
+    );
     if verdict.findings.iter().any(|finding| finding.what == What::Torn) {
         lines.push("torn       a crash left an unfinished line; nothing of it was done".to_owned());
     }
@@ -246,7 +249,7 @@ pub(super) fn document(all: &Findings) -> String {
         "signers": evidence.signers.iter().map(|it| signer(it, &all.roles)).collect::<Vec<_>>(),
         "witnessed_lines": evidence.witnessed,
         "witnesses": witnesses.collect::<Vec<_>>(),
-        "clock_jumps": verdict.jumps, "anomalies": evidence.anomalies,
+        "clock_jumps": verdict.jumps, "gaps": verdict.gaps, "anomalies": evidence.anomalies,
         "lines": verdict.lines, "good_lines": good_lines(verdict), "head": verdict.head,
         "outputs": verdict.transcripts, "bytes": verdict.bytes, "unproven": verdict.unproven,
         "redacted": verdict.redacted,

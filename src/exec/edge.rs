@@ -31,13 +31,14 @@ pub trait Sink: Send {
     ///
     /// # Errors
     /// They could not be kept: the job is reported as unknown, with this reason.
+    /// Where a person has said that this may be, it is no error, and told.
     fn write(&mut self, error_stream: bool, bytes: &[u8]) -> io::Result<()>;
 
-    /// All output has come.
+    /// All output has come; none where it may go unkept, and did.
     ///
     /// # Errors
     /// It cannot be said that all of it is on disk.
-    fn finish(self: Box<Self>) -> io::Result<Transcript>;
+    fn finish(self: Box<Self>) -> io::Result<Option<Transcript>>;
 }
 
 /// Opens a sink for every job.
@@ -126,6 +127,13 @@ pub enum Report {
         host: HostId,
         /// What.
         said: HostSaid,
+    },
+    /// The output of a job is not kept; its end is known all the same.
+    OutputLost {
+        /// Of which job.
+        job: Job,
+        /// Why.
+        why: SafeText,
     },
     /// A notice by rule was not delivered.
     NoticeLost {

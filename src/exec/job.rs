@@ -129,7 +129,10 @@ pub(super) async fn run_job(task: Task) -> Option<(End, Option<Transcript>)> {
     let kept = rest.and_then(|()| sink.finish());
     let end = end?;
     match kept {
-        Ok(transcript) => Some((end, Some(Transcript { redacted, ..transcript }))),
+        Ok(kept) => {
+            let transcript = kept.map(|kept| Transcript { redacted, ..kept });
+            Some((end, transcript))
+        }
         Err(error) => {
             let why = format!("{}; its output is not all on disk: {error}", in_words(&end));
             Some((End::unknown(Doubt::Unrecorded, &why), None))

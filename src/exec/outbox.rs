@@ -57,6 +57,7 @@ impl Outbox {
             | Report::Progress { .. }
             | Report::LooksSecret { .. }
             | Report::Host { .. }
+            | Report::OutputLost { .. }
             | Report::Tainted { .. }) => report,
         }
     }

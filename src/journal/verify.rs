@@ -48,6 +48,9 @@ pub struct Verdict {
     pub evidence: Evidence,
     /// Where the wall clock moved against the boot-time clock; no contradiction.
     pub jumps: Vec<String>,
+    /// Where nothing had been recorded for a while, and what was kept was written late; no
+    /// contradiction.
+    pub gaps: Vec<String>,
     /// Everything that is wrong, in the order of the journal, then of the file names.
     pub findings: Vec<Finding>,
 }
@@ -180,6 +183,9 @@ struct Told {
     signers: Vec<Key>,
     clock: Option<(u64, Timestamp, Millis, String)>,
     jumps: Vec<String>,
+    /// The line since which nothing was recorded at the time, and when that was.
+    gap: Option<(u64, Timestamp)>,
+    gaps: Vec<String>,
     findings: Vec<Finding>,
 }
 
@@ -223,6 +229,13 @@ pub fn verify_with(
         }
         Err(error) => return Err(error),
     };
+    if let Some((first, since)) = told.gap {
+        told.gaps.push(format!(
+            "from line {first} on (since {}) nothing was recorded at the time, and no line says \
+             that it was written late: it was put there by hand",
+            since.rfc3339()
+        ));
+    }
     let genesis = told.session.as_ref().map(wire::genesis);
     let mut findings = Chain { lines: &lines, torn, head, genesis }.examine();
     findings.append(&mut told.findings);
@@ -251,6 +264,7 @@ pub fn verify_with(
         unproven: Vec::new(),
         evidence,
         jumps: told.jumps,
+        gaps: told.gaps,
         findings,
         session: told.session,
     };
@@ -306,6 +320,29 @@ impl Told {
         self.clock = Some((*seq, *wall, *mono, boot.clone()));
     }
 
+    /// Notes where lines were kept in memory and written late.
+    fn note_gap(&mut self, entry: &Entry) {
+        for fact in &entry.facts {
+            if matches!(fact.event, Event::RecordingLost { .. }) {
+                self.gap.get_or_insert((entry.seq, entry.at));
+            } else if let Event::RecordedLate { facts, reason, .. } = &fact.event
+                && let Some((first, since)) = self.gap.take()
+            {
+                let so = reason.as_ref().map_or_else(
+                    || "nobody overrode that".to_owned(),
+                    |why| format!("overridden: {why}"),
+                );
+                self.gaps.push(format!(
+                    "lines {first} to {} ({facts} facts, from {}) were not recorded at the time, \
+                     and written late at {}; {so}",
+                    entry.seq.saturating_sub(1),
+                    since.rfc3339(),
+                    entry.at.rfc3339()
+                ));
+            }
+        }
+    }
+
     #[expect(clippy::wildcard_enum_match_arm, reason = "only these name a key")]
     fn take(&mut self, at: u64, sealed: &Sealed) {
         let seq = sealed.entry.seq;
@@ -322,6 +359,7 @@ impl Told {
             add(What::AfterEnd, "it follows the end of the session");
         }
         self.clocks(&sealed.entry);
+        self.note_gap(&sealed.entry);
         for fact in &sealed.entry.facts {
             let signer = match &fact.event {
                 Event::SessionOpened(Genesis { signer, .. }) | Event::Resumed { signer, .. } => {

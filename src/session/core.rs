@@ -559,6 +559,10 @@ impl Core {
             Report::Host { host, said } => {
                 Some((Actor::Host(host.clone()), Command::Host { host, said }))
             }
+            Report::OutputLost { job, why } => {
+                let text = format!("the output of {job} is NOT KEPT from here on: {why}");
+                Some((Actor::Engine, Command::Note { step: Some(job.key.step), text }))
+            }
             Report::NoticeLost { why } => {
                 let text = format!("a notice was not delivered: {why}");
                 Some((Actor::Engine, Command::Note { step: None, text }))

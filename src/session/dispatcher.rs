@@ -1,6 +1,6 @@
 //! The loop: the next input, the decision, the line on disk, the belief, the effect.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -124,12 +124,15 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     let runtime = tokio::runtime::Handle::current();
     let clock = Arc::new(Mutex::new(clock));
     let (report_sender, reports) = mpsc::unbounded_channel();
+    let unrecorded = Arc::new(AtomicBool::new(false));
     let outputs = Outputs {
         disk: Arc::clone(&disk),
         dir: found.dir.clone(),
         clock: Arc::clone(&clock),
         tap: start.tap.clone(),
         dropped: Arc::new(AtomicU64::new(0)),
+        unrecorded: Arc::clone(&unrecorded),
+        reports: report_sender.clone(),
     };
     if start.resume.is_some() && !start.secrets.is_empty() {
         // A secret may have another value now: what is written already was not searched for it.
@@ -159,7 +162,7 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
         opening.push((Actor::Engine, Command::Note { step: None, text }));
     }
     let views = watch::Sender::new(Arc::new(core.view(now)));
-    let mut session = Session { core, _lock: lock, clock, edge, views };
+    let mut session = Session { core, _lock: lock, clock, edge, views, unrecorded };
     let (requests, receiver) = mpsc::channel(REQUESTS);
     let handle = Handle { requests, views: session.views.subscribe(), desk };
     let (tell, told) = std::sync::mpsc::channel();
@@ -259,6 +262,8 @@ struct Session {
     clock: Arc<Mutex<Clock>>,
     edge: Edge,
     views: watch::Sender<Arc<View>>,
+    /// Whether output may go unkept.
+    unrecorded: Arc<AtomicBool>,
 }
 
 impl Session {
@@ -361,6 +366,7 @@ impl Session {
 
     /// Does outside what is on disk, and shows the newest view to whoever watches.
     fn perform(&mut self, effects: Result<Vec<Effect>, SubmitError>) -> Result<(), SubmitError> {
+        self.unrecorded.store(self.core.state().is_overridden(), Ordering::SeqCst);
         let done = effects.map(|effects| {
             for effect in effects {
                 self.edge.perform(effect);

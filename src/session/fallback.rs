@@ -12,16 +12,23 @@ use crate::journal::{Disk as _, JOURNAL_FILE, Open, RealDisk, write_all_at};
 /// So many leftovers of other sessions of the same name are stepped over.
 const NAMES: u32 = 10;
 
-/// A folder for the record of session `id`, whose own is `home`: `$XDG_RUNTIME_DIR/golive/…`, else
-/// `/var/tmp/golive-UID/…`. None if neither can be written, or is ours alone.
+/// A folder for the record of session `id`, whose own is `home`: `/var/tmp/golive-UID/…`, else
+/// `$XDG_RUNTIME_DIR/golive/…`, which is memory and goes with a power cut. Where `/var/tmp` is on
+/// the device of `home`, it fails and fills up with it: then memory comes first. None if neither
+/// can be written, or is ours alone.
 pub(super) fn choose(home: &Path, id: &SessionId) -> Option<PathBuf> {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let runtime = runtime.filter(|dir| dir.is_absolute()).map(|dir| dir.join("golive"));
     let user = rustix::process::geteuid().as_raw();
-    let parents = runtime.into_iter().chain([PathBuf::from(format!("/var/tmp/golive-{user}"))]);
+    let disk = PathBuf::from(format!("/var/tmp/golive-{user}"));
+    let parents = if device(&disk).is_some_and(|of| device(home) == Some(of)) {
+        [runtime, Some(disk)]
+    } else {
+        [Some(disk), runtime]
+    };
     // Two state directories may have sessions of one name.
     let of = Digest::of(home.as_os_str().as_encoded_bytes()).short();
-    for parent in parents {
+    for parent in parents.into_iter().flatten() {
         for nth in 0..NAMES {
             let suffix = if nth == 0 { String::new() } else { format!(".{nth}") };
             let dir = parent.join(format!("{id}.{of}{suffix}"));
@@ -36,6 +43,11 @@ pub(super) fn choose(home: &Path, id: &SessionId) -> Option<PathBuf> {
         }
     }
     None
+}
+
+/// On which device `dir` is, or will be.
+fn device(dir: &Path) -> Option<u64> {
+    dir.ancestors().find_map(|it| Some(it.metadata().ok()?.dev()))
 }
 
 /// Makes `dir`, or finds it: ours, nobody else's, and no link.

@@ -3,14 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::base::Timestamp;
+use crate::base::{SafeText, Timestamp};
 use crate::engine::{Event, Job, Place, Transcript as Summary};
-use crate::exec::{Sink, Sinks};
+use crate::exec::{Report, Sink, Sinks};
 use crate::journal::{Disk, Entry, Lines, Stream, Transcript};
 
 use super::clock::Clock;
@@ -68,10 +68,17 @@ pub(super) struct Outputs {
     pub clock: Arc<std::sync::Mutex<Clock>>,
     pub tap: Option<mpsc::Sender<Chunk>>,
     pub dropped: Arc<AtomicU64>,
+    /// Whether a person has said that what is done may go unrecorded: then no output has to be
+    /// kept either, and a job ends as it ended. That its output is not kept is told.
+    pub unrecorded: Arc<AtomicBool>,
+    pub reports: mpsc::UnboundedSender<Report>,
 }
 
 struct Output {
-    transcript: Transcript,
+    /// None once it cannot be kept.
+    transcript: Option<Transcript>,
+    unrecorded: Arc<AtomicBool>,
+    reports: mpsc::UnboundedSender<Report>,
     job: Job,
     clock: Arc<std::sync::Mutex<Clock>>,
     tap: Option<mpsc::Sender<Chunk>>,
@@ -82,14 +89,24 @@ struct Output {
 
 impl Outputs {
     fn new_sink(&self, job: &Job, shown: [u64; 2]) -> io::Result<Box<dyn Sink>> {
-        Ok(Box::new(Output {
-            transcript: Transcript::create_on(&self.disk, &self.dir, job)?,
+        let (transcript, lost) = match Transcript::create_on(&self.disk, &self.dir, job) {
+            Ok(transcript) => (Some(transcript), None),
+            // It may have been run before: that is no matter of the disk.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+            Err(error) => (None, Some(error)),
+        };
+        let mut output = Output {
+            transcript,
+            unrecorded: Arc::clone(&self.unrecorded),
+            reports: self.reports.clone(),
             job: job.clone(),
             clock: Arc::clone(&self.clock),
             tap: self.tap.clone(),
             dropped: Arc::clone(&self.dropped),
             shown,
-        }))
+        };
+        lost.map_or(Ok(()), |error| output.lose(error))?;
+        Ok(Box::new(output))
     }
 }
 
@@ -137,11 +154,27 @@ fn sizes(path: &Path) -> io::Result<[u64; 2]> {
     Ok(sizes)
 }
 
+impl Output {
+    /// Its output cannot be kept: an error, unless that may be.
+    fn lose(&mut self, error: io::Error) -> io::Result<()> {
+        if !self.unrecorded.load(Ordering::SeqCst) {
+            return Err(error);
+        }
+        self.transcript = None;
+        let (job, why) = (self.job.clone(), SafeText::new(&error.to_string()));
+        self.reports.send(Report::OutputLost { job, why }).ok();
+        Ok(())
+    }
+}
+
 impl Sink for Output {
     fn write(&mut self, error_stream: bool, bytes: &[u8]) -> io::Result<()> {
         let stream = if error_stream { Stream::Err } else { Stream::Out };
         let at = self.clock.lock().map_or_else(|poison| poison.into_inner().now(), |c| c.now());
-        self.transcript.write(stream, bytes, at)?;
+        let kept = self.transcript.as_mut().map(|transcript| transcript.write(stream, bytes, at));
+        if let Some(Err(error)) = kept {
+            self.lose(error)?;
+        }
         let shown = self.shown.get_mut(usize::from(error_stream));
         let bytes = match shown {
             Some(shown) => {
@@ -166,7 +199,11 @@ impl Sink for Output {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> io::Result<Summary> {
-        self.transcript.finish()
+    fn finish(mut self: Box<Self>) -> io::Result<Option<Summary>> {
+        match self.transcript.take().map(Transcript::finish) {
+            None => Ok(None),
+            Some(Ok(summary)) => Ok(Some(summary)),
+            Some(Err(error)) => self.lose(error).map(|()| None),
+        }
     }
 }

@@ -97,7 +97,7 @@ fn every_failure(call: &str, error: &str) {
     let mut failures = 0;
     for nth in 1.. {
         assert!(nth < 100, "a run of two steps has no 100 lines");
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir_in("/var/tmp").unwrap();
         std::fs::write(dir.path().join("night.toml"), runbook()).unwrap();
         let mut strace = Command::new("strace");
         strace.args(failing(dir.path(), Fails::All, call, error, nth)).arg(program);
@@ -156,7 +156,7 @@ fn a_part_fails(fails: Fails, call: &str, error: &str) {
     let program = env!("CARGO_BIN_EXE_golive");
     let mut held = 0;
     for nth in 1..100 {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir_in("/var/tmp").unwrap();
         std::fs::write(dir.path().join("night.toml"), runbook()).unwrap();
         let mut strace = Command::new("strace");
         strace.args(failing(dir.path(), fails, call, error, nth)).arg(program);
@@ -205,7 +205,7 @@ fn where_its_folder_fails_the_record_goes_on_elsewhere_and_is_brought_home() {
 
 #[test]
 fn the_console_says_what_ended_and_is_in_no_record() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir_in("/var/tmp").unwrap();
     std::fs::write(dir.path().join("night.toml"), runbook()).unwrap();
     // Opened, begun, started: the fourth line is the end.
     let mut args = failing(dir.path(), Fails::All, "fdatasync", "EIO", 4);
@@ -248,7 +248,7 @@ fn all_below(dir: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn all_that_is_kept_is_its_owners_alone() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir_in("/var/tmp").unwrap();
     let output = run_with(dir.path(), "umask 0;");
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let state = dir.path().join("state");
@@ -264,7 +264,7 @@ fn all_that_is_kept_is_its_owners_alone() {
 
 #[test]
 fn nothing_is_kept_where_others_may_write() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir_in("/var/tmp").unwrap();
     let sessions = dir.path().join("state/sessions");
     std::fs::create_dir_all(&sessions).unwrap();
     std::fs::set_permissions(&sessions, std::fs::Permissions::from_mode(0o777)).unwrap();
@@ -285,7 +285,7 @@ fn nothing_is_kept_where_others_may_write() {
 
 #[test]
 fn a_synced_folder_is_warned_of_and_the_record_says_so() {
-    let all = tempfile::tempdir().unwrap();
+    let all = tempfile::tempdir_in("/var/tmp").unwrap();
     let dir = all.path().join("Dropbox");
     std::fs::create_dir(&dir).unwrap();
     let output = run_with(&dir, "");

@@ -53,9 +53,9 @@ impl Sink for Book {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> io::Result<Transcript> {
+    fn finish(self: Box<Self>) -> io::Result<Option<Transcript>> {
         let digest = Digest::of(b"");
-        Ok(Transcript { bytes: 0, lines: 0, digest, redacted: BTreeMap::new() })
+        Ok(Some(Transcript { bytes: 0, lines: 0, digest, redacted: BTreeMap::new() }))
     }
 }
 
@@ -111,6 +111,7 @@ impl Console {
                 | Report::Link { .. }
                 | Report::LooksSecret { .. }
                 | Report::Tainted { .. }
+                | Report::OutputLost { .. }
                 | Report::NoticeLost { .. } => {}
             }
         }

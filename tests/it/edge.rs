@@ -27,9 +27,9 @@ impl Sink for Buggy {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> io::Result<Transcript> {
+    fn finish(self: Box<Self>) -> io::Result<Option<Transcript>> {
         let digest = golive::base::Digest::of(b"");
-        Ok(Transcript { bytes: 0, lines: 0, digest, redacted: BTreeMap::new() })
+        Ok(Some(Transcript { bytes: 0, lines: 0, digest, redacted: BTreeMap::new() }))
     }
 }
 

@@ -296,6 +296,9 @@ fn the_gap_is_told_and_the_way_back_was_walked_in_it() {
     assert!(view.kept.is_empty() && view.not_recorded.is_none() && view.unrecorded.is_empty());
     play.submit(&wei(), &Command::Close).unwrap();
     assert_eq!(check(&night, &disk, &play), Ok(1));
+    let verdict = verify_on(&disk, &night.found.dir, None).unwrap();
+    let gap = verdict.gaps.first().unwrap();
+    assert!(gap.contains("written late") && gap.contains("the shop is down"), "{gap}");
     let read = read_all_on(&disk, &night.found.dir).unwrap();
     let late = read.iter().flat_map(|entry| &entry.facts).find_map(|fact| match &fact.event {
         Event::RecordedLate { reason, facts, .. } => Some((reason.clone(), *facts)),
