@@ -9,8 +9,13 @@ counts="$(mktemp)"
 trap 'rm -f "$counts"' EXIT
 export GOLIVE_COUNTS="$counts" GOLIVE_TESTS="$form" PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED:-20261129}"
 
-programmes=(crash:: crashfs:: disk:: durable faults:: fuzz io_errors:: recording simulation tamper::)
+programmes=(conduct:: crash:: crashfs:: disk:: durable faults:: fido:: fuzz io_errors:: recording simulation tamper::)
 failed=0
+# The short form counts samples: what the last long one counted stays on the page.
+kept=""
+if [ "$form" != long ]; then
+  kept="$(awk '/^## /{keep = /^## The long forms/} keep' tests/RELIABILITY.md)"
+fi
 cargo test --locked --test it -- "${programmes[@]}" || failed=$?
 
 {
@@ -30,6 +35,7 @@ PAGE
     "## \($rows[0].programme)\n\n| what | form | trials | violations |\n|---|---|---:|---:|",
     ($rows | sort_by(.what)[] |
       "| \(.what) | \(if .long then "all" else "sample" end) | \(.trials) | \(.violations) |"), ""' "$counts"
+  if [ -n "$kept" ]; then printf '%s\n\n' "$kept"; fi
   cat <<'PAGE'
 ## Not promised
 

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 # program:package
 needs=(sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client ssh-agent:openssh-client
        strace:strace dash:dash busybox:busybox ksh93:ksh mksh:mksh yash:yash zsh:zsh posh:posh
-       csh:csh tcsh:tcsh fish:fish pgrep:procps mkfs.ext4:e2fsprogs unshare:util-linux jq:jq sha256sum:coreutils cc:gcc)
+       csh:csh tcsh:tcsh fish:fish pgrep:procps mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs unshare:util-linux jq:jq sha256sum:coreutils cc:gcc)
 missing=()
 for need in "${needs[@]}"; do
   PATH="$PATH:/usr/sbin" command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")

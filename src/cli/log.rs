@@ -53,6 +53,7 @@ const fn takes_the_terminal(command: Option<&Command>) -> bool {
             | Command::Status(_)
             | Command::Export(_)
             | Command::Verify(_)
+            | Command::Trust(_)
             | Command::Schema { .. }
             | Command::Completions { .. }
             | Command::Man,

@@ -35,6 +35,7 @@ mod shell;
 mod sign;
 mod status;
 mod terminal;
+mod trust;
 mod unrecorded;
 mod verify;
 mod verify_tell;
@@ -101,6 +102,7 @@ fn execute(screen: Screen, cli: &Cli) -> Result<Exit, Failure> {
         Command::Status(args) => status::run(screen, &input::store(common)?, args),
         Command::Export(args) => export::run(screen, &input::store(common)?, args),
         Command::Verify(args) => verify::run(screen, &input::store(common)?, args),
+        Command::Trust(args) => trust::run(screen, args),
         Command::Schema { of } => shell::schema(screen, *of),
         Command::Completions { shell } => shell::completions(screen, *shell),
         Command::Man => shell::man(screen),

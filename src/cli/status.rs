@@ -167,6 +167,7 @@ impl Status<'_> {
             let text = format!("since {}: {}", self.time(alarm.since), alarm.text);
             one("alarm", screen.ink(Ink::Yellow, &text));
         }
+        self.hosts_text(screen, &mut one);
         let health = plan.probes.iter().map(|probe| (probe, self.state.health(&probe.id)));
         let (well, rest): (Vec<_>, Vec<_>) = health.partition(|(_, it)| *it == Health::Healthy);
         if !plan.probes.is_empty() {
@@ -180,6 +181,33 @@ impl Status<'_> {
         }
         lines.push(String::new());
         lines.join("\n")
+    }
+
+    /// Clocks in one line, and each host that is not as it should be.
+    fn hosts_text(&self, screen: Screen, one: &mut dyn FnMut(&str, String)) {
+        let Recovered { plan, found, .. } = self.recovered;
+        let clocks = plan.hosts.keys().filter_map(|host| {
+            let clock = self.state.host(host)?.clock?;
+            Some((clock.millis.unsigned_abs(), host, clock))
+        });
+        let clocks: Vec<_> = clocks.collect();
+        if let Some((_, host, furthest)) = clocks.iter().max_by_key(|(millis, _, _)| *millis) {
+            let (known, all) = (clocks.len(), plan.hosts.len());
+            let words = furthest.words();
+            one("clocks", format!("{known} of {all} hosts; the furthest is {host}, {words}"));
+        }
+        for (_, host, clock) in clocks.iter().filter(|(_, _, clock)| clock.is_wrong()) {
+            one("", screen.ink(Ink::Yellow, &format!("{host} is {}: wrong", clock.words())));
+        }
+        for host in plan.hosts.keys() {
+            let Some(record) = self.state.host(host) else { continue };
+            let (Some(held), Some(shown)) = (&record.key, &record.other_key) else { continue };
+            let text =
+                format!("{host} is held to {held}, and showed {shown}: nothing is sent to it");
+            one("host key", screen.ink(Ink::Red, &text));
+            let id = &found.id;
+            one("", format!("golive resume {id} --accept-host-key {host} --reason \"why\""));
+        }
     }
 
     fn driver(&self) -> String {
@@ -240,6 +268,17 @@ impl Status<'_> {
         let alarms = self.state.open_alarms().into_iter().map(|alarm| {
             json!({ "level": alarm.level, "since": alarm.since.rfc3339(), "text": alarm.text })
         });
+        let hosts = plan.hosts.keys().map(|host| {
+            let record = self.state.host(host);
+            let clock = record.and_then(|it| it.clock);
+            json!({
+                "host": host,
+                "key": record.and_then(|it| it.key.as_ref()),
+                "other_key": record.and_then(|it| it.other_key.as_ref()),
+                "clock_ahead": clock.map(|it| it.millis),
+                "clock_within": clock.map(|it| it.within),
+            })
+        });
         json!({
             "schema": "golive.status/1",
             "session": found.id, "path": found.dir,
@@ -262,6 +301,7 @@ impl Status<'_> {
             "undecided": self.state.undecided().collect::<Vec<_>>(),
             "health": health.collect::<Vec<_>>(),
             "alarms": alarms.collect::<Vec<_>>(),
+            "hosts": hosts.collect::<Vec<_>>(),
             "forecast_end": self.under_way().then(|| self.times.end.rfc3339()),
             "margin": self.margin().filter(|_| self.under_way()),
             "backout_now": self.times.backout.takes,

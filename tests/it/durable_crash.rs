@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use crate::durable_host::{Asks, Host, Tally, inside, killat, ledger, lives, long, points};
 use crate::sshd::until;
 
+const PROGRAMME: &str = "the supervisor of a step, killed";
 const ROWS: usize = 20;
 
 fn expected() -> Vec<u8> {
@@ -191,7 +192,8 @@ fn named_points() {
             names.iter().flat_map(|name| (0..times).map(move |at| (name, at))).collect();
         let tally = side_by_side(trials.len(), |at| point_trial(&host, trials[at].0, trials[at].1));
         assert_eq!(tally.0.values().sum::<usize>(), names.len() * times);
-        tally.print(&format!("{shell}: {} named points, {times} deaths each", names.len()), begun);
+        let title = format!("{shell}: {} named points, {times} deaths each", names.len());
+        tally.print((PROGRAMME, &title), begun);
     }
 }
 
@@ -342,7 +344,8 @@ fn calls_of(host: &Host, begun: Instant) {
         most.len(),
         targets.len()
     );
-    tally.print(&format!("{shell}: killed at system calls"), begun);
+    let title = format!("{shell}: killed at state-changing system calls, {all} points");
+    tally.print((PROGRAMME, &title), begun);
     // None left out, but for calls that one of the counting runs had by chance.
     let missed = missed.into_inner().unwrap();
     let unsteady = |it: &String| !steady(it.split(':').next().unwrap());

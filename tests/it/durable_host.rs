@@ -17,6 +17,7 @@ use golive::exec::durable::{EVAL, Mode, words};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
 
+use crate::counts::counted;
 use crate::sshd::until;
 
 /// Whether everything is asked for, however long it takes.
@@ -442,8 +443,11 @@ impl Tally {
         *self.0.entry(outcome).or_default() += 1;
     }
 
-    pub(crate) fn print(&self, title: &str, begun: Instant) {
+    /// Prints what was seen, and counts it as a row of `programme`: who comes here has found no
+    /// violation, since each would have ended its test.
+    pub(crate) fn print(&self, (programme, title): (&str, &str), begun: Instant) {
         let total: usize = self.0.values().sum();
+        counted(programme, title, total, 0);
         println!("{title}: {total} trials, {} s", begun.elapsed().as_secs());
         let mut lines: Vec<_> = self.0.iter().collect();
         lines.sort();

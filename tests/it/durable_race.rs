@@ -80,6 +80,7 @@ fn one_of_many_starts_wins() {
         for at in 0..times {
             tally.add(race(&host, at, &mut dice));
         }
-        tally.print(&format!("{shell}: races of 2 to 8 starts, three in ten killed"), begun);
+        let title = format!("{shell}: races of 2 to 8 starts, three in ten killed");
+        tally.print(("many starts of one key at once", &title), begun);
     }
 }

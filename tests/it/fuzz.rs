@@ -159,6 +159,8 @@ fn drive((name, target): Target) {
         count += 1;
     }
     println!("{name}: {count} executions, no finding");
+    let what = format!("{name}: inputs by mutation");
+    crate::counts::counted("fuzz", &what, usize::try_from(count).unwrap(), 0);
 }
 
 fn named(name: &str) {

@@ -13,6 +13,7 @@ use golive::session::{Start, View, hold_to_keys, open, start};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::cli::golive_in;
 use crate::night::{ONE, SOAK, change, story};
 use crate::session::{GESTURE, Night, id, request};
 use crate::sshd::{Sshd, eventually, pool_for};
@@ -228,8 +229,12 @@ async fn a_key_that_changes_during_a_run_stops_that_host_alone() {
     night.ask(Command::Begin).await.unwrap();
     night.start("one").await;
     night.settled("one", Status::Succeeded).await;
-    let seen = |view: &View| view.state.host(&host("web1")).is_some_and(|it| it.key.is_some());
-    night.until("its key is recorded", seen).await;
+    let seen = |view: &View| {
+        let known = |name| view.state.host(&host(name));
+        let whole = |name| known(name).is_some_and(|it| it.key.is_some() && it.clock.is_some());
+        whole("web1") && whole("web2")
+    };
+    night.until("their keys and clocks are recorded", seen).await;
 
     detour.lead(other.port);
     eventually("the end of the link", || real.connections().is_empty().then_some(())).await;
@@ -259,6 +264,17 @@ async fn a_key_that_changes_during_a_run_stops_that_host_alone() {
     });
     let (held, shown) = changed.expect("both fingerprints are in the record");
     assert_ne!(held, shown);
+    // Who is told to accept it finds it, with both clocks, where the message points to.
+    let state = dir.path().join("state");
+    let said = golive_in(&state, &["status", "last"]).out;
+    let line = format!("web1 is held to {held}, and showed {shown}: nothing is sent to it");
+    assert!(said.contains(&line), "{said}");
+    assert!(said.contains("--accept-host-key web1 --reason"), "{said}");
+    assert!(said.contains("clocks     2 of 2 hosts; the furthest is web"), "{said}");
+    let json = golive_in(&state, &["status", "last", "--json"]).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["hosts"][0]["other_key"], shown.as_str());
+    assert!(json["hosts"][1]["other_key"].is_null() && json["hosts"][1]["clock_ahead"].is_i64());
 
     // Another process: the record remembers what known_hosts does not.
     let (_, night) = begin(dir.path(), &make(), true);

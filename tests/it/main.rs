@@ -139,6 +139,8 @@ mod tamper;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod trust;
+#[cfg(test)]
 mod unrecorded;
 #[cfg(test)]
 mod wire;

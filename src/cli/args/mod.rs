@@ -186,6 +186,14 @@ Examples:
   golive verify /mnt/archive/20261129-010203-shop-1f3a --witness head:9f3c2e1a55d07b61
 ")]
     Verify(VerifyArgs),
+    /// Shows the key of a host that is not known yet; a person compares it, and it is recorded
+    #[command(before_help = "\
+Examples:
+  golive trust web-1.example.com db-1.example.com:2222
+  golive trust -i inventory.toml web-1
+  golive trust web-1.example.com --fingerprint SHA256:xRk0W9o0vX8JHKKqfLXvRcPqzCWBqLwa7mJTrvXm5dM
+")]
+    Trust(TrustArgs),
     /// Prints the JSON Schema of a file format, for editors and for checks in CI
     #[command(before_help = "\
 Examples:

@@ -177,3 +177,19 @@ pub(in crate::cli) struct RehearseArgs {
     #[command(flatten)]
     pub sign: Sign,
 }
+
+#[derive(Args, Clone, Debug)]
+pub(in crate::cli) struct TrustArgs {
+    /// [USER@]HOST[:PORT], an alias of your SSH configuration, or with --inventory a host of it
+    #[arg(value_name = "HOST", required = true)]
+    pub hosts: Vec<String>,
+    /// Takes the hosts, and the ways to them, from this inventory
+    #[arg(short, long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+    /// The key is right if it is this one, and nothing is asked: SHA256:…; may be repeated
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub fingerprint: Vec<String>,
+    /// The file that it is recorded in [default: the one of your SSH configuration]
+    #[arg(long, value_name = "FILE")]
+    pub known_hosts: Option<PathBuf>,
+}

@@ -69,7 +69,7 @@ gl_run() {
     esac
   fi
   if [ "$gl_x7.$gl_x8" = "$gl_u" ] && [ "$gl_x3" = "$gl_boot" ]; then
-    if [ $gl_rc != 0 ] && gl_ended; then gl_die CLOSED "run $gl_run was closed on this host"; fi
+    if [ $gl_rc = 0 ]; then :; elif gl_ended; then gl_die CLOSED "run $gl_run was closed on this host"; fi
     # ksh93 adds 256 and yash 384 to the number of a signal, others 128.
     if [ $gl_rc -gt 383 ]; then gl_rc=$((gl_rc-256)); elif [ $gl_rc -gt 255 ]; then gl_rc=$((gl_rc-128)); fi
     gl_clock

@@ -165,7 +165,7 @@ pub enum SshError {
         why: String,
     },
     /// Never seen before: strictly refused.
-    #[error("{}: the host key of {} is not known: {}. Compare it with what `ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub` prints on the host's own console; if it is the same, add this line to {}: {}", .0.host, .0.address, .0.offered, .0.file, .0.line)]
+    #[error("{}: the host key of {} is not known: {}. Compare it with what `ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub` prints on the host's own console; if it is the same, record it with `golive trust`, or add this line to {}: {}", .0.host, .0.address, .0.offered, .0.file, .0.line)]
     HostKeyUnknown(Box<KeyTrouble>),
     /// Another key than the recorded one.
     #[error("{}: THE HOST KEY OF {} HAS CHANGED: it showed {}, recorded is {}. Either the host was rebuilt or someone stands between. Ask its owner; if it was rebuilt, replace that line by: {}", .0.host, .0.address, .0.offered, records(&.0.records), .0.line)]

@@ -32,6 +32,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use ::golive::plan::Plan;
 
+use crate::counts::counted;
+
 use self::luck::Luck;
 use self::world::{Bug, Happening, Night};
 
@@ -164,6 +166,8 @@ fn every_night_holds() {
     let long = std::env::var("GOLIVE_TESTS").is_ok_and(|how| how == "long");
     let Nights { lived, counts, found } = many(0..if long { 10_000 } else { 1_000 }, None, false);
     println!("{lived} nights, {} violations: {counts:#?}", found.len());
+    let nights = usize::try_from(lived).unwrap();
+    counted("simulated nights", "nights, one seed each", nights, found.len());
     let first: Vec<_> = found.iter().take(20).collect();
     assert!(found.is_empty(), "{} nights; GOLIVE_SEED=n shows one: {first:#?}", found.len());
     // The nights are not quiet ones.
@@ -211,6 +215,8 @@ fn mistakes_made_on_purpose_are_found() {
             panic!("{bug:?} was not found in {within} nights");
         };
         println!("{bug:?}: found by seed {seed}: {why}");
+        let what = format!("a mistake made on purpose, {bug:?}, is found by seed {seed}");
+        counted("simulated nights", &what, usize::try_from(nights.lived).unwrap(), 0);
         let own = words.iter().any(|word| why.contains(word));
         assert!(own, "{bug:?} was found by seed {seed} for another reason: {why}");
     }
