@@ -14,7 +14,7 @@ use std::time::Instant;
 use golive::exec::durable::Mode;
 use tempfile::TempDir;
 
-use crate::durable_host::{Asks, Host, Tally, inside, killat, ledger, lives, long, points};
+use crate::durable_host::{Asks, Call, Host, Tally, inside, killat, ledger, lives, long, points};
 use crate::sshd::until;
 
 const PROGRAMME: &str = "the supervisor of a step, killed";
@@ -114,6 +114,11 @@ fn point_trial(base: &Host, point: &str, at: usize) -> String {
     host.env = vec![("GLCP".into(), point.into()), ("GLHIT".into(), hit.display().to_string())];
     let kv = format!("digest=d stdin=5 after={point}-{at}.1");
     let what = format!("{} killed at {point}", host.shell);
+    // Nobody who has stopped listening may be what it dies of.
+    let dies = |call: Call| {
+        call.until("the death", |_| hit.exists());
+        call.close();
+    };
     let seen = match scenario(point) {
         "start" | "new root" => {
             let call = host.begin(Mode::Start, &key, &kv, &payload(&ledger_file));
@@ -128,7 +133,7 @@ fn point_trial(base: &Host, point: &str, at: usize) -> String {
             judge(&plain, &key, &kv, &ledger_file, &what)
         }
         "void" => {
-            host.begin(Mode::Attach, &key, "void=1", b"").close();
+            dies(host.begin(Mode::Attach, &key, "void=1", b""));
             let before = plain.attach(&key, "").state();
             let seen = plain.attach(&key, "void=1").state();
             let start = plain.call(Mode::Start, &key, "digest=d", b"echo run >>never\n");
@@ -143,7 +148,7 @@ fn point_trial(base: &Host, point: &str, at: usize) -> String {
             let line = "trap '' TERM;echo on;while :;do sleep 1;done\n";
             let call = plain.live().begin(Mode::Start, &key, "digest=d", line.as_bytes());
             call.until("the step", |it| it.out == b"on\n");
-            host.begin(Mode::Cancel, &key, "grace=0", b"").close();
+            dies(host.begin(Mode::Cancel, &key, "grace=0", b""));
             let before = plain.attach_once(&key);
             let heard = plain.call(Mode::Cancel, &key, "grace=0", b"");
             assert_eq!(
@@ -156,7 +161,7 @@ fn point_trial(base: &Host, point: &str, at: usize) -> String {
         }
         _ => {
             plain.call(Mode::Start, &key, "digest=d", b"echo on\n");
-            host.begin(Mode::Close, "-", "", b"").close();
+            dies(host.begin(Mode::Close, "-", "", b""));
             // Half closed is closed to a start, and can be closed again.
             let start = plain.start("other.1", &format!("echo run >>{}", ledger_file.display()));
             assert_eq!(

@@ -9,7 +9,7 @@ use golive::exec::durable::Mode;
 use tempfile::TempDir;
 
 use crate::durable_host::{Host, inside, ledger, lives, program};
-use crate::sshd::{is_root, sh};
+use crate::sshd::{is_root, sh, until};
 
 const SHELLS: [&str; 3] = ["dash", "busybox", "bash"];
 
@@ -288,5 +288,66 @@ fn a_home_that_cannot_be_written_is_done_without() {
         }
         sh("umount", &["/var/tmp"]);
         sh("umount", &[home.to_str().unwrap()]);
+    });
+}
+
+#[test]
+fn a_host_without_proc_starts_nothing_and_says_what_is_missing() {
+    each("a_host_without_proc_starts_nothing_and_says_what_is_missing", |host, dir| {
+        host.start("a.1", "exit 5");
+        let script = "mount -t tmpfs none /proc&&exec \"$@\"";
+        let prefix = ["unshare", "-m", "sh", "-c", script, "sh"].map(str::to_owned).to_vec();
+        let blind = Host { prefix, ..host.clone() };
+        let file = dir.join("ledger");
+        let line = format!("echo run >>{}", file.display());
+        for poor in [&blind, &blind.at(&dir.join("new"))] {
+            let heard = poor.start("k.1", &line);
+            let words = heard.word("error").unwrap_or_default().join(" ");
+            assert!(words.starts_with("error IDENT ") && words.contains("mount /proc"), "{words}");
+            assert!(poor.attach("k.1", "void=1").state().starts_with("error "), "{poor:?}");
+        }
+        assert_eq!(ledger(&file), 0);
+        assert_eq!(host.start("k.1", &line).state(), "EXITED 0", "once it is mounted");
+    });
+}
+
+#[test]
+fn a_step_whose_processes_are_hidden_is_not_called_gone() {
+    if !is_root() {
+        return; // Nobody else can become another user.
+    }
+    each("a_step_whose_processes_are_hidden_is_not_called_gone", |host, dir| {
+        sh("mount", &["-o", "remount,hidepid=2", "/proc"]);
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+        std::os::unix::fs::chown(&host.home, Some(65534), None).unwrap();
+        // An account that may become another, as by `sudo`, and may not see or signal it.
+        let account = [
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "--inh-caps=+setuid",
+            "--ambient-caps=+setuid",
+        ];
+        let host = Host { prefix: account.map(str::to_owned).to_vec(), ..host.live() };
+        let words = "exec setpriv --reuid=1234 --inh-caps=-all --ambient-caps=-all sh -c 'IFS= read -r gl_l;eval \"$gl_l\"'";
+        let payload = format!("{words}\necho on;exec sleep 100\n");
+        let call = host.begin(Mode::Start, "h.1", "digest=d lines=2", payload.as_bytes());
+        call.until("the step", |it| it.out == b"on\n");
+        let gate = host.gate("h.1");
+        assert_eq!(host.attach_once("h.1"), "RUNNING");
+        crate::sshd::signal("KILL", gate[6].parse().unwrap());
+        until("the end of the supervisor", || (!lives(&gate[6])).then_some(()));
+        assert_eq!(host.attach_once("h.1"), "ORPHAN", "nobody may say that it is gone");
+        let next = host.call(Mode::Start, "h.2", "digest=d after=h.1", b"echo no\n");
+        assert_eq!(next.state(), "error BUSY");
+        let heard = host.cancel("h.1");
+        assert_eq!(heard.value("state", "group"), "1", "{heard:?}");
+        let alive = heard.word("alive").unwrap_or_default().join(" ");
+        assert_eq!(alive, format!("alive {} ? of another user, hidden", gate[0]));
+        call.cut();
+        crate::sshd::signal("KILL", gate[0].parse().unwrap());
+        until("the end of the step", || (!lives(&gate[0])).then_some(()));
+        assert_eq!(host.attach("h.1", "").state(), "LOST");
     });
 }

@@ -44,6 +44,11 @@ pub(crate) fn killat() -> &'static Path {
 /// Whether this is the run of the test inside a PID namespace; if not, there is one now, and it
 /// has passed.
 pub(crate) fn inside(test: &str) -> bool {
+    inside_of(test, &[])
+}
+
+/// [`inside`], with further namespaces, as `unshare` takes them.
+pub(crate) fn inside_of(test: &str, namespaces: &[&str]) -> bool {
     if std::env::var_os("GOLIVE_INSIDE").is_some() {
         return true;
     }
@@ -53,6 +58,7 @@ pub(crate) fn inside(test: &str) -> bool {
     }
     let output = command
         .args(["-pf", "--mount-proc", "--kill-child"])
+        .args(namespaces)
         .arg(killat())
         .arg("init")
         .arg(std::env::current_exe().unwrap())

@@ -14,8 +14,8 @@ if [ "$gl_rid" ]; then gl_open 0; else gl_open 1; fi
 [ -f "$gl_k.x" ] || gl_bar
 gl_state
 
-# gl_ours: the step itself lives, or one of its group bears its mark: the number is no stranger's.
-gl_ours() {
+# gl_same: the step itself lives, or one of its group bears its mark: the number is no stranger's.
+gl_same() {
   gl_is "$gl_x1" "$gl_x2" && return 0
   # A number that lives again is a stranger. (A zombie still holds it.)
   if gl_who "$gl_x1"; then [ "$gl_b" = "$gl_x2" ] || return 1; fi
@@ -35,7 +35,7 @@ gl_marked() { tr "\000" "\012" 2>/dev/null <"$1/environ" | grep -qx "GLKEY=$gl_r
 
 # gl_signal NAME: to the whole group, in the one spelling that no shell takes for everybody.
 gl_signal() {
-  [ "$gl_x1" -gt 1 ] 2>/dev/null && gl_ours || return 0
+  [ "$gl_x1" -gt 1 ] 2>/dev/null && gl_same || return 0
   gl_t="kill -s $1 -- -$gl_x1"
   [ "$gl_x6" = run ] || gl_t="kill -s $1 $gl_x1"
   eval "$gl_t" 2>/dev/null

@@ -8,7 +8,16 @@ gl_i=- gl_kn=
 gl_say() { echo "golive-$gl_i $*" >&2; }
 
 # gl_die CODE text: this call started nothing.
-gl_die() { gl_say error "$@"; exit 1; }
+gl_die() {
+  case $1 in
+    NOSPC) gl_say error "$*: make room there, or make it writable" ;;
+    *) gl_say error "$@" ;;
+  esac
+  exit 1
+}
+
+# gl_anon: nothing can be told apart from what has its number later.
+gl_anon() { gl_die IDENT "cannot tell when this process was born: mount /proc, or install a ps that knows lstart"; }
 
 # gl_who PID: its state gl_s, group gl_g, parent gl_pp, birth gl_b; false if there is no such process.
 # Of the stat line all before the last parenthesis is the name, which may hold anything.

@@ -24,8 +24,8 @@ gl_ours() {
   set -- $(ls -ldn "$gl_d" 2>/dev/null)
   case ${1-} in
     drwx------*) ;;
-    "") gl_l="there is no folder $gl_d, and none can be made"; return 1 ;;
-    *) gl_l="$gl_d is not a folder that only its owner can use: $1"; return 1 ;;
+    "") gl_l="there is no folder $gl_d, and none can be made: make the home folder or /var/tmp writable"; return 1 ;;
+    *) gl_l="$gl_d is not a folder that only its owner can use: its mode is $1 and not drwx------"; return 1 ;;
   esac
   [ -O "$gl_d" ] 2>/dev/null || [ "$3" = "$(id -u)" ] || { gl_l="$gl_d belongs to user $3"; return 1; }
 }

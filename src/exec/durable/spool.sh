@@ -62,7 +62,7 @@ gl_open() {
   if [ -z "$gl_id" ] && [ "$gl_make" = 1 ]; then
     [ -z "$gl_rid" ] || gl_die ROOTID the records that were here are gone
     [ "$gl_new" ] || gl_die BADREQ no newid for a new root
-    gl_self || gl_die IDENT cannot tell who this process is
+    gl_self || gl_anon
     sync "$gl_d" "$gl_d/.." 2>/dev/null
     echo "$gl_new" 2>/dev/null >"$gl_d/id.$gl_u" && [ -s "$gl_d/id.$gl_u" ] || gl_die NOSPC "cannot write in $gl_d"
     #CP open2
@@ -106,6 +106,20 @@ gl_ended() {
   return 0
 }
 
+# gl_hidden: this host hides the processes of other users, and the kernel knows a group of the step's
+# number that is theirs. It may be a stranger's; but while it lives, nobody can say that the step does
+# not.
+gl_hidden() {
+  [ "$gl_x6" = run ] && [ "$gl_x1" -gt 1 ] 2>/dev/null || return 1
+  [ -r /proc/self/stat ] || return 1
+  [ -r /proc/1/stat ] && return 1
+  [ -r "/proc/$gl_x1/stat" ] && return 1
+  case $(LC_ALL=C; kill -s 0 -- "-$gl_x1" 2>&1) in
+    *ermitted*) return 0 ;;
+  esac
+  return 1
+}
+
 # gl_state: what is known of gl_k, in gl_st.
 gl_state() {
   gl_st=ABSENT gl_rc= gl_up2= gl_x1= gl_x2= gl_x3= gl_x6=
@@ -124,7 +138,9 @@ gl_state() {
       gl_st=ORPHAN
       gl_is "$gl_x7" "$gl_x8" && gl_st=RUNNING
     elif gl_is "$gl_x7" "$gl_x8"; then gl_st=RUNNING
-    else gl_st=LOST
+    else
+      gl_st=LOST
+      gl_hidden && gl_st=ORPHAN
     fi
   else gl_st=REBOOTED
   fi
@@ -153,7 +169,7 @@ gl_living() {
     *) return 0 ;;
   esac
   [ "$gl_x1" -gt 1 ] 2>/dev/null || return 0
-  LC_ALL=C
+  LC_ALL=C gl_hid=
   # The supervisor takes what kill says from a file: that saves a process. (busybox says first that
   # it does not know the two dashes.)
   kill -s 0 -- "-$gl_x1" 2>/dev/null 2>"${gl_kn:-/dev/null}" || {
@@ -162,6 +178,7 @@ gl_living() {
     [ "$gl_l" ] || gl_l=$(kill -s 0 -- "-$gl_x1" 2>&1)
     case $gl_l in
       *"o such process"*) return 0 ;;
+      *ermitted*) gl_hid=1 ;;
     esac
   }
   if [ -r /proc/self/stat ]; then
@@ -169,6 +186,7 @@ gl_living() {
     for gl_p in /proc/[0-9]*; do
       gl_who "${gl_p#/proc/}" || continue
       [ "$gl_g" = "$gl_x1" ] || continue
+      gl_hid=
       case $gl_s in
         Z|X|x) continue ;;
       esac
@@ -176,6 +194,12 @@ gl_living() {
       gl_name "$1" alive "${gl_p#/proc/}"
     done
     set -f
+    # There are some, and this host shows us none of them.
+    if [ "$gl_hid" ]; then
+      gl_grp=1 gl_s=?
+      gl_l="(of another user, hidden) "
+      gl_name "$1" alive "$gl_x1"
+    fi
   else
     gl_grp=1
     gl_s=? gl_l=
@@ -204,7 +228,7 @@ gl_report() {
 
 # gl_bar: takes the gate for nobody, so that the step of this key can never run. Who won is in gl_state.
 gl_bar() {
-  gl_self || gl_die IDENT cannot tell who this process is
+  gl_self || gl_anon
   gl_now
   [ -d "$gl_r" ] || mkdir -p "$gl_r" 2>/dev/null || gl_die NOSPC "cannot make $gl_r"
   gl_t="$gl_mp $gl_mb $gl_boot $gl_i - void - - $gl_up"

@@ -47,7 +47,7 @@ gl_feed() {
 gl_run() {
   trap : HUP INT TERM PIPE
   # Behind a pipe, it is another process than the one that read the request.
-  [ "$gl_secret" = 0 ] || gl_self || gl_die IDENT cannot tell who this process is
+  [ "$gl_secret" = 0 ] || gl_self || gl_anon
   gl_sf=$gl_k.st.$gl_u
   echo "---------------------------------------------------------------------------------------------------------------------------------------------------------------" 2>/dev/null >"$gl_sf"
   [ -s "$gl_sf" ] || gl_die NOSPC "cannot reserve the exit record in $gl_r"
@@ -116,7 +116,7 @@ IFS= read -r gl_l1 || gl_die TRUNC the connection ended within the step
 if [ "$gl_lines" = 2 ]; then
   IFS= read -r gl_l2 || gl_die TRUNC the connection ended within the step
 fi
-gl_self || gl_die IDENT cannot tell who this process is
+gl_self || gl_anon
 gl_held=0
 gl_gate && gl_held=1
 #CP start1

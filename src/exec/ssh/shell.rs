@@ -214,7 +214,13 @@ pub(super) fn control(group: Group, signal: Option<&str>, become_: Option<&str>)
         // Never `kill -SIG -PGID`: some shells take that for every process there is.
         write!(text, "kill -s {signal} -- -{id} 2>/dev/null;").ok();
         if let Some(words) = become_ {
-            write!(text, "{words} kill -s {signal} -- -{id} 2>/dev/null;").ok();
+            // By a shell, as the step itself was begun: a program called kill takes the number of
+            // a small group for that of a signal, and sudo may allow no other program.
+            write!(
+                text,
+                "echo \"kill -s {signal} -- -{id}\"|{words} sh -c '{TAKE_LINE}' >/dev/null 2>&1;"
+            )
+            .ok();
         }
     }
     // Zombies are listed with their state and do not count. Without ps, /proc is read by hand.
@@ -353,6 +359,51 @@ mod tests {
         for at in negative {
             assert!(line.as_bytes()[..at].ends_with(b"-- "), "{line}");
         }
+    }
+
+    #[test]
+    fn another_users_shell_is_handed_the_signal_as_a_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let words = dir.path().join("as-other");
+        let log = dir.path().join("log");
+        // It may run nothing but what began the step, and is not the user of the step's processes.
+        let text = format!(
+            "#!/bin/sh\n[ \"$*\" = 'sh -c {TAKE_LINE}' ]||exit 1\nread -r l;echo \"$l\" >>{log}\n\
+             echo \"$l\" >{pipe}\n",
+            log = log.display(),
+            pipe = dir.path().join("pipe").display()
+        );
+        std::fs::write(&words, text).unwrap();
+        let line = |group: u32, signal| {
+            let group = Group { id: group, born: None };
+            control(group, Some(signal), Some(words.to_str().unwrap()))
+        };
+        // Small numbers: the second process of a namespace leads the group. Its user's shell takes
+        // the line at the other end of a pipe.
+        let script = format!(
+            "cd {dir};chmod 755 . as-other;mkfifo pipe;chmod 666 pipe;>log;chmod 666 log;\
+             setsid sh -c 'echo $$ >group;exec sleep 100'& j=$!;\
+             until [ -s group ];do sleep 0.01;done;read -r g <group;echo \"group $g\";\
+             while read -r l <pipe;do eval \"$l\";done& \
+             p='';[ $(id -u) = 0 ]&&command -v setpriv >/dev/null&&p='setpriv --reuid=65534 --clear-groups';\
+             $p sh -c \"$(sed \"s/4711/$g/g\" <line)\";wait $j;echo \"ended $?\"",
+            dir = dir.path().display()
+        );
+        std::fs::write(dir.path().join("line"), line(4711, "TERM")).unwrap();
+        let mut command = Command::new("unshare");
+        if !rustix::process::geteuid().is_root() {
+            command.arg("-Ur");
+        }
+        let output = command
+            .args(["-pf", "--mount-proc", "--kill-child", "bash", "-c", &script])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let group = said.lines().find_map(|it| it.strip_prefix("group ")).unwrap();
+        assert!(group.parse::<u32>().unwrap() < 65, "{said}");
+        let took = std::fs::read_to_string(log).unwrap();
+        assert_eq!(took, format!("kill -s TERM -- -{group}\n"), "{output:?}");
+        assert!(said.ends_with("ended 143\n"), "{output:?}");
     }
 
     /// Runs the bootstrap with `sh` being `shell`; `None` if there is no such shell.
