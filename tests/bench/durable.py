@@ -50,7 +50,7 @@ def requests():
     plain = re.sub(r"\\\n\s*", "", plain).replace('\\"', '"')
     take = re.search(r'TAKE_LINE: &str = "(.*?)";\n', shell).group(1).replace('\\"', '"')
     read = lambda names: ";".join(join((SRC / "durable" / f"{name}.sh").read_text()) for name in names)
-    words = [read(["common", "spool"]), read(["follow", "start"]), read(["common", "run"]), take]
+    words = [read(["common", "spool"]), read(["root", "follow", "start"]), read(["common", "run"]), take]
     durable = "exec sh -c 'eval \"$1;$2\"' sh " + " ".join(f"'{word}'" for word in words)
     return plain, durable
 

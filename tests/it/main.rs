@@ -33,6 +33,7 @@ mod durable_faults;
 mod durable_functions;
 #[cfg(test)]
 mod durable_host;
+#[cfg(test)]
 mod durable_loss;
 #[cfg(test)]
 mod durable_power;

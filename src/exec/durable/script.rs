@@ -50,10 +50,10 @@ impl Mode {
     /// becomes the step.
     pub const fn sources(self) -> [&'static [&'static str]; 3] {
         match self {
-            Self::Start => [&[COMMON, ROOT, SPOOL], &[FOLLOW, START], &[COMMON, RUN]],
-            Self::Attach => [&[COMMON, ROOT, SPOOL], &[FOLLOW, ATTACH], &[]],
-            Self::Cancel => [&[COMMON, ROOT, SPOOL], &[CANCEL], &[]],
-            Self::Close => [&[COMMON, ROOT, SPOOL], &[CLOSE], &[]],
+            Self::Start => [&[COMMON, SPOOL], &[ROOT, FOLLOW, START], &[COMMON, RUN]],
+            Self::Attach => [&[COMMON, SPOOL], &[ROOT, FOLLOW, ATTACH], &[]],
+            Self::Cancel => [&[COMMON, SPOOL], &[ROOT, CANCEL], &[]],
+            Self::Close => [&[COMMON, SPOOL], &[ROOT, CLOSE], &[]],
         }
     }
 }
