@@ -83,6 +83,8 @@ impl Ground {
                 && let Some(inside) = fleet.rewrite(url)
             {
                 *url = inside;
+                // The fleet is on this machine, and the operator asked for it.
+                probe.allow.push(fleet.http_addr().to_string());
             }
         }
         let options = Options {

@@ -48,7 +48,8 @@ impl Health {
 pub struct Reading {
     /// When it was taken.
     pub at: Timestamp,
-    /// The value; none when the source gave none.
+    /// The value; none when the source gave none. A content source without a value said nothing:
+    /// the reading is `unknown`, and the note says why.
     pub value: Option<f64>,
     /// Whether the source itself is content: the status, the exit status, the connection.
     pub ok: bool,
@@ -124,8 +125,8 @@ impl Board {
 
     /// Takes in a reading and returns the change that it makes, if it makes one.
     ///
-    /// A value that is not a finite number is judged and then left out: the record is JSON, which
-    /// has no such numbers, and a record has to read back as it was written.
+    /// A value that is not a finite number is left out: the record is JSON, which has no such
+    /// numbers, and a record has to read back as it was written.
     pub fn take(&mut self, id: &ProbeId, mut reading: Reading) -> Option<Change> {
         let panel = Arc::make_mut(self.panels.get_mut(id)?);
         let level = panel.level(&reading);
@@ -177,10 +178,10 @@ impl Panel {
         let past = |limit: Option<crate::runbook::Threshold>| {
             limit.is_some_and(|limit| reading.value.is_some_and(|value| limit.holds(value)))
         };
-        let limited = self.probe.degraded.is_some() || self.probe.failed.is_some();
         if !reading.ok {
             Health::Failed
-        } else if reading.value.is_none_or(f64::is_nan) && limited {
+        } else if !reading.value.is_some_and(f64::is_finite) {
+            // Every source has a value; one that gave none, or no number, said nothing.
             Health::Unknown
         } else if past(self.probe.failed) {
             Health::Failed
@@ -266,6 +267,7 @@ mod tests {
             r#for: Millis::from_secs(hold),
             stale: Millis::from_secs(20),
             panel: SafeText::default(),
+            allow: Vec::new(),
         }
     }
 
@@ -385,8 +387,8 @@ mod tests {
     }
 
     #[test]
-    fn no_value_is_unknown_where_a_value_is_judged_and_never_a_pass() {
-        for value in [None, Some(f64::NAN)] {
+    fn no_value_is_unknown_and_never_a_pass() {
+        for value in [None, Some(f64::NAN), Some(f64::INFINITY), Some(f64::NEG_INFINITY)] {
             let mut limited = board(probe(Some(over(250.0)), None, 15));
             after(&mut limited, &[(0, 1.0)]);
             assert_eq!(limited.take(&id(), reading(1, value)).unwrap().is, Unknown);
@@ -395,15 +397,17 @@ mod tests {
             let mut odd = board(probe(None, not_one, 0));
             assert_eq!(odd.take(&id(), reading(1, value)), None);
             let mut open = board(probe(None, None, 15));
-            assert_eq!(open.take(&id(), reading(1, value)).unwrap().is, Healthy);
+            assert_eq!(open.take(&id(), reading(1, value)), None);
+            assert_eq!(open.panel(&id()).unwrap().health, Unknown);
         }
     }
 
     #[test]
-    fn a_value_that_json_cannot_hold_is_judged_and_left_out() {
+    fn a_value_that_json_cannot_hold_is_left_out() {
         let mut board = board(probe(None, Some(over(800.0)), 0));
+        after(&mut board, &[(0, 1.0)]);
         let change = board.take(&id(), reading(1, Some(f64::INFINITY))).unwrap();
-        assert_eq!((change.is, change.reading.unwrap().value), (Failed, None));
+        assert_eq!((change.is, change.reading.unwrap().value), (Unknown, None));
         assert_eq!(board.panel(&id()).unwrap().last().unwrap().value, None);
     }
 

@@ -17,9 +17,11 @@ use crate::runbook::Probe;
 
 use super::durable::{self, Hosts};
 use super::job::{Stops, run_job};
+use super::names::Names;
 use super::outbox::Outbox;
 use super::secrets::Secrets;
 use super::ssh::{LinkChange, LinkState, Pool};
+use super::web::Web;
 use super::{notify, probe};
 
 /// So long may a host take to let go of what it holds of a run.
@@ -164,7 +166,7 @@ pub struct Edge {
     hosts: Arc<Hosts>,
     probes: Vec<JoinHandle<()>>,
     runtime: tokio::runtime::Handle,
-    http: reqwest::Client,
+    web: Web,
 }
 
 impl std::fmt::Debug for Edge {
@@ -187,7 +189,9 @@ impl Edge {
         runtime: tokio::runtime::Handle,
         secrets: &Secrets,
     ) -> Result<Self, reqwest::Error> {
-        let http = probe::http_client()?;
+        let asked = plan.probes.iter().filter_map(|probe| probe.source.asked());
+        let authorities: Vec<_> = asked.filter_map(|(_, ask)| ask.ca.as_ref()).collect();
+        let web = Web::new(Names::system(), &authorities, secrets)?;
         let edge = Self {
             plan: Arc::clone(plan),
             pool,
@@ -198,7 +202,7 @@ impl Edge {
             hosts: Arc::default(),
             probes: Vec::new(),
             runtime,
-            http,
+            web,
         };
         edge.watch_links();
         Ok(edge)
@@ -221,7 +225,7 @@ impl Edge {
             let task = probe::watch(
                 probe.clone(),
                 self.pool.clone(),
-                self.http.clone(),
+                self.web.clone(),
                 self.reports.clone(),
                 now.clone(),
             );

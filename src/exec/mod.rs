@@ -19,6 +19,7 @@ mod forms;
 mod gauge;
 mod job;
 mod local;
+mod names;
 mod notify;
 mod outbox;
 mod probe;
@@ -27,6 +28,7 @@ mod secrets;
 mod shape;
 mod shared;
 pub mod ssh;
+mod web;
 
 pub use edge::{Edge, Link, Report, Sink, Sinks};
 pub use redact::{

@@ -117,6 +117,16 @@ impl Secrets {
         Ok(command)
     }
 
+    /// The value as one line of text, without its line end.
+    ///
+    /// # Errors
+    /// It is not there, or is no text.
+    pub(super) fn text(&self, secret: &SecretName) -> Result<Zeroizing<String>, String> {
+        let text = String::from_utf8(bare(self.value(secret)?).to_vec());
+        let text = text.map_err(|_| format!("the value of secret `{secret}` is no UTF-8 text"))?;
+        Ok(Zeroizing::new(text))
+    }
+
     fn value(&self, secret: &SecretName) -> Result<&[u8], String> {
         let value = self.0.values.get(secret).map(|value| value.as_slice());
         value.ok_or_else(|| format!("the value of secret `{secret}` is not known"))

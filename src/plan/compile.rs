@@ -228,16 +228,28 @@ impl<'a> Compiler<'a> {
 
     fn probe(&mut self, probe: &Probe) -> Probe {
         let part = format!("the source of probe `{}`", probe.id);
-        let source = match probe.source.clone() {
-            Source::Http { url, expect_status, value } => {
-                Source::Http { url: self.plain(&part, &url), expect_status, value }
+        let mut source = probe.source.clone();
+        if let Some((url, ask)) = source.asked_mut() {
+            *url = self.plain(&part, url);
+            for value in ask.headers.values_mut() {
+                if let Given::Text(text) = value {
+                    *text = self.plain(&part, text);
+                }
             }
-            Source::Tcp { address } => Source::Tcp { address: self.plain(&part, &address) },
-            Source::Run { run, on, value } => {
-                let run = self.text(&part, &run, Quoting::Shell).shown().to_owned();
-                Source::Run { run, on, value }
+        }
+        match &mut source {
+            Source::Prometheus { query, .. } => *query = self.plain(&part, query),
+            Source::Metrics { labels, .. } => {
+                for value in labels.values_mut() {
+                    *value = self.plain(&part, value);
+                }
             }
-        };
+            Source::Tcp { address } => *address = self.plain(&part, address),
+            Source::Run { run, .. } => {
+                *run = self.text(&part, run, Quoting::Shell).shown().to_owned();
+            }
+            Source::Http { .. } => {}
+        }
         Probe { source, ..probe.clone() }
     }
 

@@ -8,7 +8,8 @@ use crate::base::HostId;
 use super::code::Code;
 use super::load::Joined;
 use super::model::{
-    Action, Class, Each, Extract, Phase, Runbook, Source, Step, UndoSource, UndoStage,
+    Action, Class, Each, Extract, Phase, Probe, Reach, Runbook, Source, Step, UndoSource,
+    UndoStage, allowed, authority, reach_of,
 };
 use super::problem::{Place, Problem, part_of_string};
 use super::reader::{At, Kind, Places, Reading};
@@ -30,6 +31,7 @@ pub(super) fn lint(joined: &mut Joined<'_>, draft: &Draft) {
     lints.parts(&mut found);
     lints.unused(&mut found);
     lints.unused_secrets(&mut found);
+    lints.unused_allow(&mut found);
     lints.same_for_each(&mut found);
     lints.commands(&mut found);
     lints.whole(&mut found);
@@ -186,6 +188,7 @@ impl<'a> Lints<'a> {
         for probe in &self.runbook.probes {
             let tells = match &probe.source {
                 Source::Tcp { .. } => true,
+                Source::Prometheus { .. } | Source::Metrics { .. } => false,
                 Source::Http { value, .. } | Source::Run { value, .. } => *value == Extract::Status,
             };
             if probe.degraded.is_none() && probe.failed.is_none() && !tells {
@@ -196,6 +199,7 @@ impl<'a> Lints<'a> {
                     "add `degraded = \"> 250\"` or `failed = \"> 800\"`, or `value = \"status\"`";
                 found.push(warning(Code::NoThreshold, place, &message, help));
             }
+            self.asked(probe, found);
         }
         for (id, role) in &self.runbook.roles {
             if role.people.is_empty() {
@@ -216,6 +220,57 @@ impl<'a> Lints<'a> {
             if shell::prompts(&host.r#become).is_some() {
                 let place = self.places().of(&format!("host {id}"), "become");
                 found.push(sudo(place));
+            }
+        }
+    }
+
+    /// Secrets that go over the network for everybody to read, and addresses of golive's own
+    /// machine.
+    fn asked(&self, probe: &Probe, found: &mut Vec<Problem>) {
+        let place = || self.places().of(&format!("probe {}", probe.id), "source");
+        let (address, secret) = match (&probe.source, probe.source.asked()) {
+            (_, Some((url, ask))) => (url, ask.secrets().next()),
+            (Source::Tcp { address }, None) => (address, None),
+            (_, None) => return,
+        };
+        let (host, port) = authority(address);
+        let local = reach_of(address) == Reach::Loopback;
+        if let Some(secret) = secret
+            && address.starts_with("http://")
+            && !local
+        {
+            let message = format!("secret `{secret}` would go to {host} for everybody to read");
+            let help = "write https://, and `ca = \"file.pem\"` for an authority of your own";
+            found.push(warning(Code::SecretInTheOpen, place(), &message, help));
+        }
+        let web = if address.starts_with("https://") { 443 } else { 80 };
+        if local && !allowed(&probe.allow, &host, port.unwrap_or(web)) {
+            let message = format!("`{host}` is the machine that golive runs on: it is not asked");
+            let help = format!(
+                "name the service by its address in the network, or allow it: [probes] allow = [\"{host}:{}\"]",
+                port.unwrap_or(web)
+            );
+            found.push(Problem::new(Code::NoEffect, place(), &message).help(&help));
+        }
+    }
+
+    /// What `[probes]` allows and no probe asks.
+    fn unused_allow(&self, found: &mut Vec<Problem>) {
+        for entry in &self.draft.allow {
+            let asks = |probe: &Probe| {
+                let address = match (&probe.source, probe.source.asked()) {
+                    (_, Some((url, _))) => url,
+                    (Source::Tcp { address }, None) => address,
+                    (_, None) => return false,
+                };
+                let (host, port) = authority(address);
+                let (own, only) = authority(&entry.value);
+                address.contains("{{") || host == own && (only.is_none() || port == only)
+            };
+            if !self.runbook.probes.iter().any(asks) {
+                let message = format!("no probe asks `{}`", entry.value);
+                let help = "remove it: what is not needed is not to be allowed";
+                found.push(warning(Code::Unused, entry.place.clone(), &message, help));
             }
         }
     }

@@ -83,6 +83,7 @@ pub fn check_with(
         let mut joined = Joined { reading, checked, known_hosts: true };
         joined.inventory(&mut draft, options, read);
         joined.scripts(&draft, read);
+        joined.certificates(&mut draft, read);
         semantics::check(&mut joined, &mut draft, &options.vars);
         lint::lint(&mut joined, &draft);
         joined.finish(draft)
@@ -288,6 +289,53 @@ impl Joined<'_> {
                     self.push(problem(Code::UnreadableFile, &message).help(help));
                 }
             }
+        }
+    }
+
+    /// Puts the certificates of authorities where they are used.
+    fn certificates(
+        &mut self,
+        draft: &mut Draft,
+        read: &mut dyn FnMut(&str) -> Result<SourceFile, String>,
+    ) {
+        let mut known: BTreeMap<String, String> = BTreeMap::new();
+        for path in std::mem::take(&mut self.reading.certificates) {
+            if known.contains_key(&path.value) {
+                continue;
+            }
+            let problem = |code, message: &str| Problem::new(code, path.place.clone(), message);
+            match read(&path.value) {
+                Ok(source) => {
+                    let message = if source.text.len() > FILE_BYTES_MAX {
+                        Some(format!("the file `{}` is longer than 1 MiB", path.value))
+                    } else if source.text.contains("PRIVATE KEY") {
+                        Some(format!(
+                            "`{}` holds a private key, and the record keeps it",
+                            path.value
+                        ))
+                    } else if !source.text.contains("-----BEGIN CERTIFICATE-----") {
+                        Some(format!("`{}` holds no certificate", path.value))
+                    } else {
+                        None
+                    };
+                    if let Some(message) = message {
+                        let help =
+                            "give the certificates of the authority as PEM, and nothing else";
+                        self.push(problem(Code::BadValue, &message).help(help));
+                    }
+                    known.insert(path.value.clone(), source.text.clone());
+                    self.checked.sources.insert(source.name.clone(), source);
+                }
+                Err(reason) => {
+                    let message = format!("the file `{}` cannot be read: {reason}", path.value);
+                    let help = "the path counts from the folder of the runbook";
+                    self.push(problem(Code::UnreadableFile, &message).help(help));
+                }
+            }
+        }
+        let asked = draft.runbook.probes.iter_mut().filter_map(|probe| probe.source.asked_mut());
+        for ca in asked.filter_map(|(_, ask)| ask.ca.as_mut()) {
+            ca.pem = known.get(&ca.file).cloned().unwrap_or_default();
         }
     }
 

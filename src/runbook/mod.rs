@@ -25,6 +25,7 @@ mod shape_each;
 mod shape_hosts;
 mod shape_probe;
 mod shape_secret;
+mod shape_source;
 mod shape_step;
 mod shape_vars;
 mod shell;

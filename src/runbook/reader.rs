@@ -122,6 +122,8 @@ pub(super) struct Reading<'s> {
     pub(super) asked: BTreeMap<&'static str, BTreeSet<&'static str>>,
     /// The value of `for_each` that the step is being read for.
     pub(super) each: Option<Each>,
+    /// Files of certificates, as written.
+    pub(super) certificates: Vec<At<String>>,
 }
 
 /// A key with its value.
@@ -172,6 +174,7 @@ impl<'s> Reading<'s> {
             templates: Vec::new(),
             asked: BTreeMap::new(),
             each: None,
+            certificates: Vec::new(),
         }
     }
 
@@ -565,7 +568,6 @@ const HINTS: &[(&str, &str, &str)] = &[
 const LATER: &[(&str, &[&str])] = &[
     ("a runbook", &["objectives", "include", "playbook", "snippet"]),
     ("a role", &["keys"]),
-    ("the source of a probe", &["prometheus", "query", "metrics", "name", "labels"]),
     (
         "a step",
         &[

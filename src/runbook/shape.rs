@@ -21,6 +21,7 @@ use super::shape_each::{self, Series};
 use super::shape_hosts::{self, RawInventory};
 use super::shape_probe;
 use super::shape_secret;
+use super::shape_source;
 use super::shape_step::{Role as StepRole, Targets};
 use super::shape_vars;
 use super::suggest;
@@ -43,6 +44,8 @@ pub(super) struct Draft {
     pub(super) vars: BTreeMap<VarName, At<()>>,
     /// Where the secrets are written.
     pub(super) secrets: BTreeMap<SecretName, At<()>>,
+    /// What on this machine itself probes may ask.
+    pub(super) allow: Vec<At<String>>,
     /// The steps with `for_each`.
     pub(super) series: Series,
 }
@@ -73,7 +76,11 @@ pub(super) fn runbook(reading: &mut Reading<'_>, document: &DeTable<'_>) -> Draf
     let secrets = shape_secret::secrets(reading, &mut top, &mut runbook.secrets);
     let inventory_file = top.take(reading, "inventory").and_then(|item| reading.filled(&item));
     let inline = shape_hosts::inventory(reading, &mut top);
+    let allow = shape_source::allow(reading, &mut top);
     runbook.probes = tables(reading, &mut top, "probe", shape_probe::probe);
+    for probe in &mut runbook.probes {
+        probe.allow = allow.iter().map(|entry| entry.value.clone()).collect();
+    }
     runbook.channels = tables(reading, &mut top, "channel", channel);
     let mut context = Context {
         probes: runbook.probes.iter().map(|probe| probe.id.clone()).collect(),
@@ -89,7 +96,18 @@ pub(super) fn runbook(reading: &mut Reading<'_>, document: &DeTable<'_>) -> Draf
     top.finish(reading);
     let Context { targets, scripts, series, .. } = context;
     series.in_needs(&mut runbook);
-    Draft { runbook, targets, scripts, inventory_file, inline, environment, vars, secrets, series }
+    Draft {
+        runbook,
+        targets,
+        scripts,
+        inventory_file,
+        inline,
+        environment,
+        vars,
+        secrets,
+        allow,
+        series,
+    }
 }
 
 impl Draft {

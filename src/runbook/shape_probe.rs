@@ -1,12 +1,12 @@
-//! The shape of `[[probe]]`: sources, extraction, thresholds.
+//! The shape of `[[probe]]`: times, extraction, thresholds.
 
-use crate::base::{HostId, Millis, ProbeId, SafeText};
+use crate::base::{Millis, ProbeId, SafeText};
 
 use super::code::Code;
 use super::model::{Comparison, Extract, Probe, Source, Threshold};
-use super::reader::{Item, Kind, Reading, Scope, Table};
-use super::shape::{own_name, template_item};
-use super::template::Quoting;
+use super::reader::{Item, Kind, Reading, Table};
+use super::shape::own_name;
+use super::shape_source::source;
 
 /// More often is load, not knowledge.
 const EVERY_MIN: Millis = Millis::from_secs(1);
@@ -41,6 +41,7 @@ pub(super) fn probe(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Probe>
         r#for: hold.unwrap_or(Millis::ZERO),
         stale: stale.unwrap_or(every.plus(every).plus(every).plus(timeout)),
         panel: panel.unwrap_or_else(|| SafeText::new("Health")),
+        allow: Vec::new(),
         source,
         id,
     })
@@ -49,6 +50,7 @@ pub(super) fn probe(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Probe>
 const fn unit_of(source: &Source) -> &'static str {
     match source {
         Source::Tcp { .. } => "ms",
+        Source::Prometheus { .. } | Source::Metrics { .. } => "",
         Source::Http { value, .. } | Source::Run { value, .. } => match value {
             Extract::Latency => "ms",
             Extract::Status | Extract::Json(_) | Extract::Regex(_) => "",
@@ -70,94 +72,8 @@ fn at_least(reading: &mut Reading<'_>, item: &Item<'_>, least: Millis) -> Option
     Some(span)
 }
 
-const SOURCES: [&str; 3] = ["http", "tcp", "run"];
-
-fn source(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Source> {
-    let mut table = Table::open(reading, item, "the source of a probe", "source")?;
-    let named: Vec<_> = SOURCES.into_iter().filter(|key| table.has(key)).collect();
-    let later = ["prometheus", "metrics"].into_iter().any(|key| table.has(key));
-    if named.len() != 1 && !later {
-        let message = match named.as_slice() {
-            [] => "a source without `http`, `tcp` or `run`".to_owned(),
-            several => format!("a source with {}", several.join(" and ")),
-        };
-        let help = "write exactly one: { http = \"https://…\" }, { tcp = \"host:port\" } or { run = \"…\", on = \"host\" }";
-        reading.complain(Code::OneAction, &item.span(), &message, "one of them is needed", help);
-    }
-    let source = match named.first() {
-        Some(&"http") => http(reading, &mut table),
-        Some(&"tcp") => tcp(reading, &mut table),
-        Some(_) => run(reading, &mut table),
-        None => None,
-    };
-    for key in SOURCES {
-        table.take(reading, key);
-    }
-    table.finish(reading);
-    source
-}
-
-fn http(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<Source> {
-    let item = table.take(reading, "http")?;
-    let url = template_item(reading, &item, &Scope::Vars, Quoting::Plain);
-    let status = table.take(reading, "expect_status");
-    let status = status.and_then(|item| reading.integer(&item, 100..600)).unwrap_or(200);
-    let value = match table.take(reading, "value") {
-        Some(item) => extract(reading, &item)?,
-        None => Extract::Latency,
-    };
-    let url = url?;
-    if !url.starts_with("http://") && !url.starts_with("https://") && !url.starts_with("{{") {
-        let help = "for example \"https://shop.example/health\"";
-        reading.complain(
-            Code::BadValue,
-            &item.span(),
-            "this is not an HTTP address",
-            "no http:// or https://",
-            help,
-        );
-        return None;
-    }
-    Some(Source::Http { url, expect_status: u16::try_from(status).unwrap_or(200), value })
-}
-
-fn tcp(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<Source> {
-    let item = table.take(reading, "tcp")?;
-    let address = template_item(reading, &item, &Scope::Vars, Quoting::Plain)?;
-    let port = address.rsplit_once(':').map(|(host, port)| (host.is_empty(), port));
-    let good = match port {
-        Some((no_host, port)) => {
-            !no_host && (port.contains("{{") || port.parse::<u16>().is_ok_and(|port| port > 0))
-        }
-        None => false,
-    };
-    if !good && !address.contains("{{") {
-        let help = "for example \"10.0.0.5:5432\"";
-        reading.complain(
-            Code::BadValue,
-            &item.span(),
-            "this is not a TCP address",
-            "no host:port",
-            help,
-        );
-        return None;
-    }
-    Some(Source::Tcp { address })
-}
-
-fn run(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<Source> {
-    let item = table.take(reading, "run")?;
-    let run = template_item(reading, &item, &Scope::Vars, Quoting::Shell);
-    let on = table.need(reading, "on").and_then(|item| reading.filled(&item));
-    let on = on.and_then(|text| reading.used_name::<HostId>(Kind::Host, text));
-    let value = match table.take(reading, "value") {
-        Some(item) => extract(reading, &item)?,
-        None => Extract::Status,
-    };
-    Some(Source::Run { run: run?, on: on?.value, value })
-}
-
-fn extract(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Extract> {
+/// What is taken from an answer.
+pub(super) fn extract(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Extract> {
     let text = reading.filled(item)?;
     if let Some(pattern) = text.value.strip_prefix("regex:") {
         return regex(reading, item, pattern, Groups::One)

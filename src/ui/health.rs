@@ -8,7 +8,7 @@ use crate::base::{cells, cut_end, pad};
 use crate::engine::{Health, Panel};
 use crate::runbook::Threshold;
 
-use super::canvas::{Frame, curve, put, put_line};
+use super::canvas::{Frame, curve, put, put_line, wrap};
 use super::header::short_span;
 use super::model::Model;
 use super::theme::{Role, Theme, health_role};
@@ -40,7 +40,7 @@ fn value(panel: &Panel) -> String {
         None => "no reading".to_owned(),
         Some(reading) => match reading.value {
             Some(value) => format!("{} {}", number(value), panel.probe.unit).trim_end().to_owned(),
-            None if reading.ok => "ok".to_owned(),
+            None if reading.ok => "no value".to_owned(),
             None => "not ok".to_owned(),
         },
     }
@@ -53,12 +53,21 @@ fn standing(panel: &Panel, m: &Model<'_>) -> String {
     if age > panel.probe.stale {
         return format!("unknown, stale {secs}s");
     }
-    format!("{} {secs}s ago", panel.health.word())
+    match missing(panel) {
+        Some(why) => format!("unknown: {why}"),
+        None => format!("{} {secs}s ago", panel.health.word()),
+    }
+}
+
+/// Why the last reading says nothing, where it does.
+fn missing(panel: &Panel) -> Option<&str> {
+    let last = panel.last().filter(|last| last.ok && last.value.is_none())?;
+    Some(last.note.as_str()).filter(|why| !why.is_empty())
 }
 
 /// The word of a health that is not well, and for how long it has been so.
 fn lasting(panel: &Panel, m: &Model<'_>) -> String {
-    if health(panel, m) != panel.health || panel.last().is_none() {
+    if health(panel, m) != panel.health || panel.last().is_none() || missing(panel).is_some() {
         return standing(panel, m);
     }
     format!("{} {}", panel.health.word(), short_span(m.now.since(panel.since)))
@@ -83,8 +92,14 @@ fn limits(panel: &Panel, (warn, fail): (&str, &str)) -> String {
 }
 
 /// One probe in a box of at least five rows.
-fn boxed(buf: &mut Buffer, area: Rect, panel: &Panel, m: &Model<'_>, theme: Theme) {
-    let inside = Frame::thin(panel.probe.title.as_str(), "").draw(buf, area, theme);
+fn boxed(
+    buf: &mut Buffer,
+    area: Rect,
+    (panel, remark): (&Panel, &str),
+    m: &Model<'_>,
+    theme: Theme,
+) {
+    let inside = Frame::thin(panel.probe.title.as_str(), remark).draw(buf, area, theme);
     let width = usize::from(inside.width);
     let health = health(panel, m);
     let role = health_role(health);
@@ -99,7 +114,14 @@ fn boxed(buf: &mut Buffer, area: Rect, panel: &Panel, m: &Model<'_>, theme: Them
         put(buf, inside, 2, &limits, theme.style(Role::Dim));
     }
     let mark = format!("{} {}", theme.health(health), standing(panel, m));
-    put(buf, inside, inside.height.saturating_sub(1), &mark, theme.style(role));
+    // Why nothing is known takes the room that it needs.
+    let room = usize::from(inside.height.saturating_sub(2)).max(1);
+    let mut lines = if missing(panel).is_some() { wrap(&mark, width) } else { vec![mark] };
+    lines.truncate(room);
+    let first = inside.height.saturating_sub(super::canvas::cell_count(lines.len()));
+    for (row, line) in (first..).zip(&lines) {
+        put(buf, inside, row, line, theme.style(role));
+    }
 }
 
 /// The title where there is room for it, else the id.
@@ -165,7 +187,7 @@ pub(super) fn strip(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme, w
                 width: if last { area.width - at * width } else { width },
                 ..area
             };
-            boxed(buf, place, panel, m, theme);
+            boxed(buf, place, (panel, ""), m, theme);
         }
         return;
     }
@@ -237,6 +259,7 @@ pub(super) fn view(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
             break;
         }
         let place = Rect { x, y, width, height: super::canvas::cell_count(height) };
-        boxed(buf, place.intersection(area), panel, m, theme);
+        let kind = panel.probe.source.word();
+        boxed(buf, place.intersection(area), (panel, kind), m, theme);
     }
 }

@@ -96,6 +96,8 @@ mod practice_durable;
 #[cfg(test)]
 mod practice_runbooks;
 #[cfg(test)]
+mod probes;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod proxy;
@@ -144,6 +146,8 @@ mod tidy;
 mod trust;
 #[cfg(test)]
 mod unrecorded;
+#[cfg(test)]
+mod websites;
 #[cfg(test)]
 mod wire;
 #[cfg(test)]

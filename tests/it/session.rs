@@ -273,6 +273,8 @@ async fn a_stop_ends_the_step_and_a_time_limit_does_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gate_reads_probes_and_unknown_holds_it() {
     let probe = r#"
+[probes]
+allow = ["127.0.0.1"]
 [[probe]]
 id = "flag"
 title = "Flag"

@@ -1,9 +1,11 @@
 //! The plan as written: a runbook whose every name is known and every value has its type.
 
 mod probe;
+mod reach;
 mod step;
 
 pub use probe::*;
+pub use reach::*;
 pub use step::*;
 
 use std::collections::{BTreeMap, BTreeSet};

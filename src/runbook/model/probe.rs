@@ -1,8 +1,12 @@
 //! A health panel as written: where its value comes from, and what is wrong with it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::base::{HostId, Millis, ProbeId, SafeText};
+use crate::base::{HostId, Millis, ProbeId, SafeText, SecretName};
+
+use super::super::secret::Given;
 
 /// A health panel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +33,9 @@ pub struct Probe {
     pub stale: Millis,
     /// Grouping on screen.
     pub panel: SafeText,
+    /// What on this machine itself may be asked, as `host` or `host:port`: `[probes] allow`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<String>,
 }
 
 impl Eq for Probe {}
@@ -45,6 +52,31 @@ pub enum Source {
         expect_status: u16,
         /// What is measured.
         value: Extract,
+        /// How it is asked.
+        #[serde(default)]
+        ask: Ask,
+    },
+    /// An instant query to a Prometheus server: the value of its one series.
+    Prometheus {
+        /// The address of the server.
+        url: String,
+        /// The query, in `PromQL`.
+        query: String,
+        /// How it is asked.
+        #[serde(default)]
+        ask: Ask,
+    },
+    /// One sample of a page of metrics, as exporters serve it.
+    Metrics {
+        /// The address of the page.
+        url: String,
+        /// The name of the metric.
+        name: String,
+        /// Labels that the sample has to have; others do not matter.
+        labels: BTreeMap<String, String>,
+        /// How it is asked.
+        #[serde(default)]
+        ask: Ask,
     },
     /// A TCP connection: the value is the time to connect.
     Tcp {
@@ -60,6 +92,66 @@ pub enum Source {
         /// What is measured.
         value: Extract,
     },
+}
+
+impl Source {
+    /// The key that it is written with: what kind of source it is.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Http { .. } => "http",
+            Self::Prometheus { .. } => "prometheus",
+            Self::Metrics { .. } => "metrics",
+            Self::Tcp { .. } => "tcp",
+            Self::Run { .. } => "run",
+        }
+    }
+
+    /// The address and how it is asked, for what is asked over HTTP.
+    pub const fn asked(&self) -> Option<(&String, &Ask)> {
+        match self {
+            Self::Http { url, ask, .. }
+            | Self::Prometheus { url, ask, .. }
+            | Self::Metrics { url, ask, .. } => Some((url, ask)),
+            Self::Tcp { .. } | Self::Run { .. } => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub const fn asked_mut(&mut self) -> Option<(&mut String, &mut Ask)> {
+        match self {
+            Self::Http { url, ask, .. }
+            | Self::Prometheus { url, ask, .. }
+            | Self::Metrics { url, ask, .. } => Some((url, ask)),
+            Self::Tcp { .. } | Self::Run { .. } => None,
+        }
+    }
+}
+
+/// How something is asked over HTTP.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The secret that goes with it as `Authorization: Bearer …`.
+    pub bearer: Option<SecretName>,
+    /// Other headers, by name.
+    pub headers: BTreeMap<String, Given<String>>,
+    /// The only authorities that its certificate may come from.
+    pub ca: Option<Ca>,
+}
+
+impl Ask {
+    /// The secrets that go with it.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
+        self.bearer.iter().chain(self.headers.values().filter_map(Given::secret))
+    }
+}
+
+/// Certificates of authorities, from a file beside the runbook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ca {
+    /// The file, as written.
+    pub file: String,
+    /// What is in it: PEM.
+    pub pem: String,
 }
 
 /// What is taken from an answer as the value.
