@@ -177,7 +177,7 @@ impl Web {
                 Given::Text(text) => HeaderValue::from_str(text).map_err(|_| {
                     format!("the value of {name} cannot be a header's: one line of plain ASCII")
                 })?,
-                Given::Secret(secret) => sensitive(secret, &*self.secrets.text(secret)?)?,
+                Given::Secret(secret) => sensitive(secret, &self.secrets.text(secret)?)?,
             };
             headers.push((name, value));
         }

@@ -246,7 +246,8 @@ impl<'a> Compiler<'a> {
             }
             Source::Tcp { address } => *address = self.plain(&part, address),
             Source::Run { run, .. } => {
-                *run = self.text(&part, run, Quoting::Shell).shown().to_owned();
+                let shown = self.text(&part, run, Quoting::Shell);
+                shown.shown().clone_into(run);
             }
             Source::Http { .. } => {}
         }

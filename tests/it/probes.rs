@@ -1,6 +1,7 @@
 //! Probes against servers that answer, lie, hang, flood and lead astray.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::websites::{Authority, Page, Site};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 struct NoSinks;
 
@@ -91,9 +92,62 @@ impl Watched {
     }
 }
 
+/// A probe, its source, what it says, and in which words.
+const CASES: &[(&str, &str, Health, &str)] = &[
+    ("latency", "http = 'SITE/ok'", Health::Healthy, "HTTP 200 in"),
+    ("json", "http = 'SITE/ok', value = 'json:/p99'", Health::Degraded, "HTTP 200 in"),
+    ("regex", "http = 'SITE/ok', value = 'regex: ([0-9]+)'", Health::Degraded, "HTTP 200 in"),
+    ("no-pointer", "http = 'SITE/ok', value = 'json:/p50'", Health::Unknown, "nothing at `/p50`"),
+    ("no-number", "http = 'SITE/ok', value = 'json:/word'", Health::Unknown, "is no number"),
+    ("no-match", "http = 'SITE/ok', value = 'regex:(q+)'", Health::Unknown, "finds nothing"),
+    ("no-json", "http = 'SITE/metrics', value = 'json:/a'", Health::Unknown, "is no JSON"),
+    ("down", "http = 'SITE/down', value = 'json:/p99'", Health::Failed, "HTTP 503, expected 200"),
+    ("redirect", "http = 'SITE/away'", Health::Failed, "HTTP 302 to /secret, not followed"),
+    ("moved", "http = 'SITE/away', expect_status = 302", Health::Healthy, "HTTP 302 in"),
+    ("loris", "http = 'SITE/trickle'", Health::Failed, "no answer within 2s"),
+    ("flood", "http = 'SITE/flood', value = 'regex:(7)'", Health::Unknown, "longer than 64 KiB"),
+    ("closed", "tcp = 'CLOSED'", Health::Failed, "refused"),
+    ("prom-one", "prometheus = 'SITE/one', query = 'x'", Health::Degraded, "in "),
+    ("prom-none", "prometheus = 'SITE/none/', query = 'x'", Health::Unknown, "gives no series"),
+    ("prom-many", "prometheus = 'SITE/many', query = 'x'", Health::Unknown, "gives 2 series"),
+    ("prom-nan", "prometheus = 'SITE/nan', query = 'x'", Health::Unknown, "the value is NaN"),
+    ("prom-gone", "prometheus = 'http://CLOSED', query = 'x'", Health::Unknown, "refused"),
+    (
+        "sample",
+        "metrics = 'SITE/metrics', name = 'load', labels = { cpu = '1' }",
+        Health::Healthy,
+        "",
+    ),
+    ("samples", "metrics = 'SITE/metrics', name = 'load'", Health::Unknown, "2 samples of load"),
+    ("open", "metrics = 'SITE/open', name = 'load', labels = { cpu = '0' }", Health::Healthy, ""),
+    (
+        "cut",
+        "metrics = 'SITE/cut', name = 'load', labels = { cpu = '0' }",
+        Health::Unknown,
+        "# EOF",
+    ),
+    ("html", "metrics = 'SITE/ok', name = 'load'", Health::Unknown, "line 1 of the page"),
+    ("floods", "metrics = 'SITE/flood', name = 'load'", Health::Unknown, "longer than 4096 KiB"),
+    (
+        "refused",
+        "http = 'http://{{ there }}/'",
+        Health::Unknown,
+        "is not asked: it is this machine",
+    ),
+    ("refused-tcp", "tcp = '{{ there }}'", Health::Unknown, "is not asked: it is this machine"),
+    ("metadata", "http = 'http://{{ cloud }}/'", Health::Unknown, "metadata service"),
+    ("number", "http = 'http://{{ number }}/'", Health::Unknown, "metadata service"),
+    ("file", "http = '{{ file }}'", Health::Unknown, "it is no HTTP address"),
+    (
+        "token",
+        "http = 'SITE/ok', bearer = { secret = 'token' }, headers = { X-Env = 'x' }",
+        Health::Healthy,
+        "",
+    ),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_is_one_of_four_values_and_what_is_missing_is_never_a_pass() {
-    use Health::{Degraded, Failed, Healthy, Unknown};
     let site = Site::plain().await;
     let prom = |kind: &str, result: &str| {
         Page::ok(&format!(
@@ -120,69 +174,35 @@ async fn every_answer_is_one_of_four_values_and_what_is_missing_is_never_a_pass(
         site.page(path, page);
     }
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let cases = [
-        ("latency", "http = 'SITE/ok'", Healthy, "HTTP 200 in"),
-        ("json", "http = 'SITE/ok', value = 'json:/p99'", Degraded, "HTTP 200 in"),
-        ("regex", "http = 'SITE/ok', value = 'regex: ([0-9]+)'", Degraded, "HTTP 200 in"),
-        ("no-pointer", "http = 'SITE/ok', value = 'json:/p50'", Unknown, "nothing at `/p50`"),
-        ("no-number", "http = 'SITE/ok', value = 'json:/word'", Unknown, "is no number"),
-        ("no-match", "http = 'SITE/ok', value = 'regex:(q+)'", Unknown, "finds nothing"),
-        ("no-json", "http = 'SITE/metrics', value = 'json:/a'", Unknown, "is no JSON"),
-        ("down", "http = 'SITE/down', value = 'json:/p99'", Failed, "HTTP 503, expected 200"),
-        ("redirect", "http = 'SITE/away'", Failed, "HTTP 302 to /secret, not followed"),
-        ("moved", "http = 'SITE/away', expect_status = 302", Healthy, "HTTP 302 in"),
-        ("loris", "http = 'SITE/trickle'", Failed, "no answer within 2s"),
-        ("flood", "http = 'SITE/flood', value = 'regex:(7)'", Unknown, "longer than 64 KiB"),
-        ("closed", "tcp = 'CLOSED'", Failed, "refused"),
-        ("prom-one", "prometheus = 'SITE/one', query = 'x'", Degraded, "in "),
-        ("prom-none", "prometheus = 'SITE/none/', query = 'x'", Unknown, "gives no series"),
-        ("prom-many", "prometheus = 'SITE/many', query = 'x'", Unknown, "gives 2 series"),
-        ("prom-nan", "prometheus = 'SITE/nan', query = 'x'", Unknown, "the value is NaN"),
-        ("prom-gone", "prometheus = 'http://CLOSED', query = 'x'", Unknown, "refused"),
-        ("sample", "metrics = 'SITE/metrics', name = 'load', labels = { cpu = '1' }", Healthy, ""),
-        ("samples", "metrics = 'SITE/metrics', name = 'load'", Unknown, "2 samples of load"),
-        ("open", "metrics = 'SITE/open', name = 'load', labels = { cpu = '0' }", Healthy, ""),
-        ("cut", "metrics = 'SITE/cut', name = 'load', labels = { cpu = '0' }", Unknown, "# EOF"),
-        ("html", "metrics = 'SITE/ok', name = 'load'", Unknown, "line 1 of the page"),
-        ("floods", "metrics = 'SITE/flood', name = 'load'", Unknown, "longer than 4096 KiB"),
-        ("refused", "http = 'http://{{ there }}/'", Unknown, "is not asked: it is this machine"),
-        ("refused-tcp", "tcp = '{{ there }}'", Unknown, "is not asked: it is this machine"),
-        ("metadata", "http = 'http://{{ cloud }}/'", Unknown, "metadata service"),
-        ("number", "http = 'http://{{ number }}/'", Unknown, "metadata service"),
-        ("file", "http = '{{ file }}'", Unknown, "it is no HTTP address"),
-        (
-            "token",
-            "http = 'SITE/ok', bearer = { secret = 'token' }, headers = { X-Env = 'x' }",
-            Healthy,
-            "",
-        ),
-    ];
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut text = format!(
         "[probes]\nallow = ['{0}', '{closed}']\n[vars]\nthere = '{1}'\ncloud = '169.254.169.254'\nnumber = '0xa9.254.43518'\nfile = 'file:///etc/passwd'\n",
         site.addr,
         other.local_addr().unwrap()
     );
-    for (id, source, ..) in cases {
+    for (id, source, ..) in CASES {
         let source = source.replace("SITE", &format!("http://{}", site.addr));
         let source = source.replace("CLOSED", &closed.to_string());
         let judged =
             if id == "latency" || id == "moved" || id == "token" { "60000" } else { "250" };
-        text.push_str(&format!(
-            "[[probe]]\nid = '{id}'\nevery = '5s'\ntimeout = '2s'\nsource = {{ {source} }}\ndegraded = '> {judged}'\n"
-        ));
+        writeln!(
+            text,
+            "[[probe]]\nid = '{id}'\nevery = '5s'\ntimeout = '2s'\nsource = {{ {source} }}\ndegraded = '> {judged}'"
+        )
+        .unwrap();
     }
     let plan = plan(&text, &[]);
     let all = watch(&plan).all().await;
-    for (id, _, health, words) in cases {
-        let (is, reading) = &all[id];
-        assert_eq!(*is, health, "{id}: {reading:?}");
+    for (id, _, health, words) in CASES {
+        let (is, reading) = &all[*id];
+        assert_eq!(is, health, "{id}: {reading:?}");
         assert!(reading.note.as_str().contains(words), "{id}: {reading:?}");
         let missing = reading.ok && reading.value.is_none();
-        assert_eq!(missing, health == Unknown, "{id}: {reading:?}");
+        assert_eq!(missing, *health == Health::Unknown, "{id}: {reading:?}");
     }
     let came = site.came();
     assert!(came.iter().all(|came| came.path != "/secret"), "a redirect was followed");
+    assert!(came.iter().all(|came| came.body.is_empty()));
     let token = came.iter().filter_map(|came| came.header("authorization")).collect::<Vec<_>>();
     assert_eq!(token, ["Bearer t0ken-of-nobody"]);
     assert!(came.iter().any(|came| came.header("x-env") == Some("x")));
@@ -236,10 +256,12 @@ async fn a_hundred_probes_that_hang_do_not_delay_a_hundred_others() {
     let mut text = format!("[probes]\nallow = ['{}']\n", site.addr);
     for number in 0..100 {
         for (kind, timeout) in [("hang", "10m"), ("flap", "10m")] {
-            text.push_str(&format!(
-                "[[probe]]\nid = '{kind}-{number}'\nevery = '1s'\ntimeout = '{timeout}'\nsource = {{ http = 'http://{}/{kind}', value = 'status' }}\n",
+            writeln!(
+                text,
+                "[[probe]]\nid = '{kind}-{number}'\nevery = '1s'\ntimeout = '{timeout}'\nsource = {{ http = 'http://{}/{kind}', value = 'status' }}",
                 site.addr
-            ));
+            )
+            .unwrap();
         }
     }
     let plan = plan(&text, &[]);
@@ -320,7 +342,7 @@ source = { tcp = "localhost:9090" }
         .collect();
     for (code, message, place) in [
         ("G006", "`10.0.0.1` needs no leave", "\"10"),
-        ("G006", "`169.254.169.254` is never asked: it is a cloud's metadata service", "\"169),
+        ("G006", "`169.254.169.254` is never asked: it is a cloud's metadata service", "\"169"),
         ("G006", "`169.254.169.254` is never asked", "\"http://169.254.169.254/latest"),
         ("G004", "the source of a probe without `query`", "{ prometheus"),
         ("G007", "is not the name of a metric", "\"load{cpu"),

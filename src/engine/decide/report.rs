@@ -100,7 +100,9 @@ pub(super) fn health(state: &State, change: &Change) -> Vec<Event> {
         Health::Degraded => state.alarm(id, Level::Caution, &format!("{title} is degraded{said}")),
         Health::Failed => state.alarm(id, Level::Warning, &format!("{title} has failed{said}")),
         Health::Unknown => {
-            let text = format!("{title} is unknown: no reading. Unknown is never a pass");
+            let why = reading.as_ref().map(|reading| reading.note.as_str());
+            let why = why.filter(|why| !why.is_empty()).unwrap_or("no reading");
+            let text = format!("{title} is unknown: {why}. Unknown is never a pass");
             state.alarm(id, Level::Caution, &text)
         }
     };

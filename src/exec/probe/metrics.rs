@@ -1,4 +1,4 @@
-//! Pages of metrics, as exporters serve them: the text formats of Prometheus and OpenMetrics. Pure.
+//! Pages of metrics, as exporters serve them: the text formats of Prometheus and `OpenMetrics`. Pure.
 //!
 //! Strict: one line that is none makes the page none. What was cut off or garbled on the way is not
 //! searched for a number.
@@ -12,7 +12,7 @@ pub(super) const ACCEPT: &str =
 /// Longer lines are not read.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// Whether a page of this type is OpenMetrics, which says where it ends.
+/// Whether a page of this type is `OpenMetrics`, which says where it ends.
 pub(super) fn is_open(kind: &str) -> bool {
     kind.trim_start().starts_with("application/openmetrics-text")
 }
@@ -44,7 +44,7 @@ pub(super) fn value(
         if line.trim().is_empty() {
             continue;
         }
-        let sample = sample(line).map_err(|why| bad(why))?;
+        let sample = sample(line).map_err(bad)?;
         if sample.name != name {
             continue;
         }

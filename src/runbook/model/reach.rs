@@ -57,16 +57,15 @@ fn reach_v4(v4: Ipv4Addr) -> Reach {
 
 /// The IPv4 address that an IPv6 one stands for: mapped, compatible, or behind NAT64 or 6to4.
 fn inside(v6: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [a, b, c, d, e, f, high, low] = v6.segments();
     let v4 = |high: u16, low: u16| {
         let ([one, two], [three, four]) = (high.to_be_bytes(), low.to_be_bytes());
         Some(Ipv4Addr::new(one, two, three, four))
     };
-    match (a, [b, c, d, e, f]) {
-        (0, [0, 0, 0, 0, 0xffff]) => v4(high, low),
-        (0, [0, 0, 0, 0, 0]) if high != 0 => v4(high, low),
-        (0x64, [0xff9b, 0, 0, 0, 0]) => v4(high, low),
-        (0x2002, [one, two, ..]) => v4(one, two),
+    match v6.segments() {
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => v4(high, low),
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => v4(high, low),
         _ => None,
     }
 }
