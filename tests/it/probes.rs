@@ -183,8 +183,8 @@ async fn every_answer_is_one_of_four_values_and_what_is_missing_is_never_a_pass(
     for (id, source, ..) in CASES {
         let source = source.replace("SITE", &format!("http://{}", site.addr));
         let source = source.replace("CLOSED", &closed.to_string());
-        let judged =
-            if id == "latency" || id == "moved" || id == "token" { "60000" } else { "250" };
+        let slow = ["latency", "moved", "token"].contains(id);
+        let judged = if slow { "60000" } else { "250" };
         writeln!(
             text,
             "[[probe]]\nid = '{id}'\nevery = '5s'\ntimeout = '2s'\nsource = {{ {source} }}\ndegraded = '> {judged}'"
