@@ -185,8 +185,7 @@ node_load1 0.42
 http_requests_total{method="post",code="200"} 1027 1395066363000
 http_requests_total{method="post",code="400",} 3 1395066363000
 # A comment between.
-path{p="C:\\DIR\\FILE.TXT",e="Cannot find "file"
-"} 1.458255915e9
+path{p="C:\\DIR\\FILE.TXT",e="Cannot find \"file\"\n"} 1.458255915e9
 no_time_no_help 12.47
 something_weird{problem="division by zero"} +Inf -3982045
 spaced { a = "1" , b="}" }   7	5
