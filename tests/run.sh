@@ -7,11 +7,13 @@ cd "$(dirname "$0")/.."
 # program:package
 needs=(sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client ssh-agent:openssh-client
        strace:strace dash:dash busybox:busybox ksh93:ksh mksh:mksh yash:yash zsh:zsh posh:posh
-       csh:csh tcsh:tcsh fish:fish pgrep:procps mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs unshare:util-linux jq:jq sha256sum:coreutils cc:gcc)
+       csh:csh tcsh:tcsh fish:fish pgrep:procps mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs unshare:util-linux jq:jq sha256sum:coreutils cc:gcc
+       psql:postgresql-client haproxy:haproxy socat:socat setpriv:util-linux)
 missing=()
 for need in "${needs[@]}"; do
   PATH="$PATH:/usr/sbin" command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
 done
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
 python3 -c 'import jsonschema, tomllib' 2>/dev/null || missing+=(python3 python3-jsonschema)
 if [ "${#missing[@]}" -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -90,6 +90,7 @@ mod plan;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod postgres;
 mod practice;
 #[cfg(test)]
 mod practice_durable;

@@ -124,8 +124,9 @@ impl Night {
             let good = matches!(end, RunEnd::Exited { code: 0, whole: true });
             assert!(good, "{line}: {end:?}\n{out}{err}");
             if let Some(pattern) = &expect.stdout {
-                let found = regex::Regex::new(pattern).unwrap().is_match(&out);
-                assert!(found, "{line}: no `{pattern}` in:\n{out}");
+                let pattern = regex::Regex::new(pattern).unwrap();
+                let found = out.lines().any(|line| pattern.is_match(line));
+                assert!(found, "{line}: no line matches `{pattern}`:\n{out}");
             }
             all.push_str(&out);
         }
@@ -272,4 +273,57 @@ fn the_shipped_scenarios_can_be_read() {
         count += 1;
     }
     assert_eq!(count, 2);
+}
+
+/// The answers that a runbook asks a person for, all of them yes.
+fn answers(runbook: &Runbook) -> Vec<String> {
+    let answer = |step: &Step| match &step.action {
+        Action::Gate(_) => Some(format!("--answer={}=go:all is well", step.id)),
+        Action::Manual(_) => Some(format!("--answer={}=done:done and seen", step.id)),
+        _ => None,
+    };
+    let critical =
+        |step: &Step| step.point_of_no_return.then(|| format!("--confirm-step={}", step.id));
+    runbook.forward().flat_map(|step| [answer(step), critical(step)]).flatten().collect()
+}
+
+/// Runs a runbook on the practice fleet with the program itself; its exit status and its words.
+fn driven(name: &str, more: &[String]) -> (i32, String) {
+    let state = tempfile::tempdir().unwrap();
+    let path = folder().join(format!("{name}.toml"));
+    let output = crate::cli::program(state.path(), &["run", path.to_str().unwrap()])
+        .args(["--practice", "--speed", "20", "--confirm", "change"])
+        .args(answers(&checked(name).runbook.unwrap()))
+        .args(more)
+        .output()
+        .unwrap();
+    let called = crate::cli::called(&output);
+    (called.code, format!("{}\n{}", called.out, called.err))
+}
+
+#[test]
+fn the_program_drives_every_runbook_and_brings_it_back() {
+    std::thread::scope(|scope| {
+        for name in RUNBOOKS {
+            scope.spawn(move || {
+                let (code, said) = driven(name, &[]);
+                assert_eq!(code, 0, "{name}: {said}");
+            });
+            scope.spawn(move || {
+                // The last change of the night fails, and everything before it is taken back.
+                let (host, command) = match name {
+                    "phased" => ("db-new", "dbctl switchover"),
+                    _ => ("lb2", "lbctl weight green 100"),
+                };
+                let fault = format!(
+                    "[[fault]]\nfault = \"fail-next\"\nhost = \"{host}\"\ncommand = \"{command}\"\n\
+                     exit = 22\nmessage = \"no\"\n"
+                );
+                let dir = crate::cli::folder(&[("fault.toml", &fault)]);
+                let scenario = format!("--scenario={}", dir.path().join("fault.toml").display());
+                let (code, said) = driven(name, &[scenario, "--on-failure=rollback".to_owned()]);
+                assert_eq!(code, 7, "{name}: {said}");
+            });
+        }
+    });
 }
