@@ -79,6 +79,8 @@ names! {
     GroupId;
     /// The name of a probe.
     ProbeId;
+    /// The name of a playbook: an emergency procedure.
+    PlaybookId;
     /// The name of a role that owns steps or decides.
     RoleId;
     /// The name of a notice channel.

@@ -19,7 +19,7 @@ mod time;
 
 pub use digest::{Digest, Hasher, InvalidDigest};
 pub use id::{
-    ChannelId, GroupId, HostId, InvalidId, PhaseId, ProbeId, RoleId, RunbookId, SecretName,
+    ChannelId, GroupId, HostId, InvalidId, PhaseId, PlaybookId, ProbeId, RoleId, RunbookId, SecretName,
     SessionId, StepId, StreamId, VarName,
 };
 pub use lines::{LINE_CHARS_MAX, LineSanitizer};

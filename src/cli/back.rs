@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::base::Timestamp;
-use crate::engine::Part;
+use crate::base::{SafeText, Timestamp};
+use crate::engine::{Part, State, WayBack};
 use crate::plan::forecast;
 use crate::session::{Clock, Recovered};
 
@@ -13,29 +13,75 @@ use super::plan::stage_word;
 use super::screen::{Ink, Screen, table};
 
 /// Prints the undo plan of this minute.
-pub(super) fn print(screen: Screen, recovered: &Recovered, json: bool) -> Result<Exit, Failure> {
+pub(super) fn print(
+    screen: Screen,
+    recovered: &Recovered,
+    to: Option<&str>,
+    json: bool,
+) -> Result<Exit, Failure> {
+    known_checkpoint(recovered, to)?;
     let now = Clock::new(recovered.last()).now();
     if json {
-        screen.data(&document(recovered, now))?;
+        screen.data(&document(recovered, to, now))?;
     } else {
-        screen.text(&format!("{}\n", tree(screen, recovered, now)))?;
+        screen.text(&format!("{}\n", tree(screen, recovered, to, now)))?;
     }
     Ok(Exit::Done)
 }
 
+/// Says which checkpoints there are, where the one that was named is none of them.
+pub(super) fn known_checkpoint(recovered: &Recovered, to: Option<&str>) -> Result<(), Failure> {
+    let Some(to) = to else { return Ok(()) };
+    let points = recovered.state.checkpoints();
+    if points.iter().any(|point| point.name.as_str() == to) {
+        return Ok(());
+    }
+    let names: Vec<_> = points.iter().map(|point| point.name.as_str()).collect();
+    let help = if names.is_empty() {
+        "it has reached none; leave --to out to roll back all the way".to_owned()
+    } else {
+        format!("it has reached: {}", names.join(", "))
+    };
+    let message = format!("the run has not reached a checkpoint `{}`", SafeText::new(to));
+    Err(Failure::usage(message).help(help))
+}
+
+/// The way back of this minute, all of it or to a checkpoint.
+pub(super) fn way_back(state: &State, to: Option<&str>) -> WayBack {
+    match to {
+        Some(to) => state.way_back_to(&SafeText::new(to)),
+        None => state.way_back(),
+    }
+}
+
 /// The undo plan of this minute, line by line.
-pub(super) fn tree(screen: Screen, recovered: &Recovered, now: Timestamp) -> String {
+pub(super) fn tree(
+    screen: Screen,
+    recovered: &Recovered,
+    to: Option<&str>,
+    now: Timestamp,
+) -> String {
     let now = now.max(recovered.last());
     let (state, plan) = (&recovered.state, &recovered.plan);
-    let way_back = state.way_back();
+    let way_back = way_back(state, to);
+    if let Some(step) = state.committed() {
+        return format!("{step} has ended the right to roll back (commit)");
+    }
     if way_back.items.is_empty() {
         return "no step has started: there is nothing to roll back".to_owned();
     }
     let times = forecast(plan, &state.progress(), now);
     let count = way_back.items.len();
-    let takes = times.backout.takes;
-    let ends = plan.zone.time(times.backout.ends);
-    let title = screen.ink(Ink::Bold, "Way back");
+    let takes = match to {
+        Some(_) => way_back.takes_at_most(plan),
+        None => times.backout.takes,
+    };
+    let ends = plan.zone.time(now.after(takes));
+    let title = match to {
+        Some(to) => format!("Way back to checkpoint {}", SafeText::new(to)),
+        None => "Way back".to_owned(),
+    };
+    let title = screen.ink(Ink::Bold, &title);
     let mut lines = vec![format!("{title}  {count} items, at most {takes}, back at {ends}")];
     if let Some(latest) = times.backout.latest_safe {
         lines.push(format!("latest safe rollback {}", plan.zone.time(latest)));
@@ -71,8 +117,8 @@ pub(super) fn tree(screen: Screen, recovered: &Recovered, now: Timestamp) -> Str
     lines.join("\n")
 }
 
-fn document(recovered: &Recovered, now: Timestamp) -> String {
-    let way_back = recovered.state.way_back();
+fn document(recovered: &Recovered, to: Option<&str>, now: Timestamp) -> String {
+    let way_back = way_back(&recovered.state, to);
     let times = forecast(&recovered.plan, &recovered.state.progress(), now);
     let items = way_back.items.iter().map(|item| {
         let places: Vec<_> = item.places.iter().map(ToString::to_string).collect();
@@ -84,15 +130,21 @@ fn document(recovered: &Recovered, now: Timestamp) -> String {
     });
     let cannot = way_back.cannot_undo.iter();
     let cannot = cannot.map(|(step, why)| json!({ "step": step, "why": why }));
+    let takes = match to {
+        Some(_) => way_back.takes_at_most(&recovered.plan),
+        None => times.backout.takes,
+    };
     let document = json!({
         "schema": "golive.way-back/1",
         "session": recovered.found.id,
+        "to": to,
+        "committed": recovered.state.committed(),
         "items": items.collect::<Vec<_>>(),
         "cannot_undo": cannot.collect::<Vec<_>>(),
         "past_point_of_no_return": way_back.past,
         "unreachable": way_back.unreachable,
-        "takes": times.backout.takes,
-        "back_at": times.backout.ends.rfc3339(),
+        "takes": takes,
+        "back_at": now.after(takes).rfc3339(),
         "latest_safe": times.backout.latest_safe.map(Timestamp::rfc3339),
     });
     format!("{document:#}\n")

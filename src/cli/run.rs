@@ -294,7 +294,7 @@ pub(super) fn resume(screen: Screen, store: Store, args: &ResumeArgs) -> Result<
 pub(super) fn rollback(screen: Screen, store: Store, args: &RollbackArgs) -> Result<Exit, Failure> {
     if args.plan_only {
         let recovered = open(&store.find(&args.session)?)?;
-        return back::print(screen, &recovered, args.json);
+        return back::print(screen, &recovered, args.to.as_deref(), args.json);
     }
     let driver = ground::driver(args.driver.as_deref());
     let successor = Successor { driver: driver.clone(), reason: None };
@@ -308,9 +308,9 @@ pub(super) fn rollback(screen: Screen, store: Store, args: &RollbackArgs) -> Res
         let message = "--unattended is for rehearsals and drills: this is a live run";
         return Err(Failure::usage(message).help("leave it out and type the two digits"));
     }
-    may_roll_back(&recovered, args.break_glass.as_deref())?;
+    may_roll_back(&recovered, args.break_glass.as_deref(), args.to.as_deref())?;
     if !args.unattended {
-        confirm(screen, &recovered, live)?;
+        confirm(screen, &recovered, args.to.as_deref(), live)?;
     }
     on_runtime(async {
         let fleet = Fleet { seed: 42, speed: 1, scenario: None };
@@ -320,14 +320,24 @@ pub(super) fn rollback(screen: Screen, store: Store, args: &RollbackArgs) -> Res
         let notary = args.sign.notary(screen, &ground.pool, &ground.plan, practice).await?;
         let driven = begin_again(screen, store, &recovered, &ground, driver.clone(), notary)?;
         let run = headless_run(screen, driven, driver, args.json, after, &ground);
-        let exit = headless::roll_back(run, &reason, args.break_glass.as_deref()).await;
+        let exit = headless::roll_back(
+            run,
+            &reason,
+            args.break_glass.as_deref(),
+            args.to.as_deref(),
+        )
+        .await;
         ground.leave().await;
         exit
     })
 }
 
 /// Says at once what the engine would refuse.
-fn may_roll_back(recovered: &Recovered, break_glass: Option<&str>) -> Result<(), Failure> {
+fn may_roll_back(
+    recovered: &Recovered,
+    break_glass: Option<&str>,
+    to: Option<&str>,
+) -> Result<(), Failure> {
     let state = &recovered.state;
     match state.stage() {
         RunStage::Preparing => {
@@ -338,19 +348,29 @@ fn may_roll_back(recovered: &Recovered, break_glass: Option<&str>) -> Result<(),
         }
         RunStage::Active | RunStage::RollingBack | RunStage::Completed => {}
     }
-    let way_back = state.way_back();
+    if let (Some(step), None) = (state.committed(), state.rollback()) {
+        let message = format!("`{step}` has ended the right to roll back (commit)");
+        return Err(Failure::usage(message).help("what is wrong is put right forward"));
+    }
+    back::known_checkpoint(recovered, to)?;
+    let way_back = back::way_back(state, to);
     if let (Some(point), None, None) = (&way_back.past, break_glass, state.rollback()) {
         let message = format!("`{point}` is a point of no return and has run");
         return Err(Failure::usage(message).help("--break-glass \"why going back is right\""));
     }
-    if way_back.items.is_empty() {
+    if way_back.items.is_empty() && to.is_none() {
         return Err(Failure::usage("no step has started: there is nothing to roll back"));
     }
     Ok(())
 }
 
 /// Shows what would be done and asks for the two digits.
-fn confirm(screen: Screen, recovered: &Recovered, live: bool) -> Result<(), Failure> {
+fn confirm(
+    screen: Screen,
+    recovered: &Recovered,
+    to: Option<&str>,
+    live: bool,
+) -> Result<(), Failure> {
     if !terminal::is_there() {
         let failure = Failure::usage("a rollback asks for two digits, and there is no terminal");
         return Err(failure.help(if live {
@@ -359,7 +379,7 @@ fn confirm(screen: Screen, recovered: &Recovered, live: bool) -> Result<(), Fail
             "add --unattended (rehearsals and drills only)"
         }));
     }
-    screen.complain(&back::tree(screen, recovered, Timestamp::default()));
+    screen.complain(&back::tree(screen, recovered, to, Timestamp::default()));
     let [first, second] = terminal::two_digits();
     let code = format!("{first}{second}");
     let question = format!("nothing has been sent. Type {first} {second} to roll back: ");

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::{Millis, SafeText, StepId, Timestamp};
+use crate::base::{Millis, PlaybookId, SafeText, StepId, Timestamp};
 use crate::plan::Work;
 
 use super::event::{Actor, AlarmId, Event, Level};
+use super::gate::{Approval, Vote, Waiver};
 use super::hosts::StoodStill;
 use super::job::{Job, Key, Part, Place, Verdict};
 use super::sight::Sight;
 use super::state::{
-    Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, Rollback, RunStage, State, Status, Stopping,
+    Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, PlaybookRecord, Rollback, RunStage, State, Status, Stopping,
     Track,
 };
 
@@ -55,6 +56,10 @@ impl State {
             | Event::FailureAccepted { .. }
             | Event::SignedOff { .. }
             | Event::GateDecided { .. }
+            | Event::Voted { .. }
+            | Event::Waived { .. }
+            | Event::WaiverEnded { .. }
+            | Event::Approved { .. }
             | Event::Captured { .. } => self.apply_to_step(at, by, event),
             Event::Held { why } => {
                 self.hold = Some(Hold { since: at, why: why.clone(), by: by.clone() });
@@ -63,7 +68,16 @@ impl State {
             Event::AutoAdvance { on } => self.auto = *on,
             Event::GuardOpened => self.guard = Some(at),
             Event::GuardClosed { .. } => self.guard = None,
-            Event::RollbackBegan { reason, items, break_glass } => {
+            Event::PlaybookOpened { playbook, reason } => {
+                let (by, reason) = (by.clone(), reason.clone());
+                self.playbooks.insert(playbook.clone(), PlaybookRecord { at, by, reason });
+                self.anew(playbook);
+            }
+            Event::PlaybookClosed { playbook } => {
+                self.playbooks.remove(playbook);
+            }
+            Event::Returned { .. } => self.returned(at),
+            Event::RollbackBegan { reason, items, break_glass, to } => {
                 self.guard = None;
                 self.stage = RunStage::RollingBack;
                 self.rollback = Some(Rollback {
@@ -72,6 +86,7 @@ impl State {
                     reason: reason.clone(),
                     break_glass: break_glass.clone(),
                     items: items.clone(),
+                    to: to.clone(),
                 });
             }
             Event::RollbackEnded { verified } => {
@@ -83,6 +98,7 @@ impl State {
             Event::HealthChanged { probe, is, .. } => {
                 if let Some(health) = self.health.get_mut(probe) {
                     *health = *is;
+                    self.since.entry(probe.clone()).or_default().turn(at, *is);
                 }
             }
             Event::AlarmRaised { id, level, text } => self.raise(at, id, *level, text),
@@ -162,13 +178,38 @@ impl State {
             Event::SignedOff { step, part, words } => {
                 self.with_track(step, *part, |track| track.reason = Some(words.clone()));
             }
-            Event::GateDecided { step, choice, evidence, reason } => {
+            Event::Voted { step, voice, choice, words } => {
+                let votes = self.votes.entry(step.clone()).or_default();
+                votes.retain(|vote| vote.voice.role != voice.role);
+                let (voice, words) = (voice.clone(), words.clone());
+                votes.push(Vote { at, voice, choice: *choice, words });
+            }
+            Event::Waived { step, criterion, reason, until } => {
+                let waivers = self.waivers.entry(step.clone()).or_default();
+                let (by, criterion, reason) = (by.clone(), criterion.clone(), reason.clone());
+                // One waiver of a criterion at a time: the new one takes the place of the old.
+                for old in waivers.iter_mut().filter(|old| old.criterion == criterion) {
+                    old.ended = true;
+                }
+                waivers.push(Waiver { at, by, criterion, reason, until: *until, ended: false });
+            }
+            Event::WaiverEnded { step, criterion } => {
+                for waiver in self.waivers.get_mut(step).into_iter().flatten() {
+                    waiver.ended |= waiver.criterion == *criterion && waiver.until <= at;
+                }
+            }
+            Event::Approved { step, voice, words } => {
+                let (voice, words) = (voice.clone(), words.clone());
+                self.approvals.insert(step.clone(), Approval { at, voice, words });
+            }
+            Event::GateDecided { step, choice, evidence, reason, frozen } => {
                 let record = GateRecord {
                     at,
                     by: by.clone(),
                     choice: *choice,
                     evidence: evidence.clone(),
                     reason: reason.clone(),
+                    frozen: frozen.clone(),
                 };
                 self.gates.insert(step.clone(), record);
             }
@@ -206,6 +247,15 @@ impl State {
             seen: BTreeMap::new(),
             stopping: None,
         };
+        if key.part == Part::Action {
+            self.approvals.remove(&key.step);
+            // What is done anew has to be undone anew.
+            self.with_track(&key.step, Part::Undo, |undo| {
+                if undo.status != Status::Pending {
+                    undo.begin_anew();
+                }
+            });
+        }
         self.with_track(&key.step, key.part, |track| {
             track.status = status;
             track.started.get_or_insert(at);
@@ -231,6 +281,29 @@ impl State {
                 track.reason = Some(reason.clone());
             }
         });
+    }
+
+    /// The steps of a playbook are to be done once more.
+    fn anew(&mut self, playbook: &PlaybookId) {
+        let plan = Arc::clone(&self.plan);
+        for step in plan.playbook(playbook).into_iter().flat_map(|playbook| &playbook.steps) {
+            self.with_track(step, Part::Action, Track::begin_anew);
+        }
+    }
+
+    /// Back at a checkpoint: what comes after it is to be done once more.
+    fn returned(&mut self, at: Timestamp) {
+        let Some(mut rollback) = self.rollback.take() else { return };
+        rollback.ended = Some(at);
+        self.stage = RunStage::Active;
+        for step in rollback.to.iter().flat_map(|to| &to.again) {
+            self.with_track(step, Part::Action, Track::begin_anew);
+            self.gates.remove(step);
+            self.votes.remove(step);
+            self.waivers.remove(step);
+            self.approvals.remove(step);
+        }
+        self.returns.push(rollback);
     }
 
     fn raise(&mut self, at: Timestamp, id: &AlarmId, level: Level, text: &SafeText) {

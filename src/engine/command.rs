@@ -1,9 +1,10 @@
 //! What somebody asks for, and what the edge reports.
 
-use crate::base::{HostId, Millis, SafeText, StepId};
+use crate::base::{HostId, Millis, PlaybookId, SafeText, StepId};
 use crate::runbook::Class;
 
 use super::event::{Choice, Evidence, Genesis};
+use super::gate::{Criterion, Voice};
 use super::health::Change;
 use super::hosts::HostSaid;
 use super::job::{End, Job, Part, Transcript};
@@ -120,6 +121,37 @@ pub enum Command {
         /// Why.
         reason: Option<SafeText>,
     },
+    /// What a role answers at a gate.
+    Vote {
+        /// Which step.
+        step: StepId,
+        /// Who.
+        voice: Voice,
+        /// GO or NO-GO.
+        choice: Choice,
+        /// In their words.
+        words: SafeText,
+    },
+    /// Let a criterion of a gate pass for a while.
+    Waive {
+        /// Which step.
+        step: StepId,
+        /// Which criterion.
+        criterion: Criterion,
+        /// Why.
+        reason: SafeText,
+        /// For how long.
+        lasts: Millis,
+    },
+    /// A second person agrees that a step may start.
+    Approve {
+        /// Which step.
+        step: StepId,
+        /// Who.
+        voice: Voice,
+        /// In their words.
+        words: SafeText,
+    },
     /// Start nothing new.
     Hold {
         /// Why.
@@ -145,6 +177,20 @@ pub enum Command {
         reason: SafeText,
         /// Why it is right past the point of no return.
         break_glass: Option<SafeText>,
+        /// To which checkpoint; none: all the way.
+        to: Option<SafeText>,
+    },
+    /// Open an emergency procedure.
+    OpenPlaybook {
+        /// Which.
+        playbook: PlaybookId,
+        /// Why.
+        reason: SafeText,
+    },
+    /// Close it.
+    ClosePlaybook {
+        /// Which.
+        playbook: PlaybookId,
     },
     /// The open alarms have been seen.
     AcknowledgeAlarms,

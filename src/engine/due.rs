@@ -29,6 +29,10 @@ pub(super) fn due(state: &State, now: Timestamp) -> Vec<Event> {
             }
         }
     }
+    let told = [State::waivers_due, State::triggers_due].map(|due| due(state, now));
+    if let Some(events) = told.into_iter().find(|events| !events.is_empty()) {
+        return events;
+    }
     if state.hold.is_some() || state.guard.is_some() {
         return Vec::new();
     }
@@ -83,6 +87,9 @@ impl State {
 
     /// Whether the run is at the stage that `part` of a step belongs to: forward, or back.
     pub(super) fn is_its_stage(&self, step: &StepId, part: Part) -> bool {
+        if self.plan.playbook_of(step).is_some() {
+            return true;
+        }
         match self.stage {
             RunStage::Active => self.plan.is_forward(step) && !part.is_undo(),
             RunStage::RollingBack => part.is_undo() || !self.plan.is_forward(step),
@@ -125,7 +132,8 @@ impl State {
             });
         }
         let retry = self.plan.step(step).and_then(|plan| plan.retry.as_ref());
-        let attempts = track.next_attempt(Part::Action) - 1;
+        let of_action = track.present().iter().filter(|attempt| attempt.key.part == Part::Action);
+        let attempts = u32::try_from(of_action.count()).unwrap_or(u32::MAX);
         let repeats = matches!(verdict, Verdict::Failed | Verdict::TimedOut)
             && part == Part::Action
             && self.is_its_stage(step, part);
@@ -372,7 +380,8 @@ impl State {
             if !track.status.is_over() {
                 return Some(id);
             }
-            if track.attempts.is_empty()
+            // After a return what is undone has to be done again, however far back.
+            if (track.present().is_empty() || !self.returns.is_empty())
                 && let Some(plan) = self.plan.step(id)
             {
                 to_see.extend(plan.needs.iter());
@@ -403,7 +412,8 @@ impl State {
                 Work::Run(_) | Work::Local(_) | Work::Soak(_) | Work::Notify { .. } => true,
                 Work::Manual(_) | Work::Gate(_) => false,
             };
-            if !by_itself || plan.class != Class::Check || !(plan.auto || self.auto) {
+            let alone = by_itself && plan.class == Class::Check && !plan.four_eyes;
+            if !alone || !(plan.auto || self.auto) {
                 continue;
             }
             let places = self.places_of(&plan.id, Part::Action);
@@ -449,6 +459,14 @@ impl State {
         if open > 0 {
             let why = format!("{open} of {} rollback items did not succeed", rollback.items.len());
             return vec![Event::Held { why: SafeText::new(&why) }];
+        }
+        if let Some(to) = &rollback.to {
+            let checkpoint = to.checkpoint.clone();
+            let why = format!("back at checkpoint {checkpoint}: look, then continue");
+            return vec![
+                Event::Returned { checkpoint },
+                Event::Held { why: SafeText::new(&why) },
+            ];
         }
         vec![Event::RollbackEnded { verified: self.old_system_verified() }]
     }

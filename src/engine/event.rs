@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{
-    Digest, HostId, Millis, ProbeId, RunbookId, SafeText, SessionId, StepId, Timestamp, VarName,
+    Digest, HostId, Millis, PlaybookId, ProbeId, RunbookId, SafeText, SessionId, StepId, Timestamp, VarName,
 };
 
+use super::gate::{Criterion, Frozen, Voice};
 use super::health::{Health, Reading};
 use super::hosts::HostFact;
 use super::job::{End, Job, Key, Part, Place, Transcript, Verdict};
@@ -148,6 +149,10 @@ pub enum AlarmId {
     Probe(ProbeId),
     /// A soak was breached.
     Soak(StepId),
+    /// A waiver of a gate is over.
+    Waiver(StepId),
+    /// A probe has been unwell for so long that the runbook proposes to roll back.
+    Trigger(ProbeId),
     /// A host cannot be reached.
     Host(HostId),
     /// A host showed another key than the one it is held to.
@@ -309,6 +314,59 @@ pub enum Event {
         evidence: Vec<Evidence>,
         /// Why; always there for no-go and for a go over a criterion that does not hold.
         reason: Option<SafeText>,
+        /// What was known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        frozen: Option<Box<Frozen>>,
+    },
+    /// A role answered at a gate. It decides nothing by itself.
+    Voted {
+        /// At which step.
+        step: StepId,
+        /// Who.
+        voice: Voice,
+        /// GO or NO-GO.
+        choice: Choice,
+        /// In their words; always there for NO-GO.
+        words: SafeText,
+    },
+    /// A criterion of a gate that does not hold is let pass for a while.
+    Waived {
+        /// Of which gate.
+        step: StepId,
+        /// Which criterion.
+        criterion: Criterion,
+        /// Why.
+        reason: SafeText,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// A waiver is over.
+    WaiverEnded {
+        /// Of which gate.
+        step: StepId,
+        /// Which criterion.
+        criterion: Criterion,
+    },
+    /// A second person agreed that a step may start.
+    Approved {
+        /// Which step.
+        step: StepId,
+        /// Who.
+        voice: Voice,
+        /// In their words.
+        words: SafeText,
+    },
+    /// An emergency procedure was opened: its steps may be started, each by itself.
+    PlaybookOpened {
+        /// Which.
+        playbook: PlaybookId,
+        /// Why.
+        reason: SafeText,
+    },
+    /// An emergency procedure was closed.
+    PlaybookClosed {
+        /// Which.
+        playbook: PlaybookId,
     },
     /// Nothing new starts until further notice.
     Held {
@@ -337,6 +395,14 @@ pub enum Event {
         items: Vec<Item>,
         /// Why going back past the point of no return is right, where it is.
         break_glass: Option<SafeText>,
+        /// How far; none: all the way.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Return>,
+    },
+    /// A rollback to a checkpoint is over: the run may go forward from there again.
+    Returned {
+        /// The checkpoint.
+        checkpoint: SafeText,
     },
     /// The rollback is over.
     RollbackEnded {
@@ -444,6 +510,15 @@ pub struct Item {
     pub step: StepId,
     /// `undo` for a forward step, `action` for a rollback's own step.
     pub part: Part,
+}
+
+/// How far a rollback goes that does not go all the way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Return {
+    /// The checkpoint.
+    pub checkpoint: SafeText,
+    /// The steps that are to be done once more after it.
+    pub again: Vec<StepId>,
 }
 
 /// What stood between the wish and the start of an attempt.

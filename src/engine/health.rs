@@ -294,6 +294,8 @@ mod tests {
             before: Vec::new(),
             after: Vec::new(),
             running: InFlight::Cancel,
+            triggers: Vec::new(),
+            playbooks: Vec::new(),
             probes: vec![probe],
             channels: Vec::new(),
         };

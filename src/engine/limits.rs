@@ -26,6 +26,8 @@ pub(super) fn limit_alarms(
             Some(_) | None => state.all_clear(id),
         });
     };
+    // Nobody is late for what cannot be done any more.
+    let latest_safe = latest_safe.filter(|_| state.committed().is_none());
     one(
         AlarmId::LatestSafe,
         latest_safe,

@@ -25,6 +25,7 @@ mod decide;
 mod due;
 mod effect;
 mod event;
+mod gate;
 mod health;
 mod hosts;
 mod job;
@@ -35,6 +36,7 @@ mod refusal;
 mod sight;
 mod start;
 mod state;
+mod trigger;
 mod unrecorded;
 mod way_back;
 
@@ -43,7 +45,11 @@ pub use command::{Command, Gesture, Which};
 pub use decide::decide;
 pub use effect::{Durable, Effect, Poll, Run};
 pub use event::{
-    Actor, AlarmId, Choice, Confirmed, Event, Evidence, Genesis, Item, Level, RunKind,
+    Actor, AlarmId, Choice, Confirmed, Event, Evidence, Genesis, Item, Level, Return, RunKind,
+};
+pub use gate::{
+    Approval, Criterion, Frozen, Heard, Judged, Readiness, Tally, Voice, Vote, WAIVER_MAX, WORD_LASTS,
+    Waiver,
 };
 pub use health::{Board, Change, Health, Panel, READINGS_MAX, Reading};
 pub use hosts::{ClockOffset, HostFact, HostRecord, HostSaid, StoodStill};
@@ -52,11 +58,11 @@ pub use react::react;
 pub use refusal::Refusal;
 pub use sight::{Begun, Doubt, OutOfSight, Seen, Sight, Sync};
 pub use state::{
-    Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, Rollback, RunStage, State, Status, Stopping,
+    Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, PlaybookRecord, Rollback, RunStage, State, Status, Stopping,
     Track,
 };
 pub use unrecorded::{Lost, Overridden};
-pub use way_back::{WayBack, WayBackItem};
+pub use way_back::{Checkpoint, WayBack, WayBackItem};
 
 /// One event and who caused it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -22,7 +22,13 @@ pub fn react(state: &State, event: &Event) -> Vec<Effect> {
         }
         Event::RetryPlanned { at, .. } => vec![Effect::WakeAt(*at)],
         Event::SoakStarted { step, until } => soaks(state, step, *until),
-        Event::Resumed { sought, .. } => [state.follow(sought), retries(state)].concat(),
+        Event::Waived { until, .. } => vec![Effect::WakeAt(*until)],
+        Event::HealthChanged { .. } => wakes(state),
+        Event::Returned { checkpoint } => {
+            let text = format!("back at checkpoint {checkpoint}: the run may go on from there");
+            [state.notice(NoticeEvent::Rollback, &text), wakes(state)].concat()
+        }
+        Event::Resumed { sought, .. } => [state.follow(sought), retries(state), wakes(state)].concat(),
         Event::JobEnded { job, end: End::Unknown { doubt: Doubt::LetGo, .. }, .. } => {
             vec![Effect::LetGo(job.clone())]
         }
@@ -30,7 +36,9 @@ pub fn react(state: &State, event: &Event) -> Vec<Effect> {
             vec![Effect::HoldToKey { host: host.clone(), key: key.clone() }]
         }
         Event::StoodStill { .. } => [vec![Effect::ProbeLinks], longer_soaks(state)].concat(),
-        Event::RunBegan => state.notice(NoticeEvent::Start, "the run has begun"),
+        Event::RunBegan => {
+            [state.notice(NoticeEvent::Start, "the run has begun"), wakes(state)].concat()
+        }
         Event::Settled { step, part: Part::Action, verdict: Verdict::Succeeded }
         | Event::Skipped { step, .. }
         | Event::DoneByHand { step, part: Part::Action, .. }
@@ -42,8 +50,14 @@ pub fn react(state: &State, event: &Event) -> Vec<Effect> {
             };
             state.notice(NoticeEvent::Gate, &format!("gate {step}: {word}"))
         }
-        Event::RollbackBegan { reason, .. } => {
-            state.notice(NoticeEvent::Rollback, &format!("rolling back: {reason}"))
+        Event::RollbackBegan { reason, to, .. } => {
+            let to = to.as_ref().map(|to| format!(" to checkpoint {}", to.checkpoint));
+            let text = format!("rolling back{}: {reason}", to.unwrap_or_default());
+            state.notice(NoticeEvent::Rollback, &text)
+        }
+        Event::PlaybookOpened { playbook, reason } => {
+            let text = format!("emergency procedure {playbook} was opened: {reason}");
+            state.notice(NoticeEvent::Failed, &text)
         }
         Event::RollbackEnded { verified } => {
             let text = if *verified {
@@ -71,7 +85,10 @@ pub fn react(state: &State, event: &Event) -> Vec<Effect> {
         | Event::AutoAdvance { .. }
         | Event::GuardOpened
         | Event::GuardClosed { .. }
-        | Event::HealthChanged { .. }
+        | Event::Voted { .. }
+        | Event::WaiverEnded { .. }
+        | Event::Approved { .. }
+        | Event::PlaybookClosed { .. }
         | Event::AlarmRaised { .. }
         | Event::AlarmCleared { .. }
         | Event::AlarmsAcknowledged
@@ -156,6 +173,13 @@ fn longer_soaks(state: &State) -> Vec<Effect> {
         | Status::FailureAccepted => None,
     };
     state.actions.values().filter_map(|track| end(track)).collect()
+}
+
+/// The ends of waivers, and the moments at which triggers will be due.
+fn wakes(state: &State) -> Vec<Effect> {
+    let waivers = state.all_waivers().filter(|(_, waiver)| !waiver.ended);
+    let waivers = waivers.map(|(_, waiver)| waiver.until);
+    waivers.chain(state.trigger_wakes()).map(Effect::WakeAt).collect()
 }
 
 /// The retries that were planned before a crash: their timers went with it.

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::base::{Millis, ProbeId, SafeText, StepId};
+use crate::base::{Millis, PlaybookId, ProbeId, RoleId, SafeText, StepId};
 use crate::plan::NotCaptured;
 use crate::runbook::Class;
 
@@ -88,6 +88,71 @@ pub enum Refusal {
     /// The window is too short.
     #[error("the forecast end leaves less than {0} of the window: GO needs a reason")]
     Margin(Millis),
+    /// A rollback would not find what it needs.
+    #[error("a rollback is not ready ({0}): GO needs a reason")]
+    NotReady(SafeText),
+    /// Too few of the roles have said GO.
+    #[error("{go} of the {needed} roles that have to say GO have said it: ask the others")]
+    Poll {
+        /// How many have.
+        go: usize,
+        /// How many have to.
+        needed: usize,
+    },
+    /// The gate does not ask that role.
+    #[error("gate `{step}` does not ask `{role}`")]
+    NotAsked {
+        /// Which gate.
+        step: StepId,
+        /// Which role.
+        role: RoleId,
+    },
+    /// Somebody speaks for a role that they are not in.
+    #[error("`{person}` is not one of the role `{role}`")]
+    NotOfRole {
+        /// Who.
+        person: SafeText,
+        /// Which role.
+        role: RoleId,
+    },
+    /// The gate has no such criterion.
+    #[error("gate `{step}` has no criterion `{criterion}` to waive")]
+    NoCriterion {
+        /// Which gate.
+        step: StepId,
+        /// What was named.
+        criterion: SafeText,
+    },
+    /// A waiver without an end, or with one far away.
+    #[error("a waiver lasts from 1s to 24h")]
+    WaiverLasts,
+    /// A second person has to agree.
+    #[error("`{0}` needs a second person: somebody of a role who does not drive has to agree first")]
+    NoSecond(StepId),
+    /// The second person is the first.
+    #[error("{0} drives: a second person has to agree")]
+    SamePerson(SafeText),
+    /// The role signs what it says.
+    #[error("`{0}` signs what it agrees to: `golive approve` from a terminal of their own")]
+    Unsigned(RoleId),
+    /// No evidence was given.
+    #[error("the sign-off of `{0}` needs evidence: a link, or what was seen")]
+    NoEvidence(StepId),
+    /// No such playbook.
+    #[error("there is no playbook `{0}` in this runbook")]
+    NoPlaybook(PlaybookId),
+    /// The playbook is not open.
+    #[error("playbook `{0}` is not open: open it first, with a reason")]
+    PlaybookShut(PlaybookId),
+    /// No such checkpoint, or it was not reached.
+    #[error("there is no checkpoint `{0}` that the run has reached")]
+    NoCheckpoint(SafeText),
+    /// Nothing has started since.
+    #[error("nothing has started since checkpoint `{0}`")]
+    NothingSince(SafeText),
+    /// The right to roll back has ended.
+    #[error("`{0}` has ended the right to roll back (commit): what is wrong is put right forward")]
+    Committed(StepId),
     /// A captured value is missing.
     #[error("`{step}` cannot start: {missing}")]
     NotCaptured {

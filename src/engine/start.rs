@@ -88,7 +88,7 @@ impl State {
         if ends.is_empty() {
             return places; // Done by hand: nobody wrote down where.
         }
-        let attempts = &self.track(step).attempts;
+        let attempts = self.track(step).present();
         let untouched = |place: &Place| {
             let mut ends = attempts.iter().filter_map(|attempt| attempt.places.get(place));
             let Some(first) = ends.next() else { return false }; // Not a place of the step.

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::{HostId, Millis, ProbeId, SafeText, StepId, Timestamp, VarName};
+use crate::base::{HostId, Millis, PlaybookId, ProbeId, SafeText, StepId, Timestamp, VarName};
 use crate::plan::{Plan, StepPlan};
 
-use super::event::{Actor, AlarmId, Choice, Evidence, Genesis, Item, Level};
+use super::event::{Actor, AlarmId, Choice, Evidence, Genesis, Item, Level, Return};
+use super::gate::{Approval, Frozen, Vote, Waiver};
 use super::health::Health;
 use super::hosts::{HostRecord, StoodStill};
 use super::job::{End, Job, Key, Part, Place, Transcript, Verdict};
 use super::sight::{OutOfSight, Seen};
+use super::trigger::Since;
 use super::unrecorded::Lost;
 
 /// A run of a plan.
@@ -34,7 +36,14 @@ pub struct State {
     pub(super) notes: Vec<Note>,
     pub(super) links_down: BTreeMap<HostId, SafeText>,
     pub(super) rollback: Option<Rollback>,
+    /// Rollbacks to checkpoints that are over.
+    pub(super) returns: Vec<Rollback>,
     pub(super) gates: BTreeMap<StepId, GateRecord>,
+    pub(super) votes: BTreeMap<StepId, Vec<Vote>>,
+    pub(super) waivers: BTreeMap<StepId, Vec<Waiver>>,
+    pub(super) approvals: BTreeMap<StepId, Approval>,
+    pub(super) playbooks: BTreeMap<PlaybookId, PlaybookRecord>,
+    pub(super) since: BTreeMap<ProbeId, Since>,
     pub(super) events: u64,
     pub(super) closed: bool,
     pub(super) last_away: Option<(Timestamp, Millis)>,
@@ -160,6 +169,9 @@ pub struct Track {
     pub retry_at: Option<Timestamp>,
     /// Why it was skipped, done by hand or accepted; the words of a sign-off.
     pub reason: Option<SafeText>,
+    /// Attempts before this one were before a return to a checkpoint, or belong to an earlier
+    /// opening of a playbook: they are told, and count no more.
+    pub since: usize,
 }
 
 /// One attempt.
@@ -229,15 +241,26 @@ impl Attempt {
 }
 
 impl Track {
+    /// The attempts that count, oldest first.
+    pub fn present(&self) -> &[Attempt] {
+        self.attempts.get(self.since..).unwrap_or_default()
+    }
+
+    /// As if nothing had been done; the attempts so far stay, and count no more.
+    pub(super) fn begin_anew(&mut self) {
+        let attempts = std::mem::take(&mut self.attempts);
+        *self = Self { since: attempts.len(), attempts, ..Self::default() };
+    }
+
     /// The last attempt at the thing itself, not at its verification.
     pub fn last_action(&self) -> Option<&Attempt> {
         let is_action = |a: &&Attempt| matches!(a.key.part, Part::Action | Part::Undo);
-        self.attempts.iter().rev().find(is_action)
+        self.present().iter().rev().find(is_action)
     }
 
     /// The last attempt of any part.
     pub fn last(&self) -> Option<&Attempt> {
-        self.attempts.last()
+        self.present().last()
     }
 
     /// The number of the next attempt of `part`.
@@ -246,10 +269,10 @@ impl Track {
         made.max().unwrap_or(0).saturating_add(1)
     }
 
-    /// How the thing itself last ended in each place, over all attempts.
+    /// How the thing itself last ended in each place, over all attempts that count.
     pub fn latest_ends(&self) -> BTreeMap<&Place, Option<&PlaceEnd>> {
         let is_action = |a: &&Attempt| matches!(a.key.part, Part::Action | Part::Undo);
-        let places = self.attempts.iter().filter(is_action).flat_map(|a| &a.places);
+        let places = self.present().iter().filter(is_action).flat_map(|a| &a.places);
         places.map(|(place, end)| (place, end.as_ref())).collect()
     }
 
@@ -265,7 +288,7 @@ impl Track {
     pub fn may_have_run(&self) -> bool {
         let untouched = |end: &Option<PlaceEnd>| end.as_ref().is_some_and(PlaceEnd::never_started);
         self.status == Status::DoneByHand
-            || self.attempts.iter().any(|a| {
+            || self.present().iter().any(|a| {
                 matches!(a.key.part, Part::Action | Part::Undo)
                     && (a.places.is_empty() || !a.places.values().all(untouched))
             })
@@ -315,6 +338,19 @@ pub struct Rollback {
     pub break_glass: Option<SafeText>,
     /// What is done, in this order.
     pub items: Vec<Item>,
+    /// How far it goes; none: all the way.
+    pub to: Option<Return>,
+}
+
+/// An emergency procedure that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlaybookRecord {
+    /// Since when.
+    pub at: Timestamp,
+    /// Who opened it.
+    pub by: Actor,
+    /// Why.
+    pub reason: SafeText,
 }
 
 /// How a gate was decided.
@@ -330,6 +366,8 @@ pub struct GateRecord {
     pub evidence: Vec<Evidence>,
     /// Why.
     pub reason: Option<SafeText>,
+    /// What was known.
+    pub frozen: Option<Box<Frozen>>,
 }
 
 impl State {
@@ -357,7 +395,13 @@ impl State {
             notes: Vec::new(),
             links_down: BTreeMap::new(),
             rollback: None,
+            returns: Vec::new(),
             gates: BTreeMap::new(),
+            votes: BTreeMap::new(),
+            waivers: BTreeMap::new(),
+            approvals: BTreeMap::new(),
+            playbooks: BTreeMap::new(),
+            since: BTreeMap::new(),
             events: 0,
             closed: false,
             last_away: None,
@@ -451,6 +495,7 @@ impl State {
             settled: None,
             retry_at: None,
             reason: None,
+            since: 0,
         };
         let tracks = if part.is_undo() { &self.undos } else { &self.actions };
         tracks.get(step).map_or(&NEVER, |track| track)
@@ -491,6 +536,25 @@ impl State {
     /// The rollback, if one began.
     pub const fn rollback(&self) -> Option<&Rollback> {
         self.rollback.as_ref()
+    }
+
+    /// The rollbacks to checkpoints that are over, oldest first.
+    pub fn returns(&self) -> &[Rollback] {
+        &self.returns
+    }
+
+    /// The emergency procedures that are open.
+    pub const fn playbooks(&self) -> &BTreeMap<PlaybookId, PlaybookRecord> {
+        &self.playbooks
+    }
+
+    /// The playbooks whose alarm is open, in the order of the runbook.
+    pub fn proposed_playbooks(&self) -> impl Iterator<Item = &crate::plan::PlaybookPlan> {
+        let raised = |probe: &ProbeId| {
+            let id = AlarmId::Probe(probe.clone());
+            self.alarms.iter().any(|alarm| alarm.id == id && alarm.cleared.is_none())
+        };
+        self.plan.playbooks.iter().filter(move |it| it.on_alarm.as_ref().is_some_and(raised))
     }
 
     /// How a gate was decided, if it was.

@@ -2,9 +2,10 @@
 
 use crate::base::{HostId, Millis, SafeText, StepId, Timestamp};
 use crate::plan::{Actual, Progress, UndoPlan, Work};
-use crate::runbook::UndoStage;
+use crate::runbook::{Class, UndoStage};
 
 use super::event::Item;
+use super::gate::Readiness;
 use super::job::{Part, Place};
 use super::state::{State, Status, Track};
 
@@ -38,10 +39,39 @@ pub struct WayBackItem {
     pub stage: UndoStage,
 }
 
+/// A checkpoint that the run has reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Its name.
+    pub name: SafeText,
+    /// The step that ends in it.
+    pub step: StepId,
+    /// When it was reached.
+    pub at: Timestamp,
+    /// How many steps a return to it is about.
+    pub since: usize,
+}
+
 impl WayBack {
     /// How long all items should take together, without the time that verifications may take.
     pub fn takes(&self) -> Millis {
         self.items.iter().fold(Millis::ZERO, |sum, item| sum.plus(item.estimate))
+    }
+
+    /// The same with every verification at its longest.
+    pub fn takes_at_most(&self, plan: &crate::plan::Plan) -> Millis {
+        let verification = |item: &WayBackItem| {
+            let step = plan.step(&item.item.step)?;
+            let verify = match &step.undo {
+                UndoPlan::Undo(undo) if item.item.part.is_undo() => undo.verify.as_ref(),
+                UndoPlan::None | UndoPlan::Undo(_) | UndoPlan::Irreversible(_) => {
+                    step.verify.as_ref().filter(|_| !item.item.part.is_undo())
+                }
+            };
+            verify.map(|verify| verify.within)
+        };
+        let longest = self.items.iter().filter_map(verification);
+        longest.fold(self.takes(), Millis::plus)
     }
 }
 
@@ -57,22 +87,12 @@ impl State {
             Some(rollback) => rollback.items.clone(),
             None => self.rollback_items(),
         };
-        let items: Vec<_> = items.iter().filter_map(|item| self.describe_item(item)).collect();
-        let hosts = items.iter().flat_map(|item| &item.places);
-        let mut unreachable: Vec<_> = hosts
-            .filter_map(|place| match place {
-                Place::Host(host) if self.links_down.contains_key(host) => Some(host.clone()),
-                Place::Host(_) | Place::Here => None,
-            })
-            .collect();
-        unreachable.sort();
-        unreachable.dedup();
-        WayBack {
-            items,
-            cannot_undo: self.cannot_undo(),
-            past: self.past_no_return().cloned(),
-            unreachable,
-        }
+        let to = self.rollback.as_ref().and_then(|rollback| rollback.to.as_ref());
+        let past = match to {
+            Some(_) => None,
+            None => self.past_no_return().cloned(),
+        };
+        WayBack { cannot_undo: self.cannot_undo(), past, ..self.described(&items) }
     }
 
     /// An item of the way back, in words.
@@ -99,6 +119,127 @@ impl State {
             estimate,
             stage,
         })
+    }
+
+    /// What rolling back to a checkpoint now would do; nothing where the run has not reached it.
+    pub fn way_back_to(&self, checkpoint: &SafeText) -> WayBack {
+        let since = self.since_checkpoint(checkpoint).unwrap_or_default();
+        let items = self.items_to(checkpoint);
+        let cannot_undo = self.cannot_undo().into_iter().filter(|(id, _)| since.contains(&id));
+        WayBack {
+            cannot_undo: cannot_undo.collect(),
+            past: self.past_no_return_of(&since).cloned(),
+            ..self.described(&items)
+        }
+    }
+
+    fn described(&self, items: &[Item]) -> WayBack {
+        let items: Vec<_> = items.iter().filter_map(|item| self.describe_item(item)).collect();
+        let hosts = items.iter().flat_map(|item| &item.places);
+        let mut unreachable: Vec<_> = hosts
+            .filter_map(|place| match place {
+                Place::Host(host) if self.links_down.contains_key(host) => Some(host.clone()),
+                Place::Host(_) | Place::Here => None,
+            })
+            .collect();
+        unreachable.sort();
+        unreachable.dedup();
+        WayBack { items, unreachable, ..WayBack::default() }
+    }
+
+    /// The checkpoints that the run has reached and can go back to, newest first.
+    pub fn checkpoints(&self) -> Vec<Checkpoint> {
+        let reached = |id: &StepId| {
+            let step = self.plan.step(id)?;
+            let name = step.checkpoint.clone()?;
+            let since = self.since_checkpoint(&name)?;
+            let at = self.track(id).settled?;
+            Some(Checkpoint { name, step: id.clone(), at, since: since.len() })
+        };
+        let mut reached: Vec<_> = self.plan.order.iter().filter_map(reached).collect();
+        reached.sort_by_key(|checkpoint| std::cmp::Reverse(checkpoint.at));
+        reached
+    }
+
+    /// The step that has ended the right to roll back, if one has.
+    pub fn committed(&self) -> Option<&StepId> {
+        let done = |id: &&StepId| {
+            matches!(
+                self.track(id).status,
+                Status::Succeeded | Status::DoneByHand | Status::FailureAccepted
+            )
+        };
+        let commits = |id: &&StepId| self.plan.step(id).is_some_and(|step| step.commit);
+        self.plan.order.iter().filter(commits).find(done)
+    }
+
+    /// Whether a rollback begun now would find what it needs; none while that is not known.
+    ///
+    /// Known is what the links say of the hosts that the way back of this minute runs on.
+    pub fn rollback_ready(&self) -> Option<Readiness> {
+        let say = |ready, why: &str| Some(Readiness { ready, why: SafeText::new(why) });
+        if let Some(step) = self.committed() {
+            return say(false, &format!("{step} has ended the right to roll back"));
+        }
+        let way_back = self.way_back();
+        if let Some(past) = &way_back.past {
+            return say(false, &format!("past the point of no return, {past}"));
+        }
+        if let Some(host) = way_back.unreachable.first() {
+            return say(false, &format!("{host} cannot be reached"));
+        }
+        let places = way_back.items.iter().flat_map(|item| &item.places);
+        let hosts: std::collections::BTreeSet<&HostId> = places
+            .filter_map(|place| match place {
+                Place::Host(host) => Some(host),
+                Place::Here => None,
+            })
+            .collect();
+        let record = |host: &HostId| self.hosts.get(host);
+        let changed = |host: &&&HostId| record(host).is_some_and(|it| it.other_key.is_some());
+        if let Some(host) = hosts.iter().find(changed) {
+            return say(false, &format!("{host} shows another host key"));
+        }
+        say(true, &format!("{} of {} hosts in reach", hosts.len(), hosts.len()))
+    }
+
+    /// The forward steps that a return to a checkpoint is about: those that started once it was
+    /// reached, and those that are not over. None where the run has not reached it.
+    pub(super) fn since_checkpoint(&self, checkpoint: &SafeText) -> Option<Vec<&StepId>> {
+        let point = self.plan.checkpoint(checkpoint)?;
+        let reached = self.track(&point.id);
+        let done = matches!(
+            reached.status,
+            Status::Succeeded | Status::DoneByHand | Status::FailureAccepted
+        );
+        let at = reached.settled.filter(|_| done)?;
+        let after = |id: &&StepId| {
+            let track = self.track(id);
+            let began = track.started.or(track.settled);
+            **id != point.id
+                && began.is_some_and(|began| began >= at || !track.status.is_over())
+        };
+        Some(self.plan.order.iter().filter(after).collect())
+    }
+
+    /// The items of a return to a checkpoint, newest start first: the way to the old system has
+    /// more steps, which would be wrong here.
+    pub(super) fn items_to(&self, checkpoint: &SafeText) -> Vec<Item> {
+        let since = self.since_checkpoint(checkpoint).unwrap_or_default();
+        let items = self.rollback_items().into_iter();
+        items.filter(|item| item.part == Part::Undo && since.contains(&&item.step)).collect()
+    }
+
+    /// The steps that are to be done once more after a return: all but what has changed
+    /// something and cannot be undone.
+    pub(super) fn again_after(&self, checkpoint: &SafeText) -> Vec<StepId> {
+        let since = self.since_checkpoint(checkpoint).unwrap_or_default();
+        let stays = |id: &StepId| {
+            let changes = self.plan.step(id).is_some_and(|step| step.class > Class::Check);
+            let is_gate = self.gate_of(id).is_some();
+            changes && !is_gate && self.undo_of(id).is_none() && self.track(id).may_have_run()
+        };
+        since.into_iter().filter(|id| !stays(id)).cloned().collect()
     }
 
     /// Forward steps of which something may have been done, newest start first.
@@ -141,14 +282,23 @@ impl State {
 
     /// The point of no return, if it has run.
     pub(super) fn past_no_return(&self) -> Option<&StepId> {
+        self.past_points().next()
+    }
+
+    /// The same among these steps only.
+    pub(super) fn past_no_return_of(&self, steps: &[&StepId]) -> Option<&StepId> {
+        self.past_points().find(|id| steps.contains(id))
+    }
+
+    fn past_points(&self) -> impl Iterator<Item = &StepId> {
         // A gate is passed by its GO, not by being open.
-        let is_gate_not_passed = |step: &crate::plan::StepPlan| {
+        let is_gate_not_passed = move |step: &crate::plan::StepPlan| {
             matches!(step.work, Work::Gate(_)) && !self.track(&step.id).status.is_over()
         };
-        let is_point = |id: &StepId| {
+        let is_point = move |id: &StepId| {
             self.plan.step(id).is_some_and(|s| s.point_of_no_return && !is_gate_not_passed(s))
         };
-        self.ran().into_iter().map(|(id, _)| id).find(|id| is_point(id))
+        self.ran().into_iter().map(|(id, _)| id).filter(move |id| is_point(id))
     }
 
     /// What has happened so far, as far as times are concerned.

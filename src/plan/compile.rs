@@ -7,11 +7,11 @@ use thiserror::Error;
 
 use crate::base::{Digest, HostId, Millis, SafeText, StepId, VarName, Zone};
 use crate::runbook::{
-    Action, Asked, Check, Given, Host, Inventory, Manual, Phase, Probe, Quoting, Runbook, Source,
+    Action, Asked, Check, Given, Host, Inventory, Manual, Phase, Playbook, Probe, Quoting, Runbook, Source,
     Stage, Step, Undo, UndoSource, UndoStage, Verify, suggestion,
 };
 
-use super::model::{CheckPlan, PhasePlan, Plan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work};
+use super::model::{CheckPlan, PhasePlan, Plan, PlaybookPlan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work};
 use super::text::Text;
 
 /// How long a step without an estimate is taken to take.
@@ -87,12 +87,13 @@ pub fn compile(
     let needs = runbook.needs();
     for phase in &runbook.phases {
         for step in &phase.steps {
-            let plan = compiler.step(step, Some(phase), &needs);
+            let plan = compiler.step(step, Part::Of(phase), &needs);
             steps.insert(step.id.clone(), plan);
         }
     }
-    for step in runbook.own_rollback_steps() {
-        let plan = compiler.step(step, None, &needs);
+    let own = runbook.own_rollback_steps().map(|step| (step, Part::Rollback));
+    for (step, part) in own.chain(runbook.playbook_steps().map(|step| (step, Part::Playbook))) {
+        let plan = compiler.step(step, part, &needs);
         steps.insert(step.id.clone(), plan);
     }
     let ids = |steps: &[Step]| steps.iter().map(|step| step.id.clone()).collect::<Vec<_>>();
@@ -113,6 +114,8 @@ pub fn compile(
         before: ids(&runbook.rollback.before),
         after: ids(&runbook.rollback.after),
         running: runbook.rollback.running,
+        triggers: runbook.rollback.triggers.clone(),
+        playbooks: runbook.playbooks.iter().map(|playbook| compiler.playbook(playbook)).collect(),
         probes: runbook.probes.iter().map(|probe| compiler.probe(probe)).collect(),
         channels: compiler.channels(),
         hosts: BTreeMap::new(),
@@ -152,6 +155,23 @@ fn used_hosts(plan: &Plan, inventory: &Inventory) -> BTreeMap<HostId, Host> {
         }
     }
     used
+}
+
+/// Where a step stands in the runbook.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    Of(&'a Phase),
+    Rollback,
+    Playbook,
+}
+
+impl<'a> Part<'a> {
+    const fn phase(self) -> Option<&'a Phase> {
+        match self {
+            Self::Of(phase) => Some(phase),
+            Self::Rollback | Self::Playbook => None,
+        }
+    }
 }
 
 struct Compiler<'a> {
@@ -226,6 +246,16 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    fn playbook(&mut self, playbook: &Playbook) -> PlaybookPlan {
+        let part = format!("the title of playbook `{}`", playbook.id);
+        PlaybookPlan {
+            id: playbook.id.clone(),
+            title: self.safe(&part, playbook.title.as_str()),
+            on_alarm: playbook.on_alarm.clone(),
+            steps: playbook.steps.iter().map(|step| step.id.clone()).collect(),
+        }
+    }
+
     fn probe(&mut self, probe: &Probe) -> Probe {
         let part = format!("the source of probe `{}`", probe.id);
         let mut source = probe.source.clone();
@@ -267,7 +297,7 @@ impl<'a> Compiler<'a> {
     fn step(
         &mut self,
         step: &Step,
-        phase: Option<&Phase>,
+        stands: Part<'_>,
         needs: &BTreeMap<&StepId, Vec<&StepId>>,
     ) -> StepPlan {
         let whole = Arc::clone(&self.vars);
@@ -276,7 +306,7 @@ impl<'a> Compiler<'a> {
             vars.insert(each.name.clone(), each.value.clone());
             self.vars = Arc::new(vars);
         }
-        let plan = self.step_with_vars(step, phase, needs);
+        let plan = self.step_with_vars(step, stands, needs);
         self.vars = whole;
         plan
     }
@@ -284,10 +314,14 @@ impl<'a> Compiler<'a> {
     fn step_with_vars(
         &mut self,
         step: &Step,
-        phase: Option<&Phase>,
+        stands: Part<'_>,
         needs: &BTreeMap<&StepId, Vec<&StepId>>,
     ) -> StepPlan {
-        let (floor, because) = if phase.is_some() { step.floor() } else { step.rollback_floor() };
+        let phase = stands.phase();
+        let (floor, because) = match stands {
+            Part::Of(_) | Part::Playbook => step.floor(),
+            Part::Rollback => step.rollback_floor(),
+        };
         let raised = step.class.filter(|class| *class > floor);
         let part = format!("step `{}`", step.id);
         let work = self.work(step, &step.action, &part);
@@ -322,6 +356,8 @@ impl<'a> Compiler<'a> {
             undo: self.undo(step, phase, estimate),
             point_of_no_return: step.point_of_no_return,
             checkpoint: step.checkpoint.clone(),
+            commit: step.commit,
+            four_eyes: step.four_eyes,
             env: self.env(step, &part),
             stdin: step.stdin.as_ref().map(|stdin| self.given(&part, stdin)),
             r#become: step.r#become,
@@ -369,6 +405,7 @@ impl<'a> Compiler<'a> {
             Action::Manual(manual) => Work::Manual(Manual {
                 text: self.plain(part, &manual.text),
                 checklist: self.checklist(part, &manual.checklist),
+                evidence: manual.evidence,
             }),
             Action::Gate(gate) => {
                 let checklist = self.checklist(part, &gate.checklist);

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::base::{
-    Digest, HostId, Millis, PhaseId, ProbeId, RoleId, RunbookId, SafeText, SecretName, StepId,
+    Digest, HostId, Millis, PhaseId, PlaybookId, ProbeId, RoleId, RunbookId, SafeText, SecretName, StepId,
     StreamId, VarName, Zone,
 };
 use crate::runbook::{
     Asked, Channel, Class, Each, Expect, Gate, Given, Host, InFlight, Manual, Probe, Retry, Role,
-    SecretSource, Soak, Stage, Strategy, UndoStage, Window,
+    SecretSource, Soak, Stage, Strategy, Trigger, UndoStage, Window,
 };
 
 use super::text::Text;
@@ -48,7 +48,7 @@ pub struct Plan {
     pub secrets: BTreeMap<SecretName, SecretSource>,
     /// The phases in order.
     pub phases: Vec<PhasePlan>,
-    /// Every step by name: forward, before and after a rollback.
+    /// Every step by name: forward, before and after a rollback, and those of playbooks.
     pub steps: BTreeMap<StepId, StepPlan>,
     /// The forward steps, in the order of the file.
     pub order: Vec<StepId>,
@@ -58,6 +58,10 @@ pub struct Plan {
     pub after: Vec<StepId>,
     /// What happens to steps in flight when a rollback begins.
     pub running: InFlight,
+    /// What proposes a rollback.
+    pub triggers: Vec<Trigger>,
+    /// Emergency procedures.
+    pub playbooks: Vec<PlaybookPlan>,
     /// The probes.
     pub probes: Vec<Probe>,
     /// Where notices go.
@@ -80,7 +84,23 @@ impl Plan {
         self.order.iter().position(|step| step == id).map(|index| index + 1)
     }
 
-    /// Whether `id` is a forward step, not one of a rollback's own.
+    /// The playbook of this name.
+    pub fn playbook(&self, id: &PlaybookId) -> Option<&PlaybookPlan> {
+        self.playbooks.iter().find(|playbook| playbook.id == *id)
+    }
+
+    /// The playbook that a step belongs to; none for forward steps and those of a rollback.
+    pub fn playbook_of(&self, step: &StepId) -> Option<&PlaybookPlan> {
+        self.playbooks.iter().find(|playbook| playbook.steps.contains(step))
+    }
+
+    /// The step that ends in the checkpoint of this name.
+    pub fn checkpoint(&self, name: &SafeText) -> Option<&StepPlan> {
+        let mut steps = self.order.iter().filter_map(|id| self.step(id));
+        steps.find(|step| step.checkpoint.as_ref() == Some(name))
+    }
+
+    /// Whether `id` is a forward step, not one of a rollback's own and none of a playbook.
     pub fn is_forward(&self, id: &StepId) -> bool {
         self.step(id).is_some_and(|step| step.phase.is_some())
     }
@@ -99,12 +119,25 @@ pub struct PhasePlan {
     pub steps: Vec<StepId>,
 }
 
+/// An emergency procedure of the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlaybookPlan {
+    /// Its name.
+    pub id: PlaybookId,
+    /// One line for people.
+    pub title: SafeText,
+    /// The probe whose alarm proposes it.
+    pub on_alarm: Option<ProbeId>,
+    /// Its steps, one after the other.
+    pub steps: Vec<StepId>,
+}
+
 /// A step of the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepPlan {
     /// Its name.
     pub id: StepId,
-    /// Its phase; none for a rollback's own steps.
+    /// Its phase; none for a rollback's own steps and those of playbooks.
     pub phase: Option<PhaseId>,
     /// One line for people.
     pub title: SafeText,
@@ -152,8 +185,12 @@ pub struct StepPlan {
     pub undo: UndoPlan,
     /// From here on, going back needs a break-glass reason.
     pub point_of_no_return: bool,
-    /// A named place to roll back to.
+    /// A named place to roll back to: the state as it is once this step is over.
     pub checkpoint: Option<SafeText>,
+    /// Once it is over, the right to roll back has ended.
+    pub commit: bool,
+    /// A second person has to agree before it starts.
+    pub four_eyes: bool,
     /// Environment of the command: `GL_<NAME>` for every variable, then the step's own.
     pub env: BTreeMap<String, Given<Text>>,
     /// What it reads from standard input.

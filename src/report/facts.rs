@@ -2,8 +2,8 @@
 
 use crate::base::{Millis, ProbeId, SafeText, StepId};
 use crate::engine::{
-    Actor, AlarmId, Confirmed, Event, Evidence, Fact, Genesis, Part, Reading, Sight, Transcript,
-    Verdict,
+    Actor, AlarmId, Choice, Confirmed, Event, Evidence, Fact, Genesis, Heard, Part, Reading, Sight,
+    Transcript, Verdict, Voice,
 };
 use crate::plan::Plan;
 
@@ -109,11 +109,41 @@ pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
         Event::SignedOff { step, part, words } => {
             by_word(step, &format!("{}signed off", part_of(*part)), words, "SIGNED OFF")
         }
-        Event::GateDecided { step, choice, evidence, reason } => {
+        Event::Voted { step, voice, choice, words } => {
+            let words = maybe(!words.as_str().is_empty(), || format!(": {words}"));
+            of(step, format!("{} answered{words}", voice_words(voice)))
+                .result(choice_word(*choice))
+                .main(*choice == Choice::NoGo)
+        }
+        Event::Waived { step, criterion, reason, until } => {
+            let (word, until) = (criterion.word(), plan.zone.time(*until));
+            of(step, format!("{word} waived until {until}: {reason}")).result("WAIVED").main(true)
+        }
+        Event::WaiverEnded { step, criterion } => {
+            of(step, format!("the waiver of {} is over", criterion.word())).main(true)
+        }
+        Event::Approved { step, voice, words } => {
+            let words = maybe(!words.as_str().is_empty(), || format!(": {words}"));
+            of(step, format!("{} agrees that it starts{words}", voice_words(voice)))
+                .result("SECOND PERSON")
+                .main(true)
+        }
+        Event::PlaybookOpened { playbook, reason } => {
+            run(format!("emergency procedure {playbook} opened: {reason}")).result("BREAK GLASS")
+        }
+        Event::PlaybookClosed { playbook } => {
+            run(format!("emergency procedure {playbook} closed"))
+        }
+        Event::GateDecided { step, choice, evidence, reason, frozen } => {
+            let went_over = frozen.iter().flat_map(|frozen| &frozen.criteria);
+            let went_over = went_over.filter(|it| it.stands_in_the_way()).count();
+            let over = maybe(*choice == Choice::Go && went_over > 0, || {
+                format!(" OVER {} that did not hold", counted_criteria(went_over))
+            });
             let reason = reason.as_ref().map_or_else(String::new, |why| format!(": {why}"));
             let seen: Vec<String> = evidence.iter().map(evidence_words).collect();
             let seen = maybe(!seen.is_empty(), || format!(" ({})", list(&seen)));
-            of(step, format!("gate decided{reason}{seen}")).result(choice_word(*choice)).main(true)
+            of(step, format!("gate decided{over}{reason}{seen}")).result(choice_word(*choice)).main(true)
         }
         Event::Held { why } => run(format!("hold: {why}")).result("HELD"),
         Event::Continued => run("the hold is over"),
@@ -124,10 +154,15 @@ pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
         Event::GuardClosed { why } => {
             run(format!("rollback guard closed: {why}")).result("nothing sent")
         }
-        Event::RollbackBegan { reason, items, break_glass } => {
+        Event::Returned { checkpoint } => {
+            run(format!("rollback over: back at checkpoint {checkpoint}")).result("BACK THERE")
+        }
+        Event::RollbackBegan { reason, items, break_glass, to } => {
             let glass = break_glass.as_ref();
             let glass = glass.map_or_else(String::new, |why| format!("; BREAK GLASS: {why}"));
-            run(format!("rollback began: {reason}{glass}"))
+            let to = to.as_ref();
+            let to = to.map_or_else(String::new, |to| format!(" to checkpoint {}", to.checkpoint));
+            run(format!("rollback{to} began: {reason}{glass}"))
                 .result(format!("{} to do", counted(items.len(), "item")))
         }
         Event::RollbackEnded { verified: true } => {
@@ -218,8 +253,10 @@ fn alarm(id: &AlarmId, what: String) -> Told {
         | AlarmId::Silent(step)
         | AlarmId::Soak(step)
         | AlarmId::Unseen(step)
+        | AlarmId::Waiver(step)
         | AlarmId::Notice(step) => Some(step.clone()),
         AlarmId::Probe(_)
+        | AlarmId::Trigger(_)
         | AlarmId::Host(_)
         | AlarmId::HostKey(_)
         | AlarmId::HostClock(_)
@@ -228,6 +265,21 @@ fn alarm(id: &AlarmId, what: String) -> Told {
         | AlarmId::Signing => None,
     };
     Told { step, ..run(what) }
+}
+
+/// Who speaks for a role, and how their word came in.
+pub(super) fn voice_words(voice: &Voice) -> String {
+    let Voice { role, person, how } = voice;
+    let how = match how {
+        Heard::Told => "by word of mouth".to_owned(),
+        Heard::Terminal => "from their own terminal".to_owned(),
+        Heard::Signed { key, .. } => format!("signed with {key}"),
+    };
+    format!("{person} for {role} ({how})")
+}
+
+fn counted_criteria(count: usize) -> String {
+    if count == 1 { "1 criterion".to_owned() } else { format!("{count} criteria") }
 }
 
 /// A probe's word at a decision.

@@ -8,7 +8,9 @@ use crate::journal::{Entry, Verdict};
 use crate::plan::Plan;
 
 use super::facts::{Told, told, who};
+use super::decided;
 use super::outcome::{result, summary};
+use super::review;
 use super::sections;
 use super::story::Story;
 use super::write::{Document, md};
@@ -34,10 +36,11 @@ pub fn markdown(plan: &Arc<Plan>, entries: &[Entry], verdict: Option<&Verdict>) 
     sections::plan_and_actual(&story, &mut to);
     sections::sent(&story, &mut to);
     sections::decisions(&story, &mut to);
-    sections::gates(&story, &mut to);
+    decided::gates(&story, &mut to);
+    decided::playbooks(&story, &mut to);
     sections::health(&story, &mut to);
     sections::hosts(&story, &mut to);
-    sections::rollback(&story, &mut to);
+    review::rollback(&story, &mut to);
     sections::follow_ups(&story, &mut to);
     sections::evidence(&story, verdict, &mut to);
     to.finish()

@@ -15,10 +15,12 @@
 
 mod check;
 mod csv;
+mod decided;
 mod facts;
 mod line;
 mod markdown;
 mod outcome;
+mod review;
 mod sections;
 mod story;
 mod words;

@@ -4,26 +4,17 @@ use std::collections::BTreeMap;
 
 use crate::base::{Millis, ProbeId, SafeText, SecretName, StepId, Timestamp, Zone};
 use crate::engine::{
-    Attempt, Doubt, End, Event, Health, Item, Part, Place, PlaceEnd, Reading, Status, Track,
+    Attempt, Doubt, End, Event, Health, Part, Place, PlaceEnd, Reading, Status, Track,
 };
 use crate::journal::Verdict;
 use crate::plan::{CheckPlan, UndoPlan, VerifyPlan, Work, signed};
-use crate::runbook::UndoStage;
 
 use super::facts::{Told, told, who};
 use super::story::{Story, took};
-use super::words::{choice_word, end_words, measured, stage_words};
+use super::words::{end_words, measured};
 use super::write::{Document, delta, md, quoted, to_second};
 
-const STAGES: [UndoStage; 5] = [
-    UndoStage::StopNew,
-    UndoStage::RestoreCode,
-    UndoStage::RestoreData,
-    UndoStage::Verify,
-    UndoStage::Notify,
-];
-
-fn dash() -> String {
+pub(super) fn dash() -> String {
     "-".to_owned()
 }
 
@@ -166,6 +157,13 @@ fn is_decision(event: &Event) -> bool {
         | Event::FailureAccepted { .. }
         | Event::SignedOff { .. }
         | Event::GateDecided { .. }
+        | Event::Voted { .. }
+        | Event::Waived { .. }
+        | Event::WaiverEnded { .. }
+        | Event::Approved { .. }
+        | Event::PlaybookOpened { .. }
+        | Event::PlaybookClosed { .. }
+        | Event::Returned { .. }
         | Event::StopAsked { .. }
         | Event::TimeLimitReached { .. }
         | Event::SoakBreached { .. }
@@ -205,48 +203,7 @@ fn is_decision(event: &Event) -> bool {
     }
 }
 
-/// Every answer at a gate, with what it was given on.
-pub(super) fn gates(story: &Story<'_>, to: &mut Document) {
-    to.heading(2, "Go/no-go");
-    let mut any = false;
-    for (at, fact) in story.facts() {
-        let Event::GateDecided { step, choice, evidence, reason } = &fact.event else { continue };
-        any = true;
-        let plan = story.plan.step(step);
-        let title = plan.map_or_else(String::new, |plan| format!(": {}", md(plan.title.as_str())));
-        to.heading(3, &format!("{}{title}", md(step.as_str())));
-        let (by, word) = (md(&who(&fact.by)), choice_word(*choice));
-        let why = reason.as_ref().map_or_else(String::new, |why| format!(": {}", md(why.as_str())));
-        to.paragraph(&format!("**{word}** by {by} at {}{why}", story.moment(at)));
-        if let Some(Work::Gate(gate)) = plan.map(|plan| &plan.work) {
-            for item in &gate.checklist {
-                to.line(&format!("- criterion: {}", md(item.as_str())));
-            }
-            if let Some(margin) = gate.margin {
-                to.line(&format!("- criterion: at least {margin} of the window left at the end"));
-            }
-            to.line("");
-        }
-        let rows = evidence.iter().map(|seen| {
-            let reading = seen.reading.as_ref();
-            vec![
-                md(seen.probe.as_str()),
-                seen.health.word().to_owned(),
-                reading.map_or_else(dash, |reading| value(story, &seen.probe, reading)),
-                seen.age.map_or_else(dash, |age| age.to_string()),
-                md(reading.map_or("", |reading| reading.note.as_str())),
-            ]
-        });
-        let rows: Vec<_> = rows.collect();
-        let head = ["Probe", "Health", "Value", "Age", "It said"];
-        to.table(&head, &rows, "No probe was asked.");
-    }
-    if !any {
-        to.paragraph("No gate was decided.");
-    }
-}
-
-fn value(story: &Story<'_>, probe: &ProbeId, reading: &Reading) -> String {
+pub(super) fn value(story: &Story<'_>, probe: &ProbeId, reading: &Reading) -> String {
     let unit = story.plan.probe(probe).map_or("", |probe| probe.unit.as_str());
     reading.value.map_or_else(dash, |value| md(&measured(value, unit)))
 }
@@ -325,70 +282,6 @@ pub(super) fn health(story: &Story<'_>, to: &mut Document) {
     let head =
         ["Probe", "Minimum", "Maximum", "Degraded", "Failed", "Unknown", "Changes", "At the end"];
     to.table(&head, &rows, "The runbook has no probe.");
-}
-
-/// The rollback in its five steps, and its reasons.
-pub(super) fn rollback(story: &Story<'_>, to: &mut Document) {
-    to.heading(2, "Rollback");
-    let Some(rollback) = story.state.rollback() else {
-        to.paragraph("There was none.");
-        return;
-    };
-    to.line(&format!("- Began: {}", story.moment(rollback.began)));
-    let ended = rollback.ended.map_or_else(
-        || "not ended".to_owned(),
-        |at| format!("{}, after {}", story.moment(at), to_second(at.since(rollback.began))),
-    );
-    to.line(&format!("- Ended: {ended}"));
-    to.line(&format!("- Reason: {}", md(rollback.reason.as_str())));
-    if let Some(why) = &rollback.break_glass {
-        to.line(&format!("- Past the point of no return because: {}", md(why.as_str())));
-    }
-    to.line("");
-    for (number, stage) in (1..).zip(STAGES) {
-        to.heading(3, &format!("{number}. {}", stage_words(stage)));
-        let items = rollback.items.iter().filter(|item| stage_of(story, item) == Some(stage));
-        let rows: Vec<_> = items.map(|item| undo_row(story, item)).collect();
-        let head = ["Step", "What", "Began", "Took", "Outcome", "Reason"];
-        to.table(&head, &rows, "Nothing was planned here.");
-    }
-    let left = story.plan.order.iter().filter_map(|id| {
-        let ran = story.state.track(id).may_have_run();
-        match &story.plan.step(id)?.undo {
-            UndoPlan::Irreversible(why) if ran => Some((id, why)),
-            UndoPlan::Irreversible(_) | UndoPlan::None | UndoPlan::Undo(_) => None,
-        }
-    });
-    let left: Vec<_> = left.collect();
-    if !left.is_empty() {
-        to.heading(3, "Not undone");
-        for (id, why) in left {
-            to.line(&format!("- {}: {}", md(id.as_str()), md(why.as_str())));
-        }
-        to.line("");
-    }
-    for blank in ["What was lost", "Who was told, and when", "Reasons", "Review meeting"] {
-        to.heading(3, blank);
-        to.paragraph("_To be written._");
-    }
-}
-
-fn stage_of(story: &Story<'_>, item: &Item) -> Option<UndoStage> {
-    story.state.describe_item(item).map(|item| item.stage)
-}
-
-fn undo_row(story: &Story<'_>, item: &Item) -> Vec<String> {
-    let track = story.state.track_of(&item.step, item.part);
-    let what = if item.part.is_undo() { "undo of " } else { "" };
-    let title = story.plan.step(&item.step).map_or("", |step| step.title.as_str());
-    vec![
-        md(item.step.as_str()),
-        format!("{what}{}", md(title)),
-        track.started.map_or_else(dash, |at| story.plan.zone.time(at)),
-        took(track).map_or_else(dash, |took| to_second(took).to_string()),
-        outcome(track, item.part),
-        md(track.reason.as_ref().map_or("", SafeText::as_str)),
-    ]
 }
 
 /// The word for how a step or its undo stands.

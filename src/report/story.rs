@@ -38,7 +38,8 @@ impl<'a> Story<'a> {
                 fact.event,
                 Event::Completed | Event::Abandoned { .. } | Event::RollbackEnded { .. }
             );
-            ended = if ends { Some(at) } else { ended };
+            let goes_on = matches!(fact.event, Event::Returned { .. });
+            ended = if ends { Some(at) } else { ended.filter(|_| !goes_on) };
         }
         let began = state.began().unwrap_or(state.opened());
         let last = entries.last().map_or(began, |entry| entry.at);
@@ -127,6 +128,8 @@ pub(super) mod tests {
             before: Vec::new(),
             after: Vec::new(),
             running: InFlight::Cancel,
+            triggers: Vec::new(),
+            playbooks: Vec::new(),
             probes: Vec::new(),
             channels: Vec::new(),
         }

@@ -17,6 +17,8 @@ pub(super) fn alarm_words(id: &AlarmId) -> String {
         AlarmId::HostKey(host) => format!("host key of {host}"),
         AlarmId::HostClock(host) => format!("clock of {host}"),
         AlarmId::Unseen(step) => format!("step {step} out of sight"),
+        AlarmId::Waiver(step) => format!("waiver at gate {step}"),
+        AlarmId::Trigger(probe) => format!("rollback trigger {probe}"),
         AlarmId::LatestSafe => "latest safe rollback".to_owned(),
         AlarmId::Window => "window".to_owned(),
         AlarmId::Signing => "signing of the record".to_owned(),

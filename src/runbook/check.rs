@@ -31,6 +31,7 @@ pub(super) fn check(joined: &mut Joined<'_>, draft: &mut Draft, vars: &BTreeMap<
         draft.steps().flat_map(|step| contradictions(joined, draft, step)).collect();
     joined.reading.problems.extend(problems);
     needs(joined, draft);
+    checkpoints(joined, draft);
     captures(joined, draft);
     variables(joined, draft, vars);
 }
@@ -98,7 +99,7 @@ fn unknown_names(joined: &mut Joined<'_>, draft: &Draft) {
                 let stems = stems.map(|(stem, _)| stem.as_str());
                 forward.iter().map(|id| id.as_str()).chain(stems).collect()
             }
-            Kind::Phase | Kind::Probe | Kind::Role | Kind::Channel | Kind::Secret => {
+            Kind::Phase | Kind::Playbook | Kind::Probe | Kind::Role | Kind::Channel | Kind::Secret => {
                 let defined = joined.reading.defined.iter().filter(|(of, _)| of == kind);
                 defined.map(|(_, name)| name.value.as_str()).collect()
             }
@@ -125,7 +126,7 @@ fn unknown(joined: &Joined<'_>, kind: Kind, name: &At<String>, known: &[&str]) -
             let otherwise = format!("add `{} = {{ env = \"VAR\" }}` under [secrets]", name.value);
             suggest::help(&name.value, known.iter().copied(), &otherwise)
         }
-        Kind::Phase | Kind::Step | Kind::Probe | Kind::Role | Kind::Channel => {
+        Kind::Phase | Kind::Playbook | Kind::Step | Kind::Probe | Kind::Role | Kind::Channel => {
             suggest::help(&name.value, known.iter().copied(), &format!("there is no {word} at all"))
         }
     };
@@ -139,7 +140,8 @@ fn hosts(joined: &mut Joined<'_>, draft: &mut Draft) {
     let targets = &draft.targets;
     let rollback = &mut draft.runbook.rollback;
     let forward = draft.runbook.phases.iter_mut().flat_map(|phase| &mut phase.steps);
-    let steps = forward.chain(&mut rollback.before).chain(&mut rollback.after);
+    let playbooks = draft.runbook.playbooks.iter_mut().flat_map(|playbook| &mut playbook.steps);
+    let steps = forward.chain(&mut rollback.before).chain(&mut rollback.after).chain(playbooks);
     let mut problems = Vec::new();
     for (step, targets) in steps.zip(targets) {
         step.on = hosts_of(inventory, &targets.on);
@@ -212,6 +214,10 @@ fn contradictions(joined: &Joined<'_>, draft: &Draft, step: &Step) -> Vec<Proble
         add("read_only", "a point of no return changes something", "remove one of the two");
     }
     reboots(step, &mut add);
+    if step.four_eyes && draft.runbook.roles.values().all(|role| role.people.is_empty()) {
+        let message = "a second person has to agree, and no role names anybody";
+        add("four_eyes", message, "add [roles.NAME] with `people = [\"…\"]`");
+    }
     if let (Some(_), Action::Script(path)) = (&step.shell, &step.action)
         && joined.checked.scripts.get(path).is_some_and(|text| text.len() > SHELL_BYTES_MAX)
     {
@@ -250,6 +256,27 @@ fn contradictions(joined: &Joined<'_>, draft: &Draft, step: &Step) -> Vec<Proble
         );
     }
     found
+}
+
+/// The name of a checkpoint says which one is meant.
+fn checkpoints(joined: &mut Joined<'_>, draft: &Draft) {
+    let mut first: BTreeMap<&str, &StepId> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for step in draft.runbook.forward() {
+        let Some(name) = &step.checkpoint else { continue };
+        let Some(other) = first.get(name.as_str()) else {
+            first.insert(name.as_str(), &step.id);
+            continue;
+        };
+        let places = &joined.reading.places;
+        let message = format!("two checkpoints are called `{name}`");
+        let problem =
+            Problem::new(Code::Duplicate, places.step(&step.id, "checkpoint"), &message);
+        let problem = problem.label("and again here");
+        let problem = problem.also(places.step(other, "checkpoint"), "first here");
+        problems.push(problem.help("rename one of them"));
+    }
+    joined.reading.problems.extend(problems);
 }
 
 /// What does not go together with a reboot.

@@ -90,9 +90,12 @@ impl<'a> Lints<'a> {
             let help = "add `verify = { run = \"systemctl is-system-running --wait\" }`";
             found.push(warning(Code::RebootUnverified, at("reboot"), &message, help));
         }
-        if matches!(step.action, Action::Gate(_)) && step.owner.is_none() {
+        if let Action::Gate(gate) = &step.action
+            && step.owner.is_none()
+            && gate.poll.is_empty()
+        {
             let message = format!("gate `{id}` has nobody who decides");
-            let help = "add `owner = \"lead\"`, a role of [roles]";
+            let help = "add `owner = \"lead\"`, a role of [roles], or a `poll` of roles";
             found.push(warning(Code::NoDecider, at("gate"), &message, help));
         }
         if let Some(when) = &step.when

@@ -21,6 +21,7 @@ mod reader;
 mod schema;
 mod secret;
 mod shape;
+mod shape_back;
 mod shape_each;
 mod shape_hosts;
 mod shape_probe;

@@ -13,9 +13,14 @@ impl Runbook {
         self.phases.iter().flat_map(|phase| &phase.steps)
     }
 
-    /// Every step: forward, before and after a rollback.
+    /// Every step: forward, before and after a rollback, and those of playbooks.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.forward().chain(self.own_rollback_steps())
+        self.forward().chain(self.own_rollback_steps()).chain(self.playbook_steps())
+    }
+
+    /// The steps of all playbooks, in order.
+    pub fn playbook_steps(&self) -> impl Iterator<Item = &Step> {
+        self.playbooks.iter().flat_map(|playbook| &playbook.steps)
     }
 
     /// The rollback's own steps, in order.
@@ -24,7 +29,7 @@ impl Runbook {
     }
 
     /// What every step needs: what it says, else the step before it in the same stream. The
-    /// rollback's own steps run one after the other.
+    /// rollback's own steps run one after the other, and so do those of each playbook.
     ///
     /// A step without a stream is common to all: it needs the last step of each, and each needs
     /// it. A phase begins when the one before is over, in all streams: its first step in each
@@ -48,6 +53,13 @@ impl Runbook {
         for step in self.own_rollback_steps() {
             needs.insert(&step.id, before.into_iter().collect());
             before = Some(&step.id);
+        }
+        for playbook in &self.playbooks {
+            before = None;
+            for step in &playbook.steps {
+                needs.insert(&step.id, before.into_iter().collect());
+                before = Some(&step.id);
+            }
         }
         needs
     }
@@ -119,6 +131,9 @@ impl Step {
     pub fn floor(&self) -> (Class, &'static str) {
         if self.point_of_no_return {
             return (Class::Critical, "point of no return");
+        }
+        if self.commit {
+            return (Class::Critical, "it ends the right to roll back");
         }
         match (&self.action, &self.undo) {
             (_, UndoSource::Irreversible(_)) => (Class::Critical, "it cannot be undone"),

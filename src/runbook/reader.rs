@@ -28,6 +28,7 @@ pub(super) struct At<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Phase,
+    Playbook,
     Step,
     Host,
     Group,
@@ -41,6 +42,7 @@ impl Kind {
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Phase => "phase",
+            Self::Playbook => "playbook",
             Self::Step => "step",
             Self::Host => "host",
             Self::Group => "group",
@@ -566,7 +568,7 @@ const HINTS: &[(&str, &str, &str)] = &[
 
 /// Keys of the format that this version does not act on, by table.
 const LATER: &[(&str, &[&str])] = &[
-    ("a runbook", &["objectives", "include", "playbook", "snippet"]),
+    ("a runbook", &["objectives", "include", "snippet"]),
     ("a role", &["keys"]),
     (
         "a step",
@@ -577,17 +579,12 @@ const LATER: &[(&str, &[&str])] = &[
             "reconcile",
             "use",
             "with",
-            "four_eyes",
             "batch",
             "pause",
             "max_failures",
-            "commit",
         ],
     ),
-    ("a gate", &["poll", "require", "rollback_ready"]),
-    ("manual work", &["evidence"]),
     ("an undo", &["upload", "http"]),
     ("a verification", &["http"]),
-    ("the rollback", &["trigger"]),
     ("a channel", &["slack", "webhook", "teams", "email", "pagerduty"]),
 ];

@@ -12,11 +12,12 @@ use crate::base::{
 
 use super::code::Code;
 use super::model::{
-    Channel, InFlight, Inventory, InventorySource, NoticeEvent, Phase, Role, Rollback, Runbook,
+    Channel, Inventory, InventorySource, NoticeEvent, Phase, Role, Rollback, Runbook,
     Stage, Strategy, Window,
 };
 use super::problem::SourceFile;
 use super::reader::{At, Item, Kind, Reading, Scope, Table, whole};
+use super::shape_back;
 use super::shape_each::{self, Series};
 use super::shape_hosts::{self, RawInventory};
 use super::shape_probe;
@@ -91,8 +92,10 @@ pub(super) fn runbook(reading: &mut Reading<'_>, document: &DeTable<'_>) -> Draf
         runbook.phases.extend(phase(reading, &mut context, &item));
     }
     if let Some(item) = top.take(reading, "rollback") {
-        runbook.rollback = rollback(reading, &mut context, &item).unwrap_or_default();
+        runbook.rollback =
+            shape_back::rollback(reading, &mut context, &item).unwrap_or_default();
     }
+    runbook.playbooks = shape_back::playbooks(reading, &mut context, &mut top);
     top.finish(reading);
     let Context { targets, scripts, series, .. } = context;
     series.in_needs(&mut runbook);
@@ -111,7 +114,7 @@ pub(super) fn runbook(reading: &mut Reading<'_>, document: &DeTable<'_>) -> Draf
 }
 
 impl Draft {
-    /// Every step: forward, before and after a rollback.
+    /// Every step: forward, before and after a rollback, and those of playbooks.
     pub(super) fn steps(&self) -> impl Iterator<Item = &super::model::Step> {
         self.runbook.steps()
     }
@@ -133,6 +136,7 @@ fn empty(source: &SourceFile) -> Runbook {
         probes: Vec::new(),
         phases: Vec::new(),
         rollback: Rollback::default(),
+        playbooks: Vec::new(),
         channels: Vec::new(),
         inventory: InventorySource::Inline(Inventory::default()),
     }
@@ -485,22 +489,4 @@ fn phase(reading: &mut Reading<'_>, context: &mut Context, item: &Item<'_>) -> O
         .collect();
     table.finish(reading);
     Some(Phase { id, title, stage, steps })
-}
-
-fn rollback(reading: &mut Reading<'_>, context: &mut Context, item: &Item<'_>) -> Option<Rollback> {
-    let mut table = Table::open(reading, item, "the rollback", "rollback")?;
-    let words = &[("cancel", InFlight::Cancel), ("finish", InFlight::Finish)];
-    let running = table.take(reading, "running").and_then(|item| reading.word(&item, words));
-    let mut steps = |reading: &mut Reading<'_>, key: &'static str| {
-        let Some(item) = table.take(reading, key) else { return Vec::new() };
-        let items = reading.list(&item, &format!("[[rollback.{key}]] tables"));
-        items
-            .iter()
-            .flat_map(|item| shape_each::steps(reading, context, item, StepRole::Rollback))
-            .collect()
-    };
-    let before = steps(reading, "before");
-    let after = steps(reading, "after");
-    table.finish(reading);
-    Some(Rollback { running: running.unwrap_or_default(), before, after })
 }

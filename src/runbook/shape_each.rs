@@ -85,10 +85,14 @@ pub(super) fn steps(
         reading.each = Some(each);
         let Some(mut step) = shape_step::step(reading, context, item, role) else { continue };
         if !first {
-            // In order; a named place to go back to is before all of them.
+            // In order.
             let before = steps.last().map(|before| before.id.clone());
             step.needs = step.needs.map(|_| before.into_iter().collect());
-            step.checkpoint = None;
+        }
+        // A named place to go back to, and the end of the right to go back, are after all of them.
+        if let Some(before) = steps.last_mut() {
+            before.checkpoint = None;
+            before.commit = false;
         }
         context.series.add(&step);
         steps.push(step);

@@ -1,7 +1,7 @@
 //! What each action of the key map does.
 
 use crate::base::{Millis, SafeText, StepId};
-use crate::engine::{Choice, Command, Part, RunStage, Status};
+use crate::engine::{Choice, Command, Heard, Part, RunStage, Status, Voice};
 use crate::runbook::Class;
 
 use super::confirm::{Ask, Code, Confirm};
@@ -9,7 +9,9 @@ use super::failure::Failure;
 use super::guard::{Guard, Stage};
 use super::keymap::Action;
 use super::model::Model;
-use super::person::{Checklist, GateDialog, ManualDialog, gate_of, manual_of};
+use super::gate::{GateDialog, gate_of};
+use super::person::{Checklist, ManualDialog, manual_of};
+use super::pick::{Playbooks, Second};
 use super::press::Press;
 use super::prompt::Purpose;
 use super::screen::{Dialog, Intent, Leave, Pane, Screen, View};
@@ -74,13 +76,25 @@ impl Screen {
                 self.say(text::MUTED);
             }
             Action::Redraw => return vec![Intent::Redraw],
+            Action::Open if self.spot() == super::keymap::Spot::Pick => self.pick(m),
             Action::Open => self.open_row(m),
+            Action::Speaker => {
+                if let Some(Dialog::Gate(dialog)) = self.dialogs.last_mut() {
+                    dialog.next_speaker();
+                }
+            }
+            Action::Waive => self.waive(m),
+            Action::Second => self.second(m),
+            Action::Playbooks => self.open_playbooks(m),
+            Action::ShutPlaybook => return self.shut_playbook(),
+            Action::Checkpoints => self.pick_checkpoint(m),
             Action::Yes => return self.yes(m),
             Action::Full => self.full(m),
+            Action::Words if self.spot() == super::keymap::Spot::Gate => self.vote_words(m),
             Action::Words => self.words(m),
             Action::Tick => self.tick_item(None),
-            Action::Go => self.choose_gate(Choice::Go),
-            Action::NoGo => self.choose_gate(Choice::NoGo),
+            Action::Go => return self.choose_gate(Choice::Go, m),
+            Action::NoGo => return self.choose_gate(Choice::NoGo, m),
             Action::StopStep => self.stop_step(m),
             Action::LetGo => self.let_go(m),
             Action::AutoAdvance => {
@@ -176,6 +190,18 @@ impl Screen {
                 self.keep_draft(draft);
                 Vec::new()
             }
+            Some(Dialog::Guard(guard)) if guard.picking.is_some() => {
+                if let Some(guard) = self.guard_mut() {
+                    guard.picking = None;
+                }
+                Vec::new()
+            }
+            Some(Dialog::Playbooks(dialog)) if dialog.inside.is_some() => {
+                if let Some(Dialog::Playbooks(dialog)) = self.dialogs.last_mut() {
+                    *dialog = Playbooks::new(m);
+                }
+                Vec::new()
+            }
             Some(Dialog::Guard(_)) => {
                 self.dialogs.pop();
                 let why = SafeText::new("closed by the operator");
@@ -189,7 +215,9 @@ impl Screen {
                 Dialog::Confirm(_)
                 | Dialog::Gate(_)
                 | Dialog::Manual(_)
-                | Dialog::Help { .. }
+                | Dialog::Playbooks(_)
+            | Dialog::Second(_)
+            | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
             ) => {
@@ -220,6 +248,11 @@ impl Screen {
     pub(super) fn open_guard(&mut self, m: &Model<'_>) -> Vec<Intent> {
         if m.is_back() {
             self.say(text::ALREADY_BACK);
+            return Vec::new();
+        }
+        if let Some(step) = m.state.committed() {
+            let said = format!("{step} has ended the right to roll back (commit): go forward.");
+            self.say(&said);
             return Vec::new();
         }
         if self.guard_mut().is_some() {
@@ -267,6 +300,9 @@ impl Screen {
                 self.open_failure(step.clone(), part, m);
             }
             Status::Waiting => self.open_in_hand(step, part, m),
+            Status::Pending if m.plan().playbook_of(step).is_some() => {
+                self.confirm(Ask::Start(step.clone()), m);
+            }
             Status::Pending if part == Part::Action && m.plan().is_forward(step) => {
                 let ready = m.plan().step(step).is_some_and(|step| m.blocked(step).is_none());
                 if gate_of(m, step).is_some() && ready {
@@ -292,8 +328,7 @@ impl Screen {
     pub(super) fn open_in_hand(&mut self, step: &StepId, part: Part, m: &Model<'_>) {
         let step = step.clone();
         if let Some(gate) = gate_of(m, &step) {
-            let list = Checklist::new(&gate.checklist);
-            let dialog = GateDialog { step, list, choice: None, scroll: 0 };
+            let dialog = GateDialog::new(step, gate, m);
             self.open(Dialog::Gate(dialog), m);
         } else if let Some(manual) = manual_of(m, &step, part) {
             let list = Checklist::new(&manual.checklist);
@@ -302,6 +337,126 @@ impl Screen {
         } else {
             self.view(Press::Char('2'));
         }
+    }
+
+    pub(super) fn open_playbooks(&mut self, m: &Model<'_>) {
+        if m.plan().playbooks.is_empty() {
+            self.say(text::NO_PLAYBOOK);
+            return;
+        }
+        if self.dialogs.iter().any(|dialog| matches!(dialog, Dialog::Playbooks(_))) {
+            return;
+        }
+        self.open(Dialog::Playbooks(Playbooks::new(m)), m);
+    }
+
+    /// Enter in a list: opens what is under the cursor, and runs nothing.
+    fn pick(&mut self, m: &Model<'_>) {
+        match self.dialogs.last_mut() {
+            Some(Dialog::Playbooks(dialog)) => {
+                if let Some(step) = dialog.step(m) {
+                    let status = m.state.track(&step).status;
+                    let looks = status.is_over() || (status.is_in_flight() && status != Status::Waiting);
+                    if !looks {
+                        self.open_step(&step, Part::Action, m);
+                    }
+                    return;
+                }
+                let Some(playbook) = dialog.chosen(m).map(|playbook| playbook.id.clone()) else {
+                    return;
+                };
+                if m.state.playbooks().contains_key(&playbook) {
+                    dialog.look_into(&playbook, m);
+                } else {
+                    self.ask_text(Purpose::Playbook { playbook }, m);
+                }
+            }
+            Some(Dialog::Second(dialog)) => {
+                let step = dialog.step.clone();
+                match dialog.chosen(m) {
+                    Some((_, _, true)) => self.say(text::THEY_SIGN),
+                    Some((role, person, false)) => {
+                        let voice = Voice { role, person, how: Heard::Told };
+                        self.ask_text(Purpose::Approve { step, voice }, m);
+                    }
+                    None => {}
+                }
+            }
+            Some(Dialog::Guard(_)) => self.take_checkpoint(m),
+            Some(
+                Dialog::Confirm(_)
+                | Dialog::Failure(_)
+                | Dialog::Gate(_)
+                | Dialog::Manual(_)
+                | Dialog::Text(_)
+                | Dialog::Help { .. }
+                | Dialog::Alarms { .. }
+                | Dialog::Leave,
+            )
+            | None => {}
+        }
+    }
+
+    fn shut_playbook(&mut self) -> Vec<Intent> {
+        let Some(Dialog::Playbooks(dialog)) = self.dialogs.last_mut() else { return Vec::new() };
+        let Some(playbook) = dialog.inside.take() else { return Vec::new() };
+        dialog.at = 0;
+        vec![Intent::Submit(Command::ClosePlaybook { playbook })]
+    }
+
+    /// Asks who the second person is.
+    fn second(&mut self, m: &Model<'_>) {
+        let step = match self.dialogs.last() {
+            Some(Dialog::Confirm(dialog)) => dialog.step().cloned(),
+            Some(Dialog::Failure(dialog)) if !dialog.part.is_undo() => Some(dialog.step.clone()),
+            Some(Dialog::Manual(dialog)) if !dialog.part.is_undo() => Some(dialog.step.clone()),
+            _other => None,
+        };
+        let asks = |step: &StepId| m.plan().step(step).is_some_and(|step| step.four_eyes);
+        match step.filter(asks) {
+            Some(step) => self.open(Dialog::Second(Second { step, at: 0 }), m),
+            None => self.say(text::NOBODY_HAS_TO),
+        }
+    }
+
+    /// Asks how long the first criterion that stands in the way is waived, and why.
+    fn waive(&mut self, m: &Model<'_>) {
+        let Some(Dialog::Gate(dialog)) = self.dialogs.last() else { return };
+        let step = dialog.step.clone();
+        match dialog.to_waive(m) {
+            Some(criterion) => self.ask_text(Purpose::Waive { step, criterion }, m),
+            None => self.say(text::NOTHING_TO_WAIVE),
+        }
+    }
+
+    /// The GO of the role under the cursor, in its words.
+    fn vote_words(&mut self, m: &Model<'_>) {
+        let Some(Dialog::Gate(dialog)) = self.dialogs.last() else { return };
+        let step = dialog.step.clone();
+        match dialog.role(m) {
+            Some(voice) => self.ask_text(Purpose::Vote { step, voice, choice: Choice::Go }, m),
+            None => self.say(text::RECORD_ANSWER),
+        }
+    }
+
+    /// In the guard: the checkpoints that a rollback can stop at.
+    fn pick_checkpoint(&mut self, m: &Model<'_>) {
+        if m.state.checkpoints().is_empty() {
+            self.say(text::NO_CHECKPOINT);
+            return;
+        }
+        if let Some(guard) = self.guard_mut() {
+            guard.pick(m);
+        }
+    }
+
+    /// The checkpoint under the cursor is where the rollback goes; new digits appear.
+    fn take_checkpoint(&mut self, m: &Model<'_>) {
+        let digits = (self.codes)();
+        if let Some(guard) = self.guard_mut() {
+            guard.take_pick(digits, m);
+        }
+        self.reins.dialog_opens(m.now, m.rtt);
     }
 
     pub(super) fn open_failure(&mut self, step: StepId, part: Part, m: &Model<'_>) {
@@ -326,7 +481,9 @@ impl Screen {
                 | Dialog::Gate(_)
                 | Dialog::Guard(_)
                 | Dialog::Text(_)
-                | Dialog::Help { .. }
+                | Dialog::Playbooks(_)
+            | Dialog::Second(_)
+            | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
             )
@@ -361,14 +518,19 @@ impl Screen {
 
     pub(super) fn step_by(&mut self, by: isize, m: &Model<'_>) {
         match self.dialogs.last_mut() {
-            Some(Dialog::Gate(dialog)) => dialog.list.step_by(by),
+            Some(Dialog::Gate(dialog)) => dialog.step_by(by, m),
             Some(Dialog::Manual(dialog)) => dialog.list.step_by(by),
+            Some(Dialog::Playbooks(dialog)) => return dialog.step_by(by, m),
+            Some(Dialog::Second(dialog)) => return dialog.step_by(by, m),
+            Some(Dialog::Guard(guard)) if guard.picking.is_some() => {
+                return guard.move_pick(by, m);
+            }
             Some(
                 Dialog::Confirm(_)
                 | Dialog::Failure(_)
                 | Dialog::Guard(_)
                 | Dialog::Text(_)
-                | Dialog::Help { .. }
+            | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
             ) => return self.scroll_by(by, m),

@@ -89,6 +89,24 @@ fn describe(event: &Event) -> (&'static str, String) {
             ("failure accepted", format!("{step}: {reason}"))
         }
         Event::SignedOff { step, words, .. } => ("signed off", format!("{step}: {words}")),
+        Event::Voted { step, voice, choice, words } => {
+            let said = super::text::choice(*choice);
+            ("vote", format!("{step}: {} {} {said} {words}", voice.role, voice.person))
+        }
+        Event::Waived { step, criterion, reason, .. } => {
+            ("waived", format!("{step} {}: {reason}", criterion.word()))
+        }
+        Event::WaiverEnded { step, criterion } => {
+            ("waiver over", format!("{step} {}", criterion.word()))
+        }
+        Event::Approved { step, voice, words } => {
+            ("second person", format!("{step}: {} {} {words}", voice.role, voice.person))
+        }
+        Event::PlaybookOpened { playbook, reason } => {
+            ("playbook open", format!("{playbook}: {reason}"))
+        }
+        Event::PlaybookClosed { playbook } => ("playbook shut", playbook.to_string()),
+        Event::Returned { checkpoint } => ("returned", format!("to checkpoint {checkpoint}")),
         Event::GateDecided { step, choice, reason, .. } => {
             let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             ("gate", format!("{step} {}{reason}", super::text::choice(*choice)))
@@ -98,8 +116,9 @@ fn describe(event: &Event) -> (&'static str, String) {
         Event::AutoAdvance { on } => ("auto-advance", super::text::on_off(*on).to_owned()),
         Event::GuardOpened => ("guard open", String::new()),
         Event::GuardClosed { why } => ("guard closed", why.to_string()),
-        Event::RollbackBegan { reason, items, .. } => {
-            ("rollback", format!("{} items: {reason}", items.len()))
+        Event::RollbackBegan { reason, items, to, .. } => {
+            let to = to.as_ref().map(|to| format!(" to checkpoint {}", to.checkpoint));
+            ("rollback", format!("{} items{}: {reason}", items.len(), to.unwrap_or_default()))
         }
         Event::RollbackEnded { verified: true } => ("rolled back", "verified".to_owned()),
         Event::RollbackEnded { verified: false } => ("rolled back", "NOT verified".to_owned()),

@@ -339,6 +339,7 @@ pub(super) fn key_bar(
         | Spot::Manual
         | Spot::Guard
         | Spot::Leave
+        | Spot::Pick
         | Spot::Sheet => [Action::Hold, Action::Guard, Action::Help],
     };
     let width = usize::from(area.width);

@@ -300,6 +300,9 @@ impl Confirm {
             rows.hosts(step, Part::Action);
             rows.undo(step);
             rows.say("Plan", &format!("about {}", short_span(step.estimate)));
+            if let Some((said, role)) = super::pick::agreed(m, id, Part::Action) {
+                rows.say_as("Second", &said, role);
+            }
             let must = rows.lines.len();
             return (format!("{title}{where_to}?"), class_word(step.class).to_owned(), must);
         }
@@ -312,6 +315,13 @@ impl Confirm {
         rows.blank();
         rows.hosts(step, Part::Action);
         let must = rows.lines.len();
+        if let Some((said, role)) = super::pick::agreed(m, id, Part::Action) {
+            rows.say_as("Second", &said, role);
+        }
+        if step.commit {
+            rows.say_as("COMMIT", text::COMMIT_1, Role::Warning);
+            rows.say_as("", text::COMMIT_2, Role::Title);
+        }
         if step.point_of_no_return {
             let said = "P, the point of no return: after it, going back needs a reason";
             rows.say_as("Critical", said, Role::Caution);
@@ -324,7 +334,11 @@ impl Confirm {
         effect(rows, step);
         rows.say("Owner", &m.owner(step).unwrap_or_default());
         rows.say("Note", step.notes.as_deref().unwrap_or_default());
-        let point = if step.point_of_no_return { "  P" } else { "" };
+        let point = match (step.commit, step.point_of_no_return) {
+            (true, _) => "  COMMIT",
+            (false, true) => "  P",
+            (false, false) => "",
+        };
         let remark = format!("class: {}{point}", class_word(step.class));
         (format!("{title}{where_to}?"), remark, must)
     }

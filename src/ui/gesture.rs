@@ -1,6 +1,6 @@
 //! The gestures that decide something: `y`, a letter and `y`, two digits.
 
-use crate::base::Millis;
+use crate::base::{Millis, SafeText};
 use crate::engine::{Choice, Command, Part, Which};
 use crate::runbook::Class;
 
@@ -9,7 +9,8 @@ use super::guard::Stage;
 use super::keymap::Action;
 use super::layout::{Size, size};
 use super::model::Model;
-use super::person::GateDialog;
+use super::gate::GateDialog;
+use super::person::manual_of;
 use super::prompt::Purpose;
 use super::screen::{Dialog, Intent, Screen};
 use super::text;
@@ -40,14 +41,17 @@ impl Screen {
                 }
                 let (step, part) = (dialog.step.clone(), dialog.part);
                 let ticked = dialog.list.count();
-                self.ask_text(Purpose::SignOff { step, part, ticked }, m);
+                let evidence = manual_of(m, &step, part).is_some_and(|manual| manual.evidence);
+                self.ask_text(Purpose::SignOff { step, part, ticked, evidence }, m);
                 Vec::new()
             }
             Some(
                 Dialog::Leave
                 | Dialog::Guard(_)
                 | Dialog::Text(_)
-                | Dialog::Help { .. }
+                | Dialog::Playbooks(_)
+            | Dialog::Second(_)
+            | Dialog::Help { .. }
                 | Dialog::Alarms { .. },
             )
             | None => Vec::new(),
@@ -143,7 +147,9 @@ impl Screen {
                 | Dialog::Gate(_)
                 | Dialog::Guard(_)
                 | Dialog::Text(_)
-                | Dialog::Help { .. }
+                | Dialog::Playbooks(_)
+            | Dialog::Second(_)
+            | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
             )
@@ -161,10 +167,20 @@ impl Screen {
         self.ask_text(purpose, m);
     }
 
-    pub(super) fn choose_gate(&mut self, choice: Choice) {
-        if let Some(Dialog::Gate(dialog)) = self.dialogs.last_mut() {
+    /// On a role that is asked: its answer. Elsewhere: what the driver is about to decide.
+    pub(super) fn choose_gate(&mut self, choice: Choice, m: &Model<'_>) -> Vec<Intent> {
+        let Some(Dialog::Gate(dialog)) = self.dialogs.last_mut() else { return Vec::new() };
+        let Some(voice) = dialog.role(m) else {
             dialog.choice = Some(choice);
+            return Vec::new();
+        };
+        let step = dialog.step.clone();
+        if choice == Choice::NoGo {
+            self.ask_text(Purpose::Vote { step, voice, choice }, m);
+            return Vec::new();
         }
+        dialog.next_role(m);
+        vec![Intent::Submit(Command::Vote { step, voice, choice, words: SafeText::default() })]
     }
 
     pub(super) fn decide(&mut self, m: &Model<'_>) -> Vec<Intent> {
@@ -177,6 +193,18 @@ impl Screen {
             self.say(text::TICK_FIRST);
             return Vec::new();
         }
+        if choice == Choice::Go && !dialog.is_heard(m) {
+            self.say(text::NOT_HEARD);
+            return Vec::new();
+        }
+        if let Some(Dialog::Gate(dialog)) = self.dialogs.last_mut()
+            && dialog.look(m)
+        {
+            // Nobody decides on what they have not seen.
+            self.say(text::FACTS_CHANGED);
+            return vec![Intent::Bell];
+        }
+        let Some(Dialog::Gate(dialog)) = self.dialogs.last() else { return Vec::new() };
         let (step, ticked) = (dialog.step.clone(), dialog.list.count());
         if dialog.needs_reason(m) {
             self.ask_text(Purpose::Gate { step, choice, ticked }, m);
@@ -196,7 +224,9 @@ impl Screen {
                 | Dialog::Failure(_)
                 | Dialog::Guard(_)
                 | Dialog::Text(_)
-                | Dialog::Help { .. }
+                | Dialog::Playbooks(_)
+            | Dialog::Second(_)
+            | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
             )
@@ -223,7 +253,9 @@ impl Screen {
                 Dialog::Confirm(_)
                 | Dialog::Failure(_)
                 | Dialog::Text(_)
-                | Dialog::Help { .. }
+                | Dialog::Playbooks(_)
+            | Dialog::Second(_)
+            | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
             )
@@ -268,7 +300,7 @@ impl Screen {
     pub(super) fn guard_digit(&mut self, digit: u8, m: &Model<'_>) -> Vec<Intent> {
         let fresh = (self.codes)();
         let Some(guard) = self.guard_mut() else { return Vec::new() };
-        if guard.stage != Stage::Open || guard.locked(m) || m.now < guard.code.paused_until {
+        if guard.stage != Stage::Open || guard.picking.is_some() || guard.locked(m) || m.now < guard.code.paused_until {
             return Vec::new();
         }
         match guard.code.take(digit) {
@@ -335,8 +367,9 @@ impl Screen {
             Dialog::Gate(dialog) => Some(&mut dialog.scroll),
             Dialog::Manual(dialog) => Some(&mut dialog.scroll),
             Dialog::Guard(dialog) => Some(&mut dialog.scroll),
+            Dialog::Playbooks(dialog) => Some(&mut dialog.scroll),
             Dialog::Help { scroll } | Dialog::Alarms { scroll } => Some(scroll),
-            Dialog::Text(_) | Dialog::Leave => None,
+            Dialog::Text(_) | Dialog::Leave | Dialog::Second(_) => None,
         }
     }
 

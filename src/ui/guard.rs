@@ -1,11 +1,12 @@
 //! The rollback guard: opening it sends nothing; two digits and a count-down start the way back.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use ratatui::text::{Line, Span};
 
 use crate::base::{Millis, SafeText, Timestamp, cells, cut_middle, pad};
-use crate::engine::{Command, Item, Place, WayBackItem};
+use crate::engine::{Command, Item, Place, WayBack, WayBackItem};
 use crate::plan::signed;
 
 use super::canvas::wrap_command;
@@ -49,6 +50,10 @@ pub(super) struct Guard {
     /// Whether somebody looks behind the panel.
     pub(super) peek: bool,
     pub(super) scroll: usize,
+    /// How far back it goes; none: all the way.
+    pub(super) to: Option<SafeText>,
+    /// The cursor in the list of checkpoints, while that is open.
+    pub(super) picking: Option<usize>,
     /// The plan that the eyes have seen.
     seen: Vec<WayBackItem>,
     changed: BTreeSet<Item>,
@@ -67,15 +72,87 @@ impl Guard {
             full: false,
             peek: false,
             scroll: 0,
+            to: None,
+            picking: None,
             seen: m.way_back.items.clone(),
             changed: BTreeSet::new(),
             confirmed: m.state.guard().is_some(),
         }
     }
 
+    /// The way back that it shows.
+    fn way<'m>(&self, m: &Model<'m>) -> Cow<'m, WayBack> {
+        match &self.to {
+            None => Cow::Borrowed(m.way_back),
+            Some(checkpoint) => Cow::Owned(m.state.way_back_to(checkpoint)),
+        }
+    }
+
+    /// How long it may take.
+    fn takes(&self, m: &Model<'_>) -> Millis {
+        match &self.to {
+            None => m.back_takes(),
+            Some(_) => self.way(m).takes_at_most(m.plan()),
+        }
+    }
+
+    /// Opens the list of checkpoints.
+    pub(super) fn pick(&mut self, m: &Model<'_>) {
+        let names = m.state.checkpoints().into_iter().map(|checkpoint| Some(checkpoint.name));
+        let all: Vec<_> = std::iter::once(None).chain(names).collect();
+        self.picking = Some(all.iter().position(|name| *name == self.to).unwrap_or(0));
+        self.scroll = 0;
+    }
+
+    pub(super) fn move_pick(&mut self, by: isize, m: &Model<'_>) {
+        let last = m.state.checkpoints().len();
+        self.picking = self.picking.map(|at| at.saturating_add_signed(by).min(last));
+    }
+
+    /// Goes to what is under the cursor of the list: another plan, other digits.
+    pub(super) fn take_pick(&mut self, digits: [u8; 2], m: &Model<'_>) {
+        let Some(at) = self.picking.take() else { return };
+        let mut names = m.state.checkpoints().into_iter().map(|checkpoint| checkpoint.name);
+        self.to = at.checked_sub(1).and_then(|at| names.nth(at));
+        self.seen.clone_from(&self.way(m).items);
+        self.changed.clear();
+        self.scroll = 0;
+        self.code.renew(digits);
+        self.last_key = m.now;
+    }
+
+    fn picker(&self, at: usize, m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
+        let mut rows = Rows::new(m, theme, width);
+        let line = |rows: &mut Rows<'_, '_>, n: usize, name: &str, what: &str| {
+            let here = n == at;
+            let cursor = if here { ">" } else { " " };
+            let role = if here { Role::Selected } else { Role::Text };
+            rows.row(&format!("{cursor} {} {what}", pad(name, 22)), role);
+        };
+        let all = text::count(m.way_back.items.len(), "step", "steps");
+        let takes = short_span(m.back_takes());
+        line(&mut rows, 0, "ALL THE WAY", &format!("to the old system: {all}, about {takes}"));
+        for (n, point) in m.state.checkpoints().iter().enumerate() {
+            let way = m.state.way_back_to(&point.name);
+            let undo = text::count(way.items.len(), "step to undo", "steps to undo");
+            let takes = short_span(way.takes_at_most(m.plan()));
+            let past = if way.past.is_some() { "   PAST NO RETURN" } else { "" };
+            let reached = m.minute(point.at);
+            let what = format!("after {}, {reached}: {undo}, about {takes}{past}", point.step);
+            line(&mut rows, n + 1, point.name.as_str(), &what);
+        }
+        rows.blank();
+        rows.row(text::CHECKPOINT_WHAT, Role::Dim);
+        let key = theme.style(Role::Key);
+        let foot = vec![Line::styled("Enter  show that plan      Esc  back to the guard", key)];
+        let title = "ROLLBACK GUARD   how far back?".to_owned();
+        let remark = "nothing has been sent".to_owned();
+        Sheet { title, remark, body: rows.lines, foot, low: false, must: 0 }
+    }
+
     /// Whether the override, or the break-glass reason, has to come before the digits.
     pub(super) fn locked(&self, m: &Model<'_>) -> bool {
-        m.needs_override() || m.way_back.past.is_some() && self.break_glass.is_empty()
+        m.needs_override() || self.way(m).past.is_some() && self.break_glass.is_empty()
     }
 
     /// The reason of the rollback; a break-glass reason is one.
@@ -85,12 +162,13 @@ impl Guard {
 
     /// Takes notice of a plan that has changed; says whether it has.
     pub(super) fn look(&mut self, m: &Model<'_>) -> bool {
-        if self.seen == m.way_back.items || self.stage == Stage::Sent {
+        let way = self.way(m);
+        if self.seen == way.items || self.stage == Stage::Sent {
             return false;
         }
-        let new = m.way_back.items.iter().filter(|item| !self.seen.contains(item));
+        let new = way.items.iter().filter(|item| !self.seen.contains(item));
         self.changed = new.map(|item| item.item.clone()).collect();
-        self.seen.clone_from(&m.way_back.items);
+        self.seen.clone_from(&way.items);
         true
     }
 
@@ -107,8 +185,12 @@ impl Guard {
 
     /// The command that the gesture stands for.
     pub(super) fn command(&self, m: &Model<'_>) -> Command {
-        let break_glass = m.way_back.past.as_ref().map(|_| SafeText::new(&self.break_glass));
-        Command::RollBack { reason: SafeText::new(self.why()), break_glass }
+        let break_glass = self.way(m).past.as_ref().map(|_| SafeText::new(&self.break_glass));
+        Command::RollBack {
+            reason: SafeText::new(self.why()),
+            break_glass,
+            to: self.to.clone(),
+        }
     }
 
     /// The panel as rows.
@@ -116,16 +198,20 @@ impl Guard {
         if let Some(seconds) = self.seconds(m.now) {
             return self.countdown(seconds, m, theme, width);
         }
+        if let Some(at) = self.picking {
+            return self.picker(at, m, theme, width);
+        }
         let mut rows = Rows::new(m, theme, width);
-        Self::facts(&mut rows);
-        self.items(&mut rows);
-        if !m.way_back.unreachable.is_empty() {
-            let hosts = super::step::names(&m.way_back.unreachable);
+        let way = self.way(m);
+        self.facts(&way, &mut rows);
+        self.items(&way, &mut rows);
+        if !way.unreachable.is_empty() {
+            let hosts = super::step::names(&way.unreachable);
             let said = format!("{hosts}: the items there will fail and say so; the others go on");
             rows.say_as("Not up", &said, Role::Caution);
         }
-        let n = text::count(m.way_back.items.len(), "step", "steps");
-        let remark = format!("{n} {}", short_span(m.back_takes()));
+        let n = text::count(way.items.len(), "step", "steps");
+        let remark = format!("{n} {}", short_span(self.takes(m)));
         let title = if self.stage == Stage::Sent {
             "ROLLBACK asked for, waiting for the journal".to_owned()
         } else {
@@ -134,7 +220,7 @@ impl Guard {
         Sheet { title, remark, body: rows.lines, foot: self.foot(m, theme), low: false, must: 0 }
     }
 
-    fn facts(rows: &mut Rows<'_, '_>) {
+    fn facts(&self, way: &WayBack, rows: &mut Rows<'_, '_>) {
         let m = rows.m;
         if let Some(why) = m.recording {
             let said = format!("NOT RECORDED: what is done is kept in memory only ({why})");
@@ -142,11 +228,15 @@ impl Guard {
             let said = "if golive or this machine dies before it is recorded, nobody can prove what was done";
             rows.say_as("", said, Role::Warning);
         }
-        if let Some(past) = &m.way_back.past {
+        if let Some(checkpoint) = &self.to {
+            let said = format!("checkpoint {checkpoint}, and no further: the run can go on from there");
+            rows.say_as("Back to", &said, Role::Title);
+        }
+        if let Some(past) = &way.past {
             let said = format!("{past} has run: this is PAST THE POINT OF NO RETURN");
             rows.say_as("WARNING", &said, Role::Warning);
         }
-        let (should, takes) = (m.way_back.takes(), m.back_takes());
+        let (should, takes) = (way.takes(), self.takes(m));
         let ends = m.now.after(takes);
         let window = m.plan().window.as_ref().map(|window| {
             let spare = delta(signed(ends, window.closes));
@@ -166,25 +256,29 @@ impl Guard {
             window.unwrap_or_default()
         );
         rows.say_as("Takes", &said, if late { Role::Caution } else { Role::Text });
-        for (at, (step, why)) in m.way_back.cannot_undo.iter().enumerate() {
+        for (at, (step, why)) in way.cannot_undo.iter().enumerate() {
             let label = if at == 0 { "Stays" } else { "" };
             rows.say_as(label, &format!("{step} cannot be undone: {why}"), Role::Caution);
         }
-        if m.way_back.items.is_empty() {
+        if way.items.is_empty() {
             rows.row("There is nothing to undo and nothing to do.", Role::Caution);
         }
     }
 
-    fn items(&self, rows: &mut Rows<'_, '_>) {
+    fn items(&self, way: &WayBack, rows: &mut Rows<'_, '_>) {
         let width = rows.width;
         let title_width = (width / 3).clamp(12, 36);
         let place_width = (width / 6).clamp(8, 20);
         let room = width.saturating_sub(title_width + place_width + 14).max(8);
-        for (at, item) in rows.m.way_back.items.iter().enumerate() {
+        if !way.items.is_empty() {
+            rows.row(text::FIVE_STAGES, Role::Dim);
+        }
+        for (at, item) in way.items.iter().enumerate() {
             let changed = self.changed.contains(&item.item);
             let role = if changed { Role::Changed } else { Role::Text };
             let mark = if changed { "*" } else { " " };
-            let name = format!("RB-{}", at + 1);
+            let stage = super::steps::stage_number(item.stage);
+            let name = format!("{} {stage}", at + 1);
             let places = places(item, place_width);
             let command = item.command.as_str();
             let short = self.full || cells(command) <= room;
@@ -253,7 +347,7 @@ impl Guard {
             Line::styled(why, plain),
             Line::styled(
                 format!(
-                    "Esc close   v commands in full   w reason   Tab behind   closes in {left} s"
+                    "Esc close   v in full   w reason   p checkpoint   Tab behind   closes in {left} s"
                 ),
                 dim,
             ),
@@ -282,10 +376,11 @@ impl Guard {
     }
 
     fn countdown_facts(&self, m: &Model<'_>) -> Vec<String> {
-        let steps = text::count(m.way_back.items.len(), "step", "steps");
-        let takes = m.back_takes();
+        let way = self.way(m);
+        let steps = text::count(way.items.len(), "step", "steps");
+        let takes = self.takes(m);
         let ends = m.minute(m.now.after(takes));
-        let first = m.way_back.items.first();
+        let first = way.items.first();
         let first_title = first.map_or(String::new(), |item| format!("first: {}", item.title));
         let hosts = first.map_or(String::new(), |item| places(item, 30));
         vec![
@@ -299,8 +394,8 @@ impl Guard {
 
     /// The guard as one line, for screens that are too small for a panel.
     pub(super) fn one_line(&self, m: &Model<'_>) -> String {
-        let items = m.way_back.items.len();
-        let takes = short_span(m.back_takes());
+        let items = self.way(m).items.len();
+        let takes = short_span(self.takes(m));
         match (self.stage, self.seconds(m.now)) {
             (_, Some(seconds)) => format!("RB STARTS {seconds}  any key stops"),
             (Stage::Sent, None) => "RB asked for".to_owned(),

@@ -226,6 +226,10 @@ impl Model<'_> {
             let text = format!("{word} {}{spare}", self.minute(ends));
             return Field::fixed(text, Role::Title);
         }
+        if self.state.committed().is_some() {
+            let text = if long { "COMMITTED: no rollback" } else { "COMMITTED" };
+            return Field::fixed(text.to_owned(), Role::Caution);
+        }
         let Some(safe) = self.forecast.backout.latest_safe else {
             let takes = short_span(self.forecast.backout.takes);
             let text = format!("ROLL BACK takes {takes}");
@@ -422,7 +426,8 @@ impl Model<'_> {
         let role = self.window_field(false).role;
         let mut fields = vec![self.elapsed_field(), Field::fixed(window, role)];
         let back = self.way_back_field(false);
-        fields.push(match self.forecast.backout.latest_safe.filter(|_| !self.is_back()) {
+        let counts = !self.is_back() && self.state.committed().is_none();
+        fields.push(match self.forecast.backout.latest_safe.filter(|_| counts) {
             Some(safe) if safe > self.now => {
                 let text = format!("RB{} {}", short(signed(self.now, safe)), self.minute(safe));
                 Field::fixed(text, back.role)

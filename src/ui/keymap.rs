@@ -23,6 +23,8 @@ pub(super) enum Spot {
     Text,
     /// Leave or stay.
     Leave,
+    /// A list to choose from.
+    Pick,
     /// Something to read.
     Sheet,
 }
@@ -72,6 +74,12 @@ pub(super) enum Action {
     Tick,
     Go,
     NoGo,
+    Speaker,
+    Waive,
+    Second,
+    Playbooks,
+    ShutPlaybook,
+    Checkpoints,
     StopStep,
     LetGo,
     AutoAdvance,
@@ -123,6 +131,7 @@ const ALL: &[Spot] = &[
     Spot::Gate,
     Spot::Manual,
     Spot::Leave,
+    Spot::Pick,
     Spot::Sheet,
 ];
 const DIALOGS: &[Spot] = &[
@@ -133,6 +142,7 @@ const DIALOGS: &[Spot] = &[
     Spot::Guard,
     Spot::Text,
     Spot::Leave,
+    Spot::Pick,
     Spot::Sheet,
 ];
 const MOVES: &[Spot] = &[
@@ -143,6 +153,7 @@ const MOVES: &[Spot] = &[
     Spot::Gate,
     Spot::Manual,
     Spot::Guard,
+    Spot::Pick,
     Spot::Sheet,
 ];
 const LIST: &[Spot] = &[Spot::List];
@@ -224,6 +235,46 @@ pub(super) const TABLE: &[Binding] = &[
         "gate: NO-GO, with a reason",
     ),
     bind(
+        Action::Speaker,
+        &[Press::Char('o')],
+        Group::Step,
+        GATE,
+        "who",
+        "gate: somebody else of the role speaks",
+    ),
+    bind(
+        Action::Waive,
+        &[Press::Char('W')],
+        Group::Step,
+        GATE,
+        "waive",
+        "gate: waive a criterion for a while, with a reason",
+    ),
+    bind(
+        Action::Second,
+        &[Press::Char('p')],
+        Group::Step,
+        &[Spot::Confirm, Spot::Manual, Spot::Failure],
+        "second person",
+        "who agrees, where two have to",
+    ),
+    bind(
+        Action::ShutPlaybook,
+        &[Press::Char('x')],
+        Group::Guarded,
+        &[Spot::Pick],
+        "close it",
+        "close a playbook",
+    ),
+    bind(
+        Action::Checkpoints,
+        &[Press::Char('p')],
+        Group::Guarded,
+        &[Spot::Guard],
+        "checkpoint",
+        "in the guard: only back to a checkpoint",
+    ),
+    bind(
         Action::Tick,
         &[Press::Char(' ')],
         Group::Step,
@@ -264,6 +315,14 @@ pub(super) const TABLE: &[Binding] = &[
         "write the reason",
     ),
     bind(
+        Action::Words,
+        &[Press::Char('w')],
+        Group::Step,
+        GATE,
+        "words",
+        "gate: a GO with words",
+    ),
+    bind(
         Action::Peek,
         &[Press::Tab],
         Group::Guarded,
@@ -295,6 +354,14 @@ pub(super) const TABLE: &[Binding] = &[
         VIEWS,
         "open",
         "open the step or its dialog; never runs",
+    ),
+    bind(
+        Action::Open,
+        &[Press::Enter],
+        Group::Step,
+        &[Spot::Pick],
+        "open",
+        "open what is under the cursor; never runs",
     ),
     bind(
         Action::Hold,
@@ -361,6 +428,14 @@ pub(super) const TABLE: &[Binding] = &[
         &[Spot::List, Spot::Log],
         "let go",
         "look no further for a step that runs unseen: asks why first",
+    ),
+    bind(
+        Action::Playbooks,
+        &[Press::Char('P')],
+        Group::Guarded,
+        ALL,
+        "playbooks",
+        "emergency procedures: shows them, runs nothing",
     ),
     bind(Action::Note, &[Press::Char('N')], Group::Safe, ALL, "note", "write a note"),
     bind(Action::Help, &[Press::Char('?'), Press::F(1)], Group::Safe, ALL, "help", "this help"),

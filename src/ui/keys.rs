@@ -108,6 +108,8 @@ impl Screen {
             | Dialog::Gate(_)
             | Dialog::Manual(_)
             | Dialog::Text(_)
+            | Dialog::Playbooks(_)
+            | Dialog::Second(_)
             | Dialog::Help { .. }
             | Dialog::Alarms { .. }
             | Dialog::Leave => None,
@@ -140,7 +142,9 @@ impl Screen {
                 | Dialog::Gate(_)
                 | Dialog::Manual(_)
                 | Dialog::Text(_)
-                | Dialog::Help { .. }
+                | Dialog::Playbooks(_)
+            | Dialog::Second(_)
+            | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
             )
@@ -329,6 +333,8 @@ impl Screen {
             Dialog::Confirm(_)
             | Dialog::Guard(_)
             | Dialog::Text(_)
+            | Dialog::Playbooks(_)
+            | Dialog::Second(_)
             | Dialog::Help { .. }
             | Dialog::Alarms { .. }
             | Dialog::Leave => false,

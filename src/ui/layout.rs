@@ -111,7 +111,12 @@ impl Screen {
             Some(Dialog::Failure(_)) => format!("{practice}{}", text::CHOOSE),
             Some(Dialog::Gate(_)) => format!("{practice}{}", text::UNDECIDED),
             Some(
-                Dialog::Manual(_) | Dialog::Help { .. } | Dialog::Alarms { .. } | Dialog::Leave,
+                Dialog::Manual(_)
+                | Dialog::Playbooks(_)
+                | Dialog::Second(_)
+                | Dialog::Help { .. }
+                | Dialog::Alarms { .. }
+                | Dialog::Leave,
             )
             | None => bottom::sentence(m),
         };
@@ -326,6 +331,8 @@ impl Screen {
             | Dialog::Failure(_)
             | Dialog::Gate(_)
             | Dialog::Manual(_)
+            | Dialog::Playbooks(_)
+            | Dialog::Second(_)
             | Dialog::Help { .. }
             | Dialog::Alarms { .. }
             | Dialog::Leave => self
@@ -377,6 +384,9 @@ impl Screen {
         }
         if m.state.in_flight().any(|attempt| attempt.out_of_sight().next().is_some()) {
             bar.push((Action::LetGo, ""));
+        }
+        if m.state.proposed_playbooks().next().is_some() || !m.state.playbooks().is_empty() {
+            bar.push((Action::Playbooks, "PLAYBOOK"));
         }
         bar.push((Action::Note, ""));
         if !over {
@@ -440,8 +450,18 @@ impl Screen {
                 (Action::NoGo, ""),
                 (Action::Yes, "decide"),
                 (Action::Tick, ""),
+                (Action::Waive, ""),
                 (Action::Back, ""),
             ],
+            Spot::Pick => {
+                let shuts = matches!(
+                    self.dialogs.last(),
+                    Some(Dialog::Playbooks(dialog)) if dialog.inside.is_some()
+                );
+                let shut = shuts.then_some((Action::ShutPlaybook, ""));
+                let first = [(Action::Open, ""), (Action::Back, ""), (Action::Down, "")];
+                first.into_iter().chain(shut).collect()
+            }
             Spot::Manual => vec![
                 (Action::Yes, "sign off"),
                 (Action::Tick, ""),
@@ -452,6 +472,7 @@ impl Screen {
                 (Action::Back, "close"),
                 (Action::Full, ""),
                 (Action::Words, ""),
+                (Action::Checkpoints, ""),
                 (Action::Peek, ""),
             ],
             Spot::Text => vec![(Action::Back, "back, text kept"), (Action::Help, "")],

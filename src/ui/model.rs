@@ -9,6 +9,7 @@ use crate::runbook::Class;
 
 use super::audit::AuditTail;
 use super::log::LogStore;
+use super::text;
 
 /// How far the record is signed, as the session says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -240,9 +241,11 @@ impl<'a> Model<'a> {
 
     /// Why a forward step cannot start now; none when it can.
     pub(super) fn blocked(&self, step: &StepPlan) -> Option<String> {
-        use super::text;
         if let Some(why) = self.recording {
             return Some(text::not_recorded(why));
+        }
+        if let Some(playbook) = self.plan().playbook_of(&step.id) {
+            return self.playbook_blocks(step, &playbook.id);
         }
         match self.state.stage() {
             RunStage::Preparing => return Some(text::NOT_BEGUN.to_owned()),
@@ -263,7 +266,33 @@ impl<'a> Model<'a> {
         if self.state.guard().is_some() {
             return Some(text::GUARD_BLOCKS.to_owned());
         }
-        self.state.hold().map(|hold| text::hold_blocks(hold.why.as_str()))
+        if let Some(hold) = self.state.hold() {
+            return Some(text::hold_blocks(hold.why.as_str()));
+        }
+        self.second_misses(step)
+    }
+
+    fn second_misses(&self, step: &StepPlan) -> Option<String> {
+        let misses = step.four_eyes && self.state.approval(&step.id, self.now).is_none();
+        misses.then(|| text::SECOND_MISSES.to_owned())
+    }
+
+    fn playbook_blocks(&self, step: &StepPlan, playbook: &crate::base::PlaybookId) -> Option<String> {
+        let status = self.state.track(&step.id).status;
+        if !self.state.playbooks().contains_key(playbook) {
+            return Some(format!("playbook {playbook} is not open"));
+        }
+        if status != Status::Pending {
+            return Some(text::is_already(step.id.as_str(), status.word()));
+        }
+        let open = |need: &&StepId| !self.state.track(need).status.is_over();
+        if let Some(need) = step.needs.iter().find(open) {
+            return Some(text::needs(need.as_str(), self.state.track(need).status.word()));
+        }
+        if self.state.guard().is_some() {
+            return Some(text::GUARD_BLOCKS.to_owned());
+        }
+        self.second_misses(step)
     }
 
     /// The short name of a step in lists: its id where ids are short, else its number.

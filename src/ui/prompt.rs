@@ -6,8 +6,8 @@ use ratatui::style::{Modifier, Style};
 use ratatui::widgets::Widget as _;
 use tui_textarea::{CursorMove, TextArea, WrapMode};
 
-use crate::base::StepId;
-use crate::engine::{Choice, Part, Which};
+use crate::base::{PlaybookId, StepId};
+use crate::engine::{Choice, Criterion, Part, Voice, Which};
 
 use super::canvas::{Frame, cell_count, put};
 use super::model::Model;
@@ -48,6 +48,23 @@ pub(super) enum Purpose {
         step: StepId,
         part: Part,
         ticked: usize,
+        evidence: bool,
+    },
+    Vote {
+        step: StepId,
+        voice: Voice,
+        choice: Choice,
+    },
+    Waive {
+        step: StepId,
+        criterion: Criterion,
+    },
+    Approve {
+        step: StepId,
+        voice: Voice,
+    },
+    Playbook {
+        playbook: PlaybookId,
     },
     Gate {
         step: StepId,
@@ -72,7 +89,20 @@ impl Purpose {
             Self::Accept { step, .. } => format!("Why may the run go on without {step}?"),
             Self::LetGo { step } => format!("{step} may run on, unseen. Why look no further?"),
             Self::RunAgain { step, .. } => format!("{step} may have run. Why is once more safe?"),
+            Self::SignOff { step, evidence: true, .. } => {
+                format!("Sign off {step}: the evidence, a link or what was seen")
+            }
             Self::SignOff { step, .. } => format!("Sign off {step}: your words, or the evidence"),
+            Self::Vote { voice, choice, .. } => {
+                format!("{} of {} for {}: in their words", text::choice(*choice), voice.person, voice.role)
+            }
+            Self::Waive { step, criterion } => {
+                format!("Waive {} at {step}: how long, and why? (30m reason)", criterion.word())
+            }
+            Self::Approve { step, voice } => {
+                format!("{} agrees that {step} starts: their words, if any", voice.person)
+            }
+            Self::Playbook { playbook } => format!("BREAK GLASS. Why is {playbook} opened?"),
             Self::Gate { step, choice, .. } => {
                 format!("{} at {step}: why?", text::choice(*choice))
             }
@@ -92,6 +122,10 @@ impl Purpose {
             Self::LetGo { .. } => "call it unknown",
             Self::RunAgain { .. } => "on to the confirmation",
             Self::SignOff { .. } => "sign it off",
+            Self::Vote { .. } => "record the answer",
+            Self::Waive { .. } => "waive it",
+            Self::Approve { .. } => "record their word",
+            Self::Playbook { .. } => "open it",
             Self::Gate { .. } => "decide",
             Self::Unrecorded => "override",
             Self::Abandon => "give the run up",
@@ -100,7 +134,12 @@ impl Purpose {
 
     /// Whether it may be empty.
     pub(super) const fn may_be_empty(&self) -> bool {
-        matches!(self, Self::SignOff { .. })
+        matches!(
+            self,
+            Self::SignOff { evidence: false, .. }
+                | Self::Approve { .. }
+                | Self::Vote { choice: Choice::Go, .. }
+        )
     }
 
     /// Whether a key that was queued may not finish it.

@@ -17,7 +17,9 @@ use super::layout::{Size, parts, size};
 use super::logview::LogView;
 use super::model::Model;
 use super::pages;
-use super::person::{GateDialog, ManualDialog};
+use super::gate::GateDialog;
+use super::person::ManualDialog;
+use super::pick::{Playbooks, Second};
 use super::prompt::{Prompt, Purpose};
 use super::reins::{Bell, Reins};
 use super::sheet::Sheet;
@@ -79,6 +81,8 @@ pub(super) enum Dialog {
     Manual(ManualDialog),
     Guard(Box<Guard>),
     Text(Box<Prompt>),
+    Playbooks(Playbooks),
+    Second(Second),
     Help { scroll: usize },
     Alarms { scroll: usize },
     Leave,
@@ -170,6 +174,8 @@ impl Screen {
             | Dialog::Gate(_)
             | Dialog::Manual(_)
             | Dialog::Text(_)
+            | Dialog::Playbooks(_)
+            | Dialog::Second(_)
             | Dialog::Help { .. }
             | Dialog::Alarms { .. }
             | Dialog::Leave => false,
@@ -189,7 +195,9 @@ impl Screen {
             Some(Dialog::Failure(_)) => Spot::Failure,
             Some(Dialog::Gate(_)) => Spot::Gate,
             Some(Dialog::Manual(_)) => Spot::Manual,
+            Some(Dialog::Guard(guard)) if guard.picking.is_some() => Spot::Pick,
             Some(Dialog::Guard(_)) => Spot::Guard,
+            Some(Dialog::Playbooks(_) | Dialog::Second(_)) => Spot::Pick,
             Some(Dialog::Text(_)) => Spot::Text,
             Some(Dialog::Leave) => Spot::Leave,
             Some(Dialog::Help { .. } | Dialog::Alarms { .. }) => Spot::Sheet,
@@ -236,6 +244,8 @@ impl Screen {
             Dialog::Gate(dialog) => (dialog.sheet(m, theme, width), dialog.scroll),
             Dialog::Manual(dialog) => (dialog.sheet(m, theme, width), dialog.scroll),
             Dialog::Guard(dialog) => (dialog.sheet(m, theme, width), dialog.scroll),
+            Dialog::Playbooks(dialog) => (dialog.sheet(m, theme, width), dialog.scroll),
+            Dialog::Second(dialog) => (dialog.sheet(m, theme, width), 0),
             Dialog::Help { scroll } => (pages::help(m, theme, width), *scroll),
             Dialog::Alarms { scroll } => (pages::alarms(m, theme, width), *scroll),
             Dialog::Leave => (pages::leave(m, theme, width), 0),
@@ -300,7 +310,9 @@ impl Screen {
                 | Dialog::Gate(_)
                 | Dialog::Manual(_)
                 | Dialog::Guard(_)
-                | Dialog::Help { .. }
+                | Dialog::Playbooks(_)
+            | Dialog::Second(_)
+            | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave),
             ) => {

@@ -11,6 +11,7 @@ use ratatui::text::{Line, Span};
 use crate::base::{PhaseId, StepId, cells, pad};
 use crate::engine::{Part, Status};
 use crate::plan::{PhasePlan, StepPlan};
+use crate::runbook::UndoStage;
 
 use super::canvas::{Frame, cell_count, put_line, tint};
 use super::header::{delta, short_span};
@@ -173,10 +174,44 @@ pub(super) fn draw(
         }
     }
     let last = rows.len().saturating_sub(from);
-    if last < height && m.state.rollback().is_none() {
-        let legend = "* critical path   P point of no return";
+    if last < height {
+        let legend = match m.state.rollback() {
+            Some(rollback) => stages(rollback, m),
+            None => "* critical path   P point of no return".to_owned(),
+        };
         let y = cell_count(height.saturating_sub(1));
-        super::canvas::put(buf, inside, y, legend, theme.style(Role::Dim));
+        super::canvas::put(buf, inside, y, &legend, theme.style(Role::Dim));
+    }
+}
+
+/// The five stages of a rollback, and how far each is: `1 stop 2/2  2 code 0/1`.
+fn stages(rollback: &crate::engine::Rollback, m: &Model<'_>) -> String {
+    let words = ["stop", "code", "data", "verify", "tell"];
+    let count = |(at, word): (usize, &&str)| {
+        let of_stage = rollback.items.iter().filter(|item| stage(item, m) == Some(at + 1));
+        let items: Vec<_> = of_stage.collect();
+        let over = |item: &&&crate::engine::Item| {
+            m.state.track_of(&item.step, item.part).status.is_over()
+        };
+        let done = items.iter().filter(over).count();
+        (!items.is_empty()).then(|| format!("{} {word} {done}/{}", at + 1, items.len()))
+    };
+    words.iter().enumerate().filter_map(count).collect::<Vec<_>>().join("  ")
+}
+
+/// The number of the stage that an item of a rollback belongs to, from 1.
+fn stage(item: &crate::engine::Item, m: &Model<'_>) -> Option<usize> {
+    Some(stage_number(m.state.describe_item(item)?.stage))
+}
+
+/// The number of a stage of a rollback, from 1.
+pub(super) const fn stage_number(stage: UndoStage) -> usize {
+    match stage {
+        UndoStage::StopNew => 1,
+        UndoStage::RestoreCode => 2,
+        UndoStage::RestoreData => 3,
+        UndoStage::Verify => 4,
+        UndoStage::Notify => 5,
     }
 }
 
@@ -255,7 +290,13 @@ fn step_row(id: &StepId, part: Part, width: usize, m: &Model<'_>, theme: Theme) 
     let status = track.status;
     let undone = !part.is_undo() && m.state.undo_track(id).status == Status::Succeeded;
     let mark = if undone { theme.undone() } else { theme.mark(status) };
-    let label = if m.state.rollback().is_some() { undo_label(id, part) } else { m.label(id) };
+    let label = if m.state.rollback().is_some() {
+        let item = crate::engine::Item { step: id.clone(), part };
+        let number = stage(&item, m).map(|number| format!("{number} ")).unwrap_or_default();
+        format!("{number}{}", undo_label(id, part))
+    } else {
+        m.label(id)
+    };
     let estimate = super::step::estimate(step, part);
     let (owner, flags) = (m.owner_short(step), flags(id, step, part, m));
     let actual = times(status, track, m);
@@ -300,8 +341,12 @@ fn undo_label(id: &StepId, part: Part) -> String {
 fn flags(id: &StepId, step: &StepPlan, part: Part, m: &Model<'_>) -> String {
     let critical = m.forecast.steps.get(id).is_some_and(|times| times.critical);
     let critical = critical && part == Part::Action && m.state.rollback().is_none();
-    let point = step.point_of_no_return && part == Part::Action;
-    format!("{}{}", if critical { "*" } else { " " }, if point { "P" } else { " " })
+    let point = match (part, step.commit, step.point_of_no_return) {
+        (Part::Action, true, _) => "C",
+        (Part::Action, false, true) => "P",
+        _ => " ",
+    };
+    format!("{}{point}", if critical { "*" } else { " " })
 }
 
 fn styles(status: Status, ready: bool, theme: Theme) -> (Style, Style) {

@@ -4,9 +4,9 @@ use crate::base::SafeText;
 use crate::engine::Command;
 
 use super::confirm::Ask;
+use super::gate::{GateDialog, waiver};
 use super::guard::Stage;
 use super::model::Model;
-use super::person::GateDialog;
 use super::prompt::{Prompt, Purpose};
 use super::screen::{Dialog, Intent, Screen};
 use super::text;
@@ -80,7 +80,37 @@ impl Screen {
             Purpose::Skip { step } => Command::Skip { step, reason },
             Purpose::ByHand { step, part } => Command::DoneByHand { step, part, reason },
             Purpose::Accept { step, part } => Command::AcceptFailure { step, part, reason },
-            Purpose::SignOff { step, part, ticked } => {
+            Purpose::Vote { step, voice, choice } => {
+                self.drafts.retain(|(of, _)| *of != purpose);
+                if let Some(Dialog::Gate(dialog)) = self.dialogs.last_mut() {
+                    dialog.next_role(m);
+                }
+                let command = Command::Vote { step, voice, choice, words: reason };
+                return vec![Intent::Submit(command)];
+            }
+            Purpose::Waive { step, criterion } => {
+                let Some((lasts, reason)) = waiver(&written) else {
+                    self.say(text::WAIVER_HOW);
+                    self.ask_again(purpose, &written, m);
+                    return Vec::new();
+                };
+                return vec![Intent::Submit(Command::Waive { step, criterion, reason, lasts })];
+            }
+            Purpose::Approve { step, voice } => {
+                // The list of people is done with; the step's own dialog goes on.
+                if matches!(self.dialogs.last(), Some(Dialog::Second(_))) {
+                    self.dialogs.pop();
+                }
+                return vec![Intent::Submit(Command::Approve { step, voice, words: reason })];
+            }
+            Purpose::Playbook { playbook } => {
+                if let Some(Dialog::Playbooks(dialog)) = self.dialogs.last_mut() {
+                    dialog.look_into(&playbook, m);
+                    dialog.at = 0;
+                }
+                return vec![Intent::Submit(Command::OpenPlaybook { playbook, reason })];
+            }
+            Purpose::SignOff { step, part, ticked, .. } => {
                 Command::SignOff { step, part, ticked, words: reason }
             }
             Purpose::Gate { step, choice, ticked } => {
@@ -126,6 +156,13 @@ impl Screen {
         self.reins.dialog_opens(m.now, m.rtt);
         let reason = SafeText::new(&reason);
         vec![Intent::Submit(Command::OverrideRecord { reason })]
+    }
+
+    /// What was written will not do: the field opens once more, with it.
+    fn ask_again(&mut self, purpose: Purpose, written: &str, m: &Model<'_>) {
+        let said = self.said.take();
+        self.open(Dialog::Text(Box::new(Prompt::new(purpose, written))), m);
+        self.said = said;
     }
 
     pub(super) fn rollback_reason(&mut self, written: String, m: &Model<'_>) -> Vec<Intent> {

@@ -57,7 +57,7 @@ fn a_step_for_each_value_in_order() {
     assert_eq!(second.stdin.as_ref().unwrap().shown(), "25\n");
     let golive::plan::UndoPlan::Undo(undo) = &second.undo else { panic!("it has an undo") };
     assert!(matches!(&undo.work, Work::Run(text) if text.shown().ends_with("# from 25")));
-    assert!(step("shift.1").checkpoint.is_some() && second.checkpoint.is_none());
+    assert!(step("shift.3").checkpoint.is_some() && second.checkpoint.is_none());
     assert!(!step("smoke").env.contains_key("GL_WEIGHT"));
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use golive::base::{Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
-    Actor, Change, Choice, Command, Doubt, Effect, End, Evidence, Fact, Gesture, Health, Job, Part,
-    Place, Run, RunKind, RunStage, State, Status, Which, advance,
+    Actor, Change, Choice, Command, Criterion, Doubt, Effect, End, Evidence, Fact, Gesture, Health,
+    Heard, Job, Part, Place, Run, RunKind, RunStage, State, Status, Voice, Which, advance,
 };
 use golive::plan::{Plan, Work};
 use golive::runbook::Class;
@@ -68,14 +68,31 @@ impl Spec {
             }
             5 => text.push_str("local = \"do\"\ntimeout = \"60s\"\n"),
             6 => text.push_str("manual = { text = \"do\", checklist = [\"one\"] }\n"),
-            7 => text.push_str("gate = { healthy = [\"p99\"], checklist = [\"one\"] }\n"),
+            7 => {
+                let poll = ["", ", poll = [\"dba\", \"lead\"], require = 1", ", poll = [\"dba\"]"];
+                let poll = poll[usize::from(undo % 3)];
+                let _ = writeln!(
+                    text,
+                    "gate = {{ healthy = [\"p99\"], checklist = [\"one\"]{poll} }}"
+                );
+            }
             8 => {
                 text.push_str("soak = { for = \"30s\", probes = [\"p99\"] }\nauto = true\n");
             }
             _ => text.push_str("notify = { channels = [\"ops\"], text = \"now\" }\nauto = true\n"),
         }
+        if verify >> 2 & 3 == 0 {
+            let _ = writeln!(text, "checkpoint = \"c{number}\"");
+        }
+        let by_itself = kind % 10 > 7 || (kind % 10 < 6 && flag(0));
+        if verify >> 3 == 31 && !by_itself {
+            text.push_str("commit = true\n");
+        }
         if kind % 10 > 6 {
             return text;
+        }
+        if verify >> 4 == 1 {
+            text.push_str("four_eyes = true\n");
         }
         let machine = kind % 10 < 6;
         if flag(0) && machine {
@@ -133,6 +150,20 @@ id = \"sign\"
 manual = { text = \"look\" }
 ";
 
+const PLAYBOOK: &str = "
+[[playbook]]
+id = \"help\"
+on_alarm = \"p99\"
+[[playbook.step]]
+id = \"h1\"
+run = \"drain\"
+on = \"web1\"
+timeout = \"60s\"
+[[playbook.step]]
+id = \"h2\"
+manual = { text = \"call\", evidence = true }
+";
+
 /// Any plan, any night.
 pub(crate) fn history() -> impl Strategy<Value = History> {
     let spec =
@@ -156,7 +187,15 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
         }
         let running = if finish { "finish" } else { "cancel" };
         let _ = writeln!(body, "[rollback]\nrunning = \"{running}\"");
+        if specs.len() > 3 {
+            let auto = finish && own;
+            let _ = writeln!(
+                body,
+                "trigger = [{{ probe = \"errors\", state = \"degraded\", for = \"20s\", auto = {auto} }}]"
+            );
+        }
         body.push_str(if own { ROLLBACK } else { "" });
+        body.push_str(PLAYBOOK);
         History { plan: plan(&body), moments }
     })
 }
@@ -305,7 +344,11 @@ impl World<'_> {
             33 => self.crash(),
             34 if moment.how.is_multiple_of(4) => {
                 let why = || SafeText::new("it is too late");
-                let roll_back = Command::RollBack { reason: why(), break_glass: Some(why()) };
+                let roll_back = Command::RollBack {
+                    reason: why(),
+                    break_glass: Some(why()),
+                    to: None,
+                };
                 self.ask(&wei(), &roll_back);
             }
             53..=55 => {
@@ -315,7 +358,7 @@ impl World<'_> {
             }
             35..=52 => {
                 // What the night is for: the open things are taken on, and a hold ends.
-                let mut open = choices(&self.state);
+                let mut open = choices(&self.state, self.now);
                 open.push(Command::Continue);
                 let wish = &open[usize::from(moment.pick) % open.len()];
                 if !self.ask(&wei(), wish) {
@@ -323,7 +366,7 @@ impl World<'_> {
                 }
             }
             _ => {
-                let wishes = wishes(&self.state, moment.how);
+                let wishes = wishes(&self.state, moment.how, self.now);
                 let wish = &wishes[usize::from(moment.pick) % wishes.len()];
                 self.ask(&wei(), wish);
             }
@@ -369,15 +412,27 @@ impl World<'_> {
         let reason = || SafeText::new("as agreed on the bridge");
         for _ in 0..40 * (self.plan.steps.len() + 2) {
             match self.state.stage() {
-                RunStage::Completed | RunStage::RolledBack { .. } => return true,
-                RunStage::Abandoned => {
+                // What a playbook started may run on still.
+                RunStage::Completed | RunStage::RolledBack { .. } if self.running.is_empty() => {
+                    return true;
+                }
+                RunStage::Abandoned if self.running.is_empty() => {
                     let roll_back =
-                        Command::RollBack { reason: reason(), break_glass: Some(reason()) };
+                        Command::RollBack {
+                            reason: reason(),
+                            break_glass: Some(reason()),
+                            to: None,
+                        };
                     if !self.ask(&wei(), &roll_back) {
                         return true; // Nothing has started: it can be closed as it is.
                     }
                 }
-                RunStage::Preparing | RunStage::Active | RunStage::RollingBack => {}
+                RunStage::Preparing
+                | RunStage::Active
+                | RunStage::RollingBack
+                | RunStage::RolledBack { .. }
+                | RunStage::Completed
+                | RunStage::Abandoned => {}
             }
             if self.state.guard().is_some() {
                 self.ask(&wei(), &Command::CloseGuard { why: reason() });
@@ -387,7 +442,7 @@ impl World<'_> {
                 self.report(job, end);
                 continue;
             }
-            let decided = choices(&self.state).into_iter().any(|choice| self.ask(&wei(), &choice));
+            let decided = choices(&self.state, self.now).into_iter().any(|choice| self.ask(&wei(), &choice));
             if !decided && self.state.hold().is_some() {
                 self.ask(&wei(), &Command::Continue);
             }
@@ -434,11 +489,41 @@ fn decide(step: &StepId, state: &State, choice: Choice, reason: Option<SafeText>
     Command::Decide { step: step.clone(), choice, ticked: 1, evidence, margin: None, reason }
 }
 
+/// Who speaks in the histories: never the driver.
+fn voice(role: &golive::base::RoleId, state: &State) -> Voice {
+    let people = &state.plan().roles[role].people;
+    Voice { role: role.clone(), person: people[people.len() - 1].clone(), how: Heard::Told }
+}
+
+/// What others have to say before a step can be taken on.
+fn words_of_others(state: &State, step: &StepId, now: Timestamp) -> Vec<Command> {
+    let plan = &state.plan().steps[step];
+    let open = !state.track(step).status.is_over() && !state.track(step).status.is_in_flight();
+    let mut all = Vec::new();
+    if plan.four_eyes && open && state.approval(step, now).is_none() {
+        let voice = voice(&"dba".parse().unwrap(), state);
+        let voice = match state.driver() == &voice.person {
+            true => Voice { person: "Ana Souza".into(), ..voice },
+            false => voice,
+        };
+        all.push(Command::Approve { step: step.clone(), voice, words: "yes".into() });
+    }
+    for (role, vote) in state.tally(step, now).roles {
+        if vote.is_none() && !state.track(step).status.is_over() {
+            let voice = voice(&role, state);
+            let (step, choice) = (step.clone(), Choice::Go);
+            all.push(Command::Vote { step, voice, choice, words: "fine".into() });
+        }
+    }
+    all
+}
+
 /// What takes anything on that is open: the first of these that is possible.
-pub(crate) fn choices(state: &State) -> Vec<Command> {
+pub(crate) fn choices(state: &State, now: Timestamp) -> Vec<Command> {
     let reason = || SafeText::new("as agreed on the bridge");
     let mut all = Vec::new();
     for step in state.plan().steps.keys() {
+        all.extend(words_of_others(state, step, now));
         for part in [Part::Action, Part::Undo] {
             let step = step.clone();
             match state.track_of(&step, part).status {
@@ -471,11 +556,11 @@ pub(crate) fn choices(state: &State) -> Vec<Command> {
 }
 
 /// Everything that somebody may wish for, sensible or not.
-pub(crate) fn wishes(state: &State, how: u16) -> Vec<Command> {
+pub(crate) fn wishes(state: &State, how: u16, now: Timestamp) -> Vec<Command> {
     let reason =
         || if how.is_multiple_of(7) { SafeText::default() } else { SafeText::new("because") };
     let some = || (!how.is_multiple_of(5)).then(reason);
-    let mut all = choices(state);
+    let mut all = choices(state, now);
     for step in state.plan().steps.keys() {
         let part = if state.stage() == RunStage::RollingBack { Part::Undo } else { Part::Action };
         let step = step.clone();
@@ -494,7 +579,15 @@ pub(crate) fn wishes(state: &State, how: u16) -> Vec<Command> {
             _ => all.push(decide(&step, state, Choice::Go, None)),
         }
     }
+    for step in state.plan().steps.keys().filter(|step| state.gate_of(step).is_some()) {
+        let criterion = Criterion::Probe("p99".parse().unwrap());
+        let lasts = Millis::from_secs(u64::from(how % 90));
+        all.push(Command::Waive { step: step.clone(), criterion, reason: reason(), lasts });
+    }
+    let playbook: golive::base::PlaybookId = "help".parse().unwrap();
     all.extend([
+        Command::OpenPlaybook { playbook: playbook.clone(), reason: reason() },
+        Command::ClosePlaybook { playbook },
         Command::Hold { why: reason() },
         Command::Continue,
         Command::Continue,
@@ -505,7 +598,12 @@ pub(crate) fn wishes(state: &State, how: u16) -> Vec<Command> {
         Command::AcknowledgeAlarms,
     ]);
     match how % 16 {
-        0..=3 => all.push(Command::RollBack { reason: reason(), break_glass: some() }),
+        0..=3 => all.push(Command::RollBack { reason: reason(), break_glass: some(), to: None }),
+        8..=13 => {
+            let points = state.checkpoints().into_iter().map(|point| Some(point.name));
+            let to = points.chain([Some("c0".into())]).next().flatten();
+            all.push(Command::RollBack { reason: reason(), break_glass: some(), to });
+        }
         4 => all.push(Command::Abandon { reason: reason() }),
         5 => all.push(Command::Leave { why: reason() }),
         6 => all.push(Command::Close),

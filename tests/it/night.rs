@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use golive::base::{Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
-    Actor, Begun, Change, Choice, ClockOffset, Command, Doubt, Effect, End, Evidence, Fact,
-    Gesture, Health, HostSaid, Job, Part, Reading, RunKind, RunStage, Sight, State, Sync, Which,
-    advance,
+    Actor, Begun, Change, Choice, ClockOffset, Command, Criterion, Doubt, Effect, End, Evidence,
+    Fact, Gesture, Health, Heard, HostSaid, Job, Part, Reading, RunKind, RunStage, Sight, State,
+    Sync, Voice, Which, advance,
 };
 use golive::plan::Plan;
 use golive::runbook::Class;
@@ -151,10 +151,47 @@ impl Night {
             "auto" => Command::AutoAdvance { on: words == ["on"] },
             "guard" => Command::OpenGuard,
             "close-guard" => Command::CloseGuard { why: "Esc".into() },
-            "roll-back" => Command::RollBack { reason: why(&words), break_glass: None },
+            "roll-back" => Command::RollBack { reason: why(&words), break_glass: None, to: None },
+            "back-to" => {
+                let to = Some(SafeText::new(words.remove(0)));
+                Command::RollBack { reason: why(&words), break_glass: None, to }
+            }
+            "vote" => {
+                let (step, role) = (take(&mut words), words.remove(0).parse().unwrap());
+                let person = SafeText::new(&words.remove(0).replace('_', " "));
+                let go = words.remove(0) == "go";
+                let choice = if go { Choice::Go } else { Choice::NoGo };
+                let voice = Voice { role, person, how: Heard::Told };
+                Command::Vote { step, voice, choice, words: why(&words) }
+            }
+            "agree" | "agree-signed" => {
+                let (step, role) = (take(&mut words), words.remove(0).parse().unwrap());
+                let person = SafeText::new(&words.remove(0).replace('_', " "));
+                let how = match verb {
+                    "agree" => Heard::Told,
+                    _ => Heard::Signed { key: "SHA256:k".into(), signature: "s".into() },
+                };
+                let voice = Voice { role, person, how };
+                Command::Approve { step, voice, words: why(&words) }
+            }
+            "waive" => {
+                let step = take(&mut words);
+                let criterion = match words.remove(0) {
+                    "margin" => Criterion::Margin,
+                    "ready" => Criterion::RollbackReady,
+                    probe => Criterion::Probe(probe.parse().unwrap()),
+                };
+                let lasts = words.remove(0).parse().unwrap();
+                Command::Waive { step, criterion, reason: why(&words), lasts }
+            }
+            "playbook" => {
+                let playbook = words.remove(0).parse().unwrap();
+                Command::OpenPlaybook { playbook, reason: why(&words) }
+            }
+            "shut" => Command::ClosePlaybook { playbook: words.remove(0).parse().unwrap() },
             "break-glass" => {
                 let because = Some(why(&words));
-                Command::RollBack { reason: why(&words), break_glass: because }
+                Command::RollBack { reason: why(&words), break_glass: because, to: None }
             }
             "ack" => Command::AcknowledgeAlarms,
             "note" => Command::Note { step: None, text: words.join(" ") },

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use golive::base::{Digest, Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
-    Actor, AlarmId, Board, Choice, ClockOffset, Command, Confirmed, Doubt, End, Event, Evidence,
-    Fact, Genesis, Gesture, Health, HostFact, Item, Job, Key, Level, Part, Place, Reading, RunKind,
-    State, Transcript, Verdict, Which, advance,
+    Actor, AlarmId, Board, Choice, ClockOffset, Command, Confirmed, Criterion, Doubt, End, Event,
+    Evidence, Fact, Frozen, Genesis, Gesture, Health, Heard, HostFact, Item, Job, Judged, Key,
+    Level, Part, Place, Reading, Return, RunKind, State, Transcript, Verdict, Voice, Vote, Which,
+    advance,
 };
 use golive::journal::{Entry, Journal, Stamp, read_all, verify};
 use golive::plan::{Plan, forecast};
@@ -133,8 +134,52 @@ impl Made<'_> {
             AlarmId::Window,
             AlarmId::Unseen(self.step()),
             AlarmId::Notice(self.step()),
+            AlarmId::Waiver(self.step()),
+            AlarmId::Trigger(self.probe()),
             AlarmId::Signing,
         ])
+    }
+
+    fn playbook(&self) -> golive::base::PlaybookId {
+        let known = self.0.playbooks.iter().map(|playbook| playbook.id.clone());
+        self.pick(&known.chain(["no-playbook".parse().unwrap()]).collect::<Vec<_>>())
+    }
+
+    fn criterion(&self) -> Criterion {
+        self.pick(&[Criterion::Probe(self.probe()), Criterion::Margin, Criterion::RollbackReady])
+    }
+
+    fn voice(&self) -> Voice {
+        let known = self.0.roles.keys().cloned();
+        let role = self.pick(&known.chain(["nobody".parse().unwrap()]).collect::<Vec<_>>());
+        let signed = Heard::Signed { key: self.text(), signature: self.text() };
+        let how = self.pick(&[Heard::Told, Heard::Terminal, signed]);
+        Voice { role, person: self.text(), how }
+    }
+
+    fn frozen(&self) -> Frozen {
+        let vote = Vote {
+            at: self.time(),
+            voice: self.voice(),
+            choice: Choice::NoGo,
+            words: self.text(),
+        };
+        let judged = Judged {
+            criterion: self.criterion(),
+            holds: self.2.is_multiple_of(2),
+            says: self.text(),
+            waived: Some(self.text()),
+        };
+        Frozen {
+            criteria: vec![judged],
+            votes: vec![vote],
+            passed_over: vec![self.step()],
+            notes: usize::MAX,
+            alarms: vec![self.text()],
+            ends: self.time(),
+            back_takes: self.span(),
+            back_by: Some(self.time()),
+        }
     }
 
     fn genesis(&self) -> Genesis {
@@ -215,7 +260,25 @@ impl Made<'_> {
                     age: Some(self.span()),
                 }],
                 reason: Some(why),
+                frozen: self.1.is_multiple_of(2).then(|| Box::new(self.frozen())),
             },
+            53 => Event::Voted {
+                step,
+                voice: self.voice(),
+                choice: self.pick(&[Choice::Go, Choice::NoGo]),
+                words: why,
+            },
+            54 => Event::Waived {
+                step,
+                criterion: self.criterion(),
+                reason: why,
+                until: self.time(),
+            },
+            55 => Event::WaiverEnded { step, criterion: self.criterion() },
+            56 => Event::Approved { step, voice: self.voice(), words: why },
+            57 => Event::PlaybookOpened { playbook: self.playbook(), reason: why },
+            58 => Event::PlaybookClosed { playbook: self.playbook() },
+            59 => Event::Returned { checkpoint: why },
             34 => Event::Held { why },
             35 => Event::Continued,
             36 => Event::AutoAdvance { on: self.1.is_multiple_of(2) },
@@ -229,6 +292,10 @@ impl Made<'_> {
                     Item { step, part: Part::Undo },
                 ],
                 break_glass: Some(self.text()),
+                to: self.1.is_multiple_of(2).then(|| Return {
+                    checkpoint: self.text(),
+                    again: vec![self.step(), "not-there".parse().unwrap()],
+                }),
             },
             40 => Event::RollbackEnded { verified: self.1.is_multiple_of(2) },
             41 => Event::HealthChanged {
@@ -291,7 +358,26 @@ impl Made<'_> {
             Command::SignOff { step, part, ticked: usize::MAX, words: why.clone() },
             Command::Continue,
             Command::OpenGuard,
-            Command::RollBack { reason: why.clone(), break_glass: Some(why) },
+            Command::RollBack {
+                reason: why.clone(),
+                break_glass: Some(why.clone()),
+                to: self.1.is_multiple_of(2).then(|| self.pick(&["B2".into(), self.text()])),
+            },
+            Command::Vote {
+                step: self.step(),
+                voice: self.voice(),
+                choice: Choice::Go,
+                words: self.text(),
+            },
+            Command::Waive {
+                step: self.step(),
+                criterion: self.criterion(),
+                reason: why.clone(),
+                lasts: self.span(),
+            },
+            Command::Approve { step: self.step(), voice: self.voice(), words: self.text() },
+            Command::OpenPlaybook { playbook: self.playbook(), reason: why },
+            Command::ClosePlaybook { playbook: self.playbook() },
             Command::Close,
             Command::Ended { job: self.job(), end: self.end(), transcript: None },
             Command::Signing { trouble: Some(self.text()) },
@@ -384,7 +470,7 @@ fn write_down(facts: &[(Timestamp, Fact)], plan: &Arc<Plan>) {
 }
 
 fn seeds() -> impl Strategy<Value = Vec<Seed>> {
-    prop::collection::vec((0_u8..53, any::<u32>(), any::<u32>(), any::<usize>()), 0..24)
+    prop::collection::vec((0_u8..60, any::<u32>(), any::<u32>(), any::<usize>()), 0..24)
 }
 
 proptest! {

@@ -17,6 +17,10 @@ id = "small"
 title = "Small"
 strategy = "direct"
 owner = "ops"
+[roles.lead]
+people = ["Wei Zhang"]
+[roles.dba]
+people = ["Ana Souza", "Bo Li"]
 [hosts.web1]
 [hosts.web2]
 [hosts.web3]

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use golive::base::{StepId, Timestamp};
 use golive::engine::{
-    Actor, Choice, Command, Effect, End, Event, Fact, Health, Item, Job, Key, Part, Place,
-    RunStage, State, Status, Track, Verdict, advance,
+    Actor, Choice, Command, Criterion, Effect, End, Event, Fact, Health, Item, Job, Key, Part,
+    Place, Return, RunStage, State, Status, Track, Verdict, advance,
 };
 use golive::plan::{CheckPlan, Plan, UndoPlan, VerifyPlan, Work};
 use proptest::prelude::*;
@@ -278,6 +278,12 @@ fn rules_5_and_7_a_step_starts_only_when_it_may() {
         turn.each(|before, fact, _| {
             let Some((key, _)) = started(fact) else { return };
             let forward = before.plan().is_forward(&key.step) && !key.part.is_undo();
+            if before.plan().playbook_of(&key.step).is_some() {
+                let open = before.plan().playbook_of(&key.step).map(|playbook| &playbook.id);
+                assert!(open.is_some_and(|id| before.playbooks().contains_key(id)), "{key}");
+                assert_eq!(not_over(before, &key.step), None, "{key} started early");
+                return;
+            }
             if !forward {
                 assert_eq!(before.stage(), RunStage::RollingBack, "{key}");
                 return;
@@ -308,8 +314,16 @@ fn ran(plan: &Plan, journal: &[(Timestamp, Fact)]) -> BTreeMap<StepId, Timestamp
     type Began = (Timestamp, BTreeMap<(Key, Place), bool>, bool);
     let mut open: BTreeMap<StepId, Began> = BTreeMap::new();
     let mut by_hand = BTreeMap::new();
+    let mut again: &[StepId] = &[];
     for (at, fact) in journal {
         match &fact.event {
+            Event::RollbackBegan { to, .. } => {
+                again = to.as_ref().map_or(&[], |to| to.again.as_slice());
+            }
+            Event::Returned { .. } => {
+                open.retain(|step, _| !again.contains(step));
+                by_hand.retain(|step, _| !again.contains(step));
+            }
             Event::AttemptStarted { key, places, .. } if key.part == Part::Action => {
                 let entry = open.entry(key.step.clone()).or_insert((*at, BTreeMap::new(), false));
                 entry.2 |= places.is_empty();
@@ -343,8 +357,9 @@ fn ran(plan: &Plan, journal: &[(Timestamp, Fact)]) -> BTreeMap<StepId, Timestamp
 fn rule_6_a_rollback_undoes_exactly_what_started_and_is_not_undone_newest_first() {
     always(128, |turn| {
         for fact in turn.facts {
-            let Event::RollbackBegan { items, .. } = &fact.event else { continue };
+            let Event::RollbackBegan { items, to, .. } = &fact.event else { continue };
             let plan = turn.before.plan();
+            assert_eq!(turn.before.committed(), None, "the right to roll back had ended");
             let has_undo = |id: &StepId| {
                 plan.step(id).is_some_and(|step| matches!(step.undo, UndoPlan::Undo(_)))
             };
@@ -354,6 +369,11 @@ fn rule_6_a_rollback_undoes_exactly_what_started_and_is_not_undone_newest_first(
                 ran.keys().filter(|id| has_undo(id) && !undone(id)).cloned().collect();
             let undos: Vec<_> = items.iter().filter(|item| item.part == Part::Undo).collect();
             let found: BTreeSet<_> = undos.iter().map(|item| item.step.clone()).collect();
+            if let Some(to) = to {
+                goes_to_its_checkpoint(turn.before, to, &found, &wanted);
+                assert_eq!(undos.len(), items.len(), "a return has no steps of its own");
+                continue;
+            }
             assert_eq!(found, wanted);
             assert_eq!(undos.len(), found.len(), "an undo is there twice");
             assert!(undos.iter().map(|item| ran[&item.step]).is_sorted_by(|a, b| a >= b));
@@ -366,6 +386,63 @@ fn rule_6_a_rollback_undoes_exactly_what_started_and_is_not_undone_newest_first(
     });
 }
 
+/// A return undoes what started once its checkpoint was reached, and what is not over.
+fn goes_to_its_checkpoint(
+    before: &State,
+    to: &Return,
+    found: &BTreeSet<StepId>,
+    wanted: &BTreeSet<StepId>,
+) {
+    let point = before.plan().checkpoint(&to.checkpoint).expect("it is in the plan");
+    let reached = before.track(&point.id).settled.expect("it was reached");
+    assert!(found.is_subset(wanted));
+    assert!(!found.contains(&point.id) && !to.again.contains(&point.id));
+    for id in wanted.difference(found) {
+        let track = before.track(id);
+        let began = track.started.or(track.settled).expect("it ran");
+        assert!(*id == point.id || (track.status.is_over() && began < reached), "{id} stays");
+    }
+}
+
+#[test]
+fn a_return_to_a_checkpoint_leaves_a_run_that_can_go_on() {
+    always(96, |turn| {
+        turn.each(|before, fact, after| {
+            let Event::Returned { checkpoint } = &fact.event else { return };
+            let to = before.rollback().and_then(|rollback| rollback.to.clone());
+            let to = to.expect("a return was under way");
+            assert_eq!(to.checkpoint, *checkpoint);
+            assert_eq!(after.stage(), RunStage::Active);
+            assert_eq!(after.rollback(), None);
+            for id in &to.again {
+                assert_eq!(after.track(id).status, Status::Pending, "{id}");
+                assert!(!after.track(id).may_have_run(), "{id}");
+            }
+            let point = after.plan().checkpoint(checkpoint).expect("it is in the plan");
+            assert!(after.track(&point.id).status.is_over());
+        });
+    });
+}
+
+#[test]
+fn four_eyes_and_polls_are_kept() {
+    always(96, |turn| {
+        turn.each(|before, fact, _| {
+            if let Some((key, _)) = started(fact)
+                && key.part == Part::Action
+                && before.plan().step(&key.step).is_some_and(|step| step.four_eyes)
+                && !matches!(fact.by, Actor::Engine)
+            {
+                let approval = before.approval(&key.step, turn.now).expect("somebody agreed");
+                assert_ne!(approval.voice.person, *before.driver());
+            }
+            if let Event::GateDecided { step, choice: Choice::Go, .. } = &fact.event {
+                assert!(before.tally(step, turn.now).is_go(), "{step} went without its poll");
+            }
+        });
+    });
+}
+
 #[test]
 fn rule_6_rolling_back_is_possible_from_every_state_and_goes_on_past_a_failed_undo() {
     always(64, |turn| {
@@ -373,10 +450,12 @@ fn rule_6_rolling_back_is_possible_from_every_state_and_goes_on_past_a_failed_un
         let roll_back = Command::RollBack {
             reason: "enough".into(),
             break_glass: Some("we know what we do".into()),
+            to: None,
         };
         let begun = matches!(state.stage(), RunStage::RollingBack | RunStage::RolledBack { .. });
         let something = !ran(state.plan(), turn.journal).is_empty();
-        let possible = !state.is_closed() && !begun && something;
+        let ended = state.rollback().is_none() && state.committed().is_some();
+        let possible = !state.is_closed() && !begun && something && !ended;
         let back = advance(state, &wei(), &roll_back, turn.now);
         assert_eq!(back.is_ok(), possible, "{:?}", back.err());
         if state.stage() == RunStage::RollingBack && state.hold().is_none() {
@@ -410,14 +489,24 @@ fn rule_8_every_event_names_who_caused_it() {
                 | Event::FailureAccepted { .. }
                 | Event::SignedOff { .. }
                 | Event::GateDecided { .. }
-                | Event::RollbackBegan { .. }
+                | Event::Voted { .. }
+                | Event::Waived { .. }
+                | Event::Approved { .. }
+                | Event::PlaybookOpened { .. }
+                | Event::PlaybookClosed { .. }
                 | Event::GuardOpened
                 | Event::GuardClosed { .. }
                 | Event::Abandoned { .. }
                 | Event::StopAsked { .. }
                 | Event::Resumed { .. }
                 | Event::DriverLeft { .. } => assert!(person, "{fact:?}"),
+                Event::RollbackBegan { reason, .. } => {
+                    let pulled = reason.as_str().starts_with("trigger: ");
+                    assert!(person || (fact.by == Actor::Engine && pulled), "{fact:?}");
+                }
                 Event::AlarmRaised { .. }
+                | Event::Returned { .. }
+                | Event::WaiverEnded { .. }
                 | Event::AlarmCleared { .. }
                 | Event::RetryPlanned { .. }
                 | Event::TimeLimitReached { .. }
@@ -437,12 +526,18 @@ fn rule_8_every_event_names_who_caused_it() {
 fn rule_10_unknown_health_holds_a_gate() {
     always(96, |turn| {
         turn.each(|before, fact, _| {
-            let Event::GateDecided { step, choice, reason, evidence } = &fact.event else { return };
+            let Event::GateDecided { step, choice, reason, evidence, .. } = &fact.event else {
+                return;
+            };
             if reason.is_some() {
                 return;
             }
             assert_eq!(*choice, Choice::Go, "a NO-GO has a reason");
             for probe in criteria(before.plan(), step) {
+                let criterion = Criterion::Probe(probe.clone());
+                if before.waiver(step, &criterion, turn.now).is_some() {
+                    continue;
+                }
                 assert_eq!(before.health(&probe), Health::Healthy);
                 let seen = evidence.iter().find(|evidence| evidence.probe == probe);
                 assert_eq!(seen.map(|evidence| evidence.health), Some(Health::Healthy));
@@ -570,6 +665,13 @@ fn the_histories_hold_every_kind_of_event_and_every_status() {
         "soak-started",
         "stop-asked",
         "time-limit-reached",
+        "voted",
+        "waived",
+        "waiver-ended",
+        "approved",
+        "playbook-opened",
+        "playbook-closed",
+        "returned",
     ];
     let seen = seen.into_inner();
     let missing: Vec<_> = rich.into_iter().filter(|name| !seen.contains_key(*name)).collect();

@@ -133,6 +133,7 @@ fn rolled_back(dir: &Path, kind: RunKind) -> (Arc<Plan>, Vec<Entry>) {
         choice: Choice::Go,
         evidence,
         reason: None,
+        frozen: None,
     });
     night.golive(Event::Settled {
         step: step("ready"),
@@ -172,6 +173,7 @@ fn rolled_back(dir: &Path, kind: RunKind) -> (Arc<Plan>, Vec<Entry>) {
             item("tell-back", Part::Action),
         ],
         break_glass: None,
+        to: None,
     });
     night.job(key("freeze", Part::Action, 1), host("lb"), 4, 0, b"");
     night.job(key("deploy-green", Part::Undo, 1), host("web2"), 110, 0, b"back\n");

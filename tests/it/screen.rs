@@ -264,6 +264,7 @@ fn rollback() {
         night.ask(&Command::RollBack {
             reason: SafeText::new("E3 failed twice"),
             break_glass: None,
+            to: None,
         });
         night.pass(70);
         night.end_all_of_first_items(2);

@@ -182,7 +182,7 @@ async fn a_night_goes_forward_and_back() {
     night.until("all is done", |view| view.state.stage() == RunStage::Completed).await;
     let reason = SafeText::new("the business says no");
     night.ask(Command::OpenGuard).await.unwrap();
-    night.ask(Command::RollBack { reason, break_glass: None }).await.unwrap();
+    night.ask(Command::RollBack { reason, break_glass: None, to: None }).await.unwrap();
     let view = night.until("rollback is held", |view| view.state.hold().is_some()).await;
     assert_eq!(view.state.undo_track(&id("two")).status, Status::Failed);
     let (step, part) = (id("two"), Part::Undo);

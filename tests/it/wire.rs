@@ -271,7 +271,7 @@ fn people() -> BoxedStrategy<Event> {
         }),
         (id(), choice, collection::vec(evidence(), 0..3), option::of(text())).prop_map(
             |(step, choice, evidence, reason)| {
-                Event::GateDecided { step, choice, evidence, reason }
+                Event::GateDecided { step, choice, evidence, reason, frozen: None }
             }
         ),
         text().prop_map(|why| Event::Held { why }),
@@ -280,7 +280,12 @@ fn people() -> BoxedStrategy<Event> {
         Just(Event::GuardOpened),
         text().prop_map(|why| Event::GuardClosed { why }),
         (text(), collection::vec(items, 0..3), option::of(text())).prop_map(
-            |(reason, items, break_glass)| Event::RollbackBegan { reason, items, break_glass }
+            |(reason, items, break_glass)| Event::RollbackBegan {
+                reason,
+                items,
+                break_glass,
+                to: None,
+            }
         ),
         any::<bool>().prop_map(|verified| Event::RollbackEnded { verified }),
         Just(Event::AlarmsAcknowledged),
@@ -458,6 +463,7 @@ fn night() -> Vec<Vec<Fact>> {
                 age: Some(Millis::new(1200)),
             }],
             reason: Some("too slow".into()),
+            frozen: None,
         })],
         vec![
             li(Event::Skipped { step: step(), reason: "not needed".into() }),
@@ -492,6 +498,7 @@ fn night() -> Vec<Vec<Fact>> {
             reason: "error rate".into(),
             items: vec![undo],
             break_glass: Some("agreed with the owner".into()),
+            to: None,
         })],
         vec![golive(Event::RollbackEnded { verified: true }), golive(Event::Completed)],
         vec![li(Event::Abandoned { reason: "window over".into() }), li(Event::Closed)],

@@ -155,6 +155,7 @@ Examples:
 Examples:
   golive rollback last --plan-only
   golive rollback last --reason \"p99 over 800 ms for 10 minutes\"
+  golive rollback last --to data --reason \"the copy is wrong, once more\"
 ")]
     Rollback(RollbackArgs),
     /// Lists the sessions

@@ -24,9 +24,13 @@ pub(in crate::cli) struct Policy {
     pub confirm_steps: Vec<StepId>,
     /// Decides a gate or signs a manual step off: ID=go, ID=go:"reason", ID=no-go:"reason",
     /// ID=done:"words"; may be repeated. A `go` without a reason holds only if every criterion
-    /// does
+    /// does. What a role says: ID@ROLE=go, ID@ROLE/PERSON=no-go:"why", ID@ROLE=agree
     #[arg(long = "answer", value_name = "ID=ANSWER", value_parser = super::super::headless::answer)]
     pub answers: Vec<(StepId, super::super::headless::Answer)>,
+    /// Waives a criterion of a gate that does not hold: GATE:PROBE=30m:"reason", GATE:margin=...,
+    /// GATE:rollback_ready=...; may be repeated
+    #[arg(long = "waive", value_name = "WAIVER", value_parser = super::super::headless::waive)]
+    pub waivers: Vec<super::super::headless::Waive>,
     /// What to do when a step fails
     #[arg(long, value_name = "WHAT", default_value = "hold")]
     pub on_failure: OnFailure,
@@ -108,6 +112,9 @@ pub(in crate::cli) struct RollbackArgs {
     /// Why it is right past the point of no return; recorded
     #[arg(long, value_name = "TEXT")]
     pub break_glass: Option<String>,
+    /// Only back to this checkpoint: the session is then held there, and can go on (exit 6)
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub to: Option<String>,
     /// Do not ask for two digits; for rehearsals and drills only
     #[arg(long)]
     pub unattended: bool,

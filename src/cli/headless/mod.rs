@@ -7,7 +7,7 @@ mod answers;
 mod policy;
 mod print;
 
-pub(super) use answers::{Answer, answer};
+pub(super) use answers::{Answer, Waive, answer, waive};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -23,7 +23,7 @@ use super::message::Failure;
 use super::screen::{Ink, Screen};
 use super::unrecorded::last_words;
 
-use policy::{Next, Rules};
+use policy::{Back, Next, Rules};
 use print::Printer;
 
 /// A session to be driven by rules.
@@ -54,8 +54,14 @@ pub(super) async fn roll_back(
     run: Run,
     reason: &str,
     break_glass: Option<&str>,
+    to: Option<&str>,
 ) -> Result<Exit, Failure> {
-    let mut rules = Rules::back(SafeText::new(reason), break_glass.map(SafeText::new));
+    let wanted = Back {
+        reason: SafeText::new(reason),
+        break_glass: break_glass.map(SafeText::new),
+        to: to.map(SafeText::new),
+    };
+    let mut rules = Rules::back(wanted);
     rules.hosts_are_ours = run.hosts_are_ours;
     follow(run, rules).await
 }

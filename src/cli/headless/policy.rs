@@ -8,13 +8,14 @@ use crate::cli::exit::Exit;
 use crate::cli::message::unrecorded;
 use crate::cli::plan::class_word;
 use crate::engine::{
-    Choice, Command, End, Gesture, Health, Part, Place, RunKind, RunStage, State, Status, Stopping,
+    Choice, Command, End, Gesture, Heard, Part, Place, RunKind, RunStage, State, Status, Stopping,
+    Voice,
 };
-use crate::plan::{StepPlan, Work, forecast, signed};
+use crate::plan::{Plan, StepPlan, Work, forecast};
 use crate::runbook::{Class, Gate};
 use crate::session::{LinkView, View};
 
-use super::answers::Answer;
+use super::answers::{Answer, Waive, Word};
 
 /// How much longer than their staleness the probes of a gate are waited for.
 const GATE_PATIENCE: Millis = Millis::from_secs(5);
@@ -36,6 +37,17 @@ impl Next {
     }
 }
 
+/// A rollback that was asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Back {
+    /// Why.
+    pub reason: SafeText,
+    /// Why past the point of no return.
+    pub break_glass: Option<SafeText>,
+    /// To which checkpoint; none: all the way.
+    pub to: Option<SafeText>,
+}
+
 /// What may happen without a person.
 #[derive(Debug)]
 pub(super) struct Rules {
@@ -45,8 +57,13 @@ pub(super) struct Rules {
     on_failure: OnFailure,
     /// The session was held when it was taken up: going on is what was asked for.
     continues: bool,
-    /// Roll back, whatever the state is: the reason, and why past the point of no return.
-    roll_back: Option<(SafeText, Option<SafeText>)>,
+    /// What people of roles say.
+    words: Vec<(StepId, Word)>,
+    waivers: Vec<Waive>,
+    /// Roll back, whatever the state is.
+    roll_back: Option<Back>,
+    /// That was asked for, and not refused.
+    went_back: bool,
     /// What was refused, and is not asked for again.
     refused: BTreeMap<StepId, String>,
     refused_rollback: Option<String>,
@@ -63,10 +80,13 @@ impl Rules {
         Self {
             confirm: policy.confirm,
             steps: policy.confirm_steps.iter().cloned().collect(),
-            answers: policy.answers.iter().cloned().collect(),
+            answers: policy.answers.iter().filter(|(_, it)| own(it)).cloned().collect(),
+            words: policy.answers.iter().filter_map(of_role).collect(),
+            waivers: policy.waivers.clone(),
             on_failure: policy.on_failure,
             continues: resumed,
             roll_back: None,
+            went_back: false,
             refused: BTreeMap::new(),
             refused_rollback: None,
             gates_seen: BTreeMap::new(),
@@ -76,9 +96,9 @@ impl Rules {
     }
 
     /// The rules of a rollback: nothing forward is started.
-    pub(super) fn back(reason: SafeText, break_glass: Option<SafeText>) -> Self {
+    pub(super) fn back(wanted: Back) -> Self {
         let mut rules = Self::new(&Policy::default(), true);
-        rules.roll_back = Some((reason, break_glass));
+        rules.roll_back = Some(wanted);
         rules
     }
 
@@ -94,7 +114,9 @@ impl Rules {
 
     /// Names in the flags that the plan does not have.
     pub(super) fn unknown<'a>(&'a self, state: &State) -> Vec<&'a StepId> {
-        let named = self.steps.iter().chain(self.answers.keys());
+        let words = self.words.iter().map(|(step, _)| step);
+        let waivers = self.waivers.iter().map(|waive| &waive.step);
+        let named = self.steps.iter().chain(self.answers.keys()).chain(words).chain(waivers);
         named.filter(|id| state.plan().step(id).is_none()).collect()
     }
 
@@ -147,9 +169,17 @@ impl Rules {
 
     /// The rollback that was asked for, while it was not refused.
     fn wanted_rollback(&mut self, otherwise: Exit) -> Option<Next> {
-        let (reason, break_glass) = self.roll_back.clone()?;
+        let Back { reason, break_glass, to } = self.roll_back.clone()?;
+        let there = to.as_ref().filter(|_| self.went_back && self.refused_rollback.is_none());
+        if let Some(checkpoint) = there {
+            return Some(Next::End(
+                Exit::Stopped,
+                vec![format!("back at checkpoint {checkpoint}: the session is held there")],
+            ));
+        }
+        self.went_back = true;
         Some(match self.refused_rollback.take() {
-            None => Next::ask(None, Command::RollBack { reason, break_glass }),
+            None => Next::ask(None, Command::RollBack { reason, break_glass, to }),
             Some(why) => {
                 let exit = if otherwise == Exit::Done { Exit::Usage } else { otherwise };
                 Next::End(exit, vec![why])
@@ -209,6 +239,9 @@ impl Rules {
         if let Some(why) = self.refused.get(id) {
             return Err(why.clone());
         }
+        if step.four_eyes && view.state.approval(id, view.at).is_none() {
+            return self.second(view, id);
+        }
         match &step.work {
             Work::Gate(gate) => self.gate(view, id, gate),
             Work::Manual(manual) => match self.answers.get(id) {
@@ -218,7 +251,7 @@ impl Rules {
                     ticked: manual.checklist.len(),
                     words: words.clone(),
                 })),
-                Some(Answer::Go(_) | Answer::NoGo(_)) | None => {
+                Some(Answer::Go(_) | Answer::NoGo(_) | Answer::Of(_)) | None => {
                     Err(format!("{id} is in a person's hands: --answer {id}=done:\"words\""))
                 }
             },
@@ -239,17 +272,22 @@ impl Rules {
     }
 
     fn gate(&mut self, view: &View, id: &StepId, gate: &Gate) -> Result<Option<Command>, String> {
+        if let Some(vote) = self.vote(view, id, gate)? {
+            return Ok(Some(vote));
+        }
         let (choice, reason) = match self.answers.get(id) {
             Some(Answer::Go(reason)) => (Choice::Go, reason.clone()),
             Some(Answer::NoGo(reason)) => (Choice::NoGo, Some(reason.clone())),
-            Some(Answer::Done(_)) | None => {
+            Some(Answer::Done(_) | Answer::Of(_)) | None => {
                 return Err(format!("{id} is a go/no-go: --answer {id}=go or {id}=no-go:\"why\""));
             }
         };
         let evidence = view.board.evidence(&gate.healthy, view.at);
-        let healthy = evidence.iter().all(|seen| seen.health == Health::Healthy);
         let since = *self.gates_seen.entry(id.clone()).or_insert(view.at);
-        if choice == Choice::Go && reason.is_none() && !healthy {
+        let margin = view.state.margin(view.at);
+        let judged = view.state.judge(id, &evidence, margin, view.at);
+        let in_the_way: Vec<_> = judged.iter().filter(|it| it.stands_in_the_way()).collect();
+        if choice == Choice::Go && reason.is_none() && !in_the_way.is_empty() {
             // Readings come in only after a start: they are waited for, a while.
             let stale = gate.healthy.iter().filter_map(|probe| view.state.plan().probe(probe));
             let patience = stale.map(|probe| probe.stale.plus(probe.every)).max();
@@ -257,13 +295,59 @@ impl Rules {
             if view.at.since(since) <= patience {
                 return Ok(None);
             }
+            let is_waived = |waive: &&Waive| {
+                waive.step == *id && in_the_way.iter().any(|it| it.criterion == waive.criterion)
+            };
+            if let Some(waive) = self.waivers.iter().find(is_waived) {
+                let Waive { step, criterion, lasts, reason } = waive.clone();
+                return Ok(Some(Command::Waive { step, criterion, reason, lasts }));
+            }
         }
-        let margin = view.state.plan().window.as_ref().map(|window| {
-            let times = forecast(view.state.plan(), &view.progress(), view.at);
-            signed(times.end, window.closes)
-        });
         let (step, ticked) = (id.clone(), gate.checklist.len());
         Ok(Some(Command::Decide { step, choice, ticked, evidence, margin, reason }))
+    }
+
+    /// The next answer of a role that the flags give; why a GO is not possible where some miss.
+    fn vote(&self, view: &View, id: &StepId, gate: &Gate) -> Result<Option<Command>, String> {
+        let tally = view.state.tally(id, view.at);
+        let mut missing = Vec::new();
+        for (role, vote) in &tally.roles {
+            if vote.is_some() {
+                continue;
+            }
+            let said = self.words.iter().find_map(|(step, word)| {
+                let choice = word.choice.filter(|_| step == id && word.role == *role)?;
+                Some((word, choice))
+            });
+            match said {
+                Some((word, choice)) => {
+                    let voice = voice(view.state.plan(), word)?;
+                    let (step, words) = (id.clone(), word.words.clone());
+                    return Ok(Some(Command::Vote { step, voice, choice, words }));
+                }
+                None => missing.push(format!("--answer {id}@{role}=go")),
+            }
+        }
+        let goes = matches!(self.answers.get(id), Some(Answer::Go(_)));
+        if !goes || tally.is_go() {
+            return Ok(None);
+        }
+        let asked = format!("{} of {} roles said GO at {id}", tally.go, gate.poll.len());
+        let said_no = (tally.no_go > 0).then(|| format!("{} said NO-GO", tally.no_go));
+        let parts = [asked].into_iter().chain(said_no).chain(missing);
+        Err(parts.collect::<Vec<_>>().join(", "))
+    }
+
+    /// The word of the second person that the flags give.
+    fn second(&self, view: &View, id: &StepId) -> Result<Option<Command>, String> {
+        let agrees =
+            self.words.iter().find(|(step, word)| step == id && word.choice.is_none());
+        let Some((step, word)) = agrees else {
+            return Err(format!("{id} needs a second person: --answer {id}@ROLE/PERSON=agree"));
+        };
+        let voice = voice(view.state.plan(), word)?;
+        let (step, words) = (step.clone(), word.words.clone());
+        Ok(Some(Command::Approve { step, voice, words }))
     }
 
     /// A step wants a choice that no flag can make, except to roll back.
@@ -282,7 +366,7 @@ impl Rules {
                 None => {
                     let why = format!("--on-failure rollback: {}", reasons.join(", "));
                     let (reason, break_glass) = (SafeText::new(&why), None);
-                    return Next::ask(None, Command::RollBack { reason, break_glass });
+                    return Next::ask(None, Command::RollBack { reason, break_glass, to: None });
                 }
                 Some(why) => reasons.push(format!("not rolled back: {why}")),
             }
@@ -322,6 +406,33 @@ impl Rules {
             None => Next::Wait,
         }
     }
+}
+
+/// Whether an answer is the driver's own.
+const fn own(answer: &Answer) -> bool {
+    match answer {
+        Answer::Go(_) | Answer::NoGo(_) | Answer::Done(_) => true,
+        Answer::Of(_) => false,
+    }
+}
+
+fn of_role((step, answer): &(StepId, Answer)) -> Option<(StepId, Word)> {
+    match answer {
+        Answer::Of(word) => Some((step.clone(), word.clone())),
+        Answer::Go(_) | Answer::NoGo(_) | Answer::Done(_) => None,
+    }
+}
+
+/// Who speaks: the one who is named, or the only one of the role.
+fn voice(plan: &Plan, word: &Word) -> Result<Voice, String> {
+    let role = word.role.clone();
+    let people = plan.roles.get(&role).map(|role| role.people.as_slice()).unwrap_or_default();
+    let person = match (&word.person, people) {
+        (Some(person), _) => person.clone(),
+        (None, [only]) => only.clone(),
+        (None, _) => return Err(format!("who of {role} says it? write @{role}/PERSON")),
+    };
+    Ok(Voice { role, person, how: Heard::Told })
 }
 
 /// Whether something is under way that ends without a person.

@@ -28,6 +28,7 @@ impl State {
     pub(super) fn step_clear(&self, step: &StepId) -> Vec<Event> {
         let ids = [AlarmId::Step(step.clone()), AlarmId::Soak(step.clone())];
         let ids = ids.into_iter().chain([AlarmId::Silent(step.clone())]);
+        let ids = ids.chain([AlarmId::Waiver(step.clone())]);
         ids.flat_map(|id| self.all_clear(id)).collect()
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::{Millis, SafeText, StepId, Timestamp};
-use crate::engine::event::{Confirmed, Event};
+use crate::engine::event::{Confirmed, Event, Return};
 use crate::engine::health::Health;
 use crate::engine::job::{End, Job, Part};
 use crate::engine::refusal::Refusal;
@@ -22,6 +22,9 @@ pub(super) fn open_guard(state: &State) -> Result<Vec<Event>, Refusal> {
 }
 
 fn may_roll_back(state: &State) -> Result<(), Refusal> {
+    if let (None, Some(step)) = (&state.rollback, state.committed()) {
+        return Err(Refusal::Committed(step.clone()));
+    }
     match state.stage {
         RunStage::RollingBack | RunStage::RolledBack { .. } => Err(Refusal::RollingBack),
         RunStage::Preparing => Err(Refusal::NothingToRollBack),
@@ -36,34 +39,74 @@ pub(super) fn roll_back(
     state: &State,
     reason: &SafeText,
     break_glass: Option<&SafeText>,
+    to: Option<&SafeText>,
 ) -> Result<Vec<Event>, Refusal> {
     may_roll_back(state)?;
     need_reason(reason, "rolling back")?;
     let why_past = break_glass.filter(|why| !why.as_str().trim().is_empty());
-    if let (Some(step), None) = (state.past_no_return(), why_past) {
+    let past = match to {
+        Some(checkpoint) => {
+            if state.stage == RunStage::Abandoned {
+                return Err(Refusal::NotActive("given up"));
+            }
+            let since = state.since_checkpoint(checkpoint);
+            let Some(since) = since else { return Err(Refusal::NoCheckpoint(checkpoint.clone())) };
+            if since.is_empty() {
+                return Err(Refusal::NothingSince(checkpoint.clone()));
+            }
+            state.past_no_return_of(&since)
+        }
+        None => state.past_no_return(),
+    };
+    if let (Some(step), None) = (past, why_past) {
         return Err(Refusal::PointOfNoReturn(step.clone()));
     }
-    let mut events = Vec::new();
-    if state.hold.is_some() {
-        events.push(Event::Continued);
+    Ok(state.back_events(reason, why_past, to))
+}
+
+impl State {
+    /// Whether a rollback could begin now, the point of no return aside.
+    pub(in crate::engine) fn may_go_back(&self) -> bool {
+        may_roll_back(self).is_ok()
     }
-    events.push(Event::RollbackBegan {
-        reason: reason.clone(),
-        items: state.rollback_items(),
-        break_glass: why_past.cloned(),
-    });
-    for step in &state.plan.order {
-        // Rolling back is the choice that a failed step waited for.
-        if state.track(step).status.wants_choice() {
-            events.extend(state.step_clear(step));
+
+    /// The events that begin a rollback.
+    pub(in crate::engine) fn back_events(
+        &self,
+        reason: &SafeText,
+        break_glass: Option<&SafeText>,
+        to: Option<&SafeText>,
+    ) -> Vec<Event> {
+        let mut events = Vec::new();
+        if self.hold.is_some() {
+            events.push(Event::Continued);
         }
-        // What runs nowhere would never end by itself, so it ends now.
-        events.extend(state.stop_waiting(step, Part::Action));
-        if state.plan.running == InFlight::Cancel {
-            events.extend(state.stop_jobs(step, Part::Action));
+        let items = match to {
+            Some(checkpoint) => self.items_to(checkpoint),
+            None => self.rollback_items(),
+        };
+        events.push(Event::RollbackBegan {
+            reason: reason.clone(),
+            items,
+            break_glass: break_glass.cloned(),
+            to: to.map(|checkpoint| Return {
+                checkpoint: checkpoint.clone(),
+                again: self.again_after(checkpoint),
+            }),
+        });
+        for step in &self.plan.order {
+            // Rolling back is the choice that a failed step waited for.
+            if self.track(step).status.wants_choice() {
+                events.extend(self.step_clear(step));
+            }
+            // What runs nowhere would never end by itself, so it ends now.
+            events.extend(self.stop_waiting(step, Part::Action));
+            if self.plan.running == InFlight::Cancel {
+                events.extend(self.stop_jobs(step, Part::Action));
+            }
         }
+        events
     }
-    Ok(events)
 }
 
 pub(super) fn close(state: &State) -> Result<Vec<Event>, Refusal> {

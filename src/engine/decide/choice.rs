@@ -41,6 +41,9 @@ pub(super) fn retry(
     if gesture.class < plan.class && !part.is_undo() {
         return Err(Refusal::Unconfirmed { step: step.clone(), needed: plan.class });
     }
+    if !part.is_undo() {
+        state.second_agrees(plan, now)?;
+    }
     let all = state.places_of(step, part);
     let places = match which {
         Which::All => all,

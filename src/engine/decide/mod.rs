@@ -3,7 +3,9 @@
 mod alarm;
 mod back;
 mod choice;
+mod gate;
 mod person;
+mod playbook;
 mod report;
 
 use crate::base::{SafeText, StepId, Timestamp};
@@ -87,7 +89,7 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
             person::sign_off(state, step, part.thing(), *ticked, words, now)
         }
         Command::Decide { step, choice, ticked, evidence, margin, reason } => {
-            let asked = person::GateWish {
+            let asked = gate::GateWish {
                 step,
                 choice: *choice,
                 ticked: *ticked,
@@ -95,8 +97,17 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
                 margin: *margin,
                 reason: reason.as_ref(),
             };
-            person::decide_gate(state, &asked, now)
+            gate::decide_gate(state, &asked, now)
         }
+        Command::Vote { step, voice, choice, words } => {
+            gate::vote(state, step, voice, *choice, words)
+        }
+        Command::Waive { step, criterion, reason, lasts } => {
+            gate::waive(state, step, criterion, reason, *lasts, now)
+        }
+        Command::Approve { step, voice, words } => gate::approve(state, step, voice, words),
+        Command::OpenPlaybook { playbook, reason } => playbook::open(state, playbook, reason),
+        Command::ClosePlaybook { playbook } => playbook::close(state, playbook),
         Command::Hold { why } => match &state.hold {
             // A hold of the program ends with a choice; a person's stays until they continue.
             Some(hold) if hold.by != Actor::Engine => {
@@ -115,8 +126,8 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
             None => Err(Refusal::GuardClosed),
             Some(_) => Ok(vec![Event::GuardClosed { why: why.clone() }]),
         },
-        Command::RollBack { reason, break_glass } => {
-            back::roll_back(state, reason, break_glass.as_ref())
+        Command::RollBack { reason, break_glass, to } => {
+            back::roll_back(state, reason, break_glass.as_ref(), to.as_ref())
         }
         Command::AcknowledgeAlarms => {
             let open = state.alarms.iter().any(|alarm| alarm.acknowledged.is_none());
@@ -207,6 +218,11 @@ impl State {
     /// Whether a choice about `part` of a step fits the stage of the run.
     fn may_choose(&self, step: &StepId, part: Part) -> Result<(), Refusal> {
         self.known(step)?;
+        if !part.is_undo()
+            && let Some(open) = self.playbook_is_open(step)
+        {
+            return open;
+        }
         let forward = self.plan.is_forward(step) && !part.is_undo();
         match (forward, self.stage) {
             (true, _) => self.may_start(),
@@ -252,11 +268,14 @@ fn start(
     gesture: Gesture,
     now: Timestamp,
 ) -> Result<Vec<Event>, Refusal> {
+    let plan = state.known(step)?;
+    if state.plan.playbook_of(step).is_some() {
+        return playbook::start(state, plan, gesture, now);
+    }
     state.may_start()?;
     if let Some(hold) = &state.hold {
         return Err(Refusal::Held(hold.why.clone()));
     }
-    let plan = state.known(step)?;
     if !state.plan.is_forward(step) {
         return Err(Refusal::WrongKind { step: step.clone(), kind: "forward" });
     }
@@ -270,6 +289,7 @@ fn start(
     if gesture.class < plan.class {
         return Err(Refusal::Unconfirmed { step: step.clone(), needed: plan.class });
     }
+    state.second_agrees(plan, now)?;
     let confirmed = Confirmed::ByPerson { class: gesture.class, after: gesture.after };
     state.begin(step, Part::Action, state.places_of(step, Part::Action), confirmed, now)
 }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::base::{
-    ChannelId, GroupId, HostId, Millis, PhaseId, RoleId, RunbookId, SafeText, SecretName,
+    ChannelId, GroupId, HostId, Millis, PhaseId, PlaybookId, ProbeId, RoleId, RunbookId, SafeText, SecretName,
     Timestamp, VarName, Zone,
 };
 
@@ -50,6 +50,8 @@ pub struct Runbook {
     pub phases: Vec<Phase>,
     /// What surrounds the derived undo steps.
     pub rollback: Rollback,
+    /// Emergency procedures, in the order of the file.
+    pub playbooks: Vec<Playbook>,
     /// Where notices go.
     pub channels: Vec<Channel>,
     /// Where the hosts come from.
@@ -231,9 +233,11 @@ pub enum Class {
     /// No undo, loses data, or a point of no return: two digits.
     Critical,
 }
-/// What surrounds the derived undo steps.
+/// What surrounds the derived undo steps, and when to think of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rollback {
+    /// What proposes a rollback.
+    pub triggers: Vec<Trigger>,
     /// What happens to steps in flight when a rollback begins.
     pub running: InFlight,
     /// Before the undo steps.
@@ -282,4 +286,54 @@ pub enum NoticeEvent {
     Rollback,
     /// The run is over.
     End,
+}
+
+/// What proposes a rollback: a probe that has not been well for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// The probe.
+    pub probe: ProbeId,
+    /// How it has to be: `degraded` is met by `failed` too.
+    pub state: Ailing,
+    /// For how long.
+    pub r#for: Millis,
+    /// Whether the program rolls back by itself then. Never past a point of no return, never
+    /// while a person holds the run.
+    pub auto: bool,
+}
+
+/// A health that a trigger waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ailing {
+    /// Degraded, or failed.
+    Degraded,
+    /// Failed.
+    Failed,
+    /// Unknown: no reading.
+    Unknown,
+}
+
+impl Ailing {
+    /// The word of the runbook.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Degraded => "degraded",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// An emergency procedure: at hand at any time, whatever the run does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Playbook {
+    /// Its name.
+    pub id: PlaybookId,
+    /// One line for people.
+    pub title: SafeText,
+    /// The probe whose alarm proposes it.
+    pub on_alarm: Option<ProbeId>,
+    /// Its steps, one after the other.
+    pub steps: Vec<Step>,
 }

@@ -61,8 +61,12 @@ pub struct Step {
     pub undo: UndoSource,
     /// From here on, going back needs a break-glass reason.
     pub point_of_no_return: bool,
-    /// A named place to roll back to.
+    /// A named place to roll back to: the state as it is once this step is over.
     pub checkpoint: Option<SafeText>,
+    /// Once it is over, the right to roll back has ended.
+    pub commit: bool,
+    /// A second person has to agree before it starts.
+    pub four_eyes: bool,
     /// Extra environment; texts are templates.
     pub env: BTreeMap<String, Given<String>>,
     /// What it reads from standard input; a text is a template.
@@ -126,17 +130,50 @@ pub struct Manual {
     pub text: String,
     /// Items to tick before the sign-off.
     pub checklist: Vec<SafeText>,
+    /// Whether the sign-off has to say where the evidence is, or what it was.
+    #[serde(default)]
+    pub evidence: bool,
 }
 
 /// A go / no-go decision and its acceptance criteria.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gate {
+    /// Roles that are asked, in this order; none: one person decides alone.
+    #[serde(default)]
+    pub poll: Vec<RoleId>,
+    /// How many of them have to say GO.
+    #[serde(default)]
+    pub require: Require,
     /// Probes that have to be healthy.
     pub healthy: Vec<ProbeId>,
     /// The forecast end has to leave at least this much of the window.
     pub margin: Option<Millis>,
+    /// A rollback begun now has to find what it needs.
+    #[serde(default)]
+    pub rollback_ready: bool,
     /// Items to tick before GO.
     pub checklist: Vec<SafeText>,
+}
+
+/// How many of the roles that a gate asks have to say GO.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Require {
+    /// Every one: a single NO-GO stops it.
+    #[default]
+    All,
+    /// So many of them.
+    AtLeast(usize),
+}
+
+impl Require {
+    /// How many of `asked` have to say GO.
+    pub const fn of(self, asked: usize) -> usize {
+        match self {
+            Self::All => asked,
+            Self::AtLeast(number) => number,
+        }
+    }
 }
 
 /// Watching probes for a while.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::{ChannelId, ProbeId, SafeText};
+use crate::base::{ChannelId, ProbeId, RoleId, SafeText};
 
 use super::super::code::Code;
-use super::super::model::{Action, Breach, Gate, Manual, Notify, Soak};
+use super::super::model::{Action, Breach, Gate, Manual, Notify, Require, Soak};
 use super::super::reader::{At, Item, Kind, Reading, Scope, Table};
 use super::super::shape::{Context, template_item};
 use super::super::template::Quoting;
@@ -78,7 +78,7 @@ pub(super) fn one_action(
 fn manual(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Manual> {
     if !item.is_table() {
         let text = template_item(reading, item, &Scope::Vars, Quoting::Plain)?;
-        return Some(Manual { text, checklist: Vec::new() });
+        return Some(Manual { text, ..Manual::default() });
     }
     let mut table = Table::open(reading, item, "manual work", "manual")?;
     let text = match table.need(reading, "text") {
@@ -86,8 +86,10 @@ fn manual(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Manual> {
         None => None,
     };
     let checklist = checklist(reading, &mut table);
+    let evidence = table.take(reading, "evidence").and_then(|item| reading.flag(&item));
     table.finish(reading);
-    Some(Manual { text: text.unwrap_or_default(), checklist })
+    let evidence = evidence.unwrap_or(false);
+    Some(Manual { text: text.unwrap_or_default(), checklist, evidence })
 }
 
 pub(super) fn checklist(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Vec<SafeText> {
@@ -105,9 +107,58 @@ fn gate(reading: &mut Reading<'_>, context: &Context, item: &Item<'_>) -> Option
     let mut table = Table::open(reading, item, "a gate", "gate")?;
     let healthy = table.take(reading, "healthy").map(|item| probes(reading, context, &item));
     let margin = table.take(reading, "margin").and_then(|item| reading.duration(&item));
+    let ready = table.take(reading, "rollback_ready").and_then(|item| reading.flag(&item));
+    let poll = poll(reading, &mut table);
+    let require = table.take(reading, "require").map(|item| require(reading, &item, poll.len()));
     let checklist = checklist(reading, &mut table);
     table.finish(reading);
-    Some(Gate { healthy: healthy.unwrap_or_default(), margin, checklist })
+    Some(Gate {
+        poll,
+        require: require.unwrap_or_default(),
+        healthy: healthy.unwrap_or_default(),
+        margin,
+        rollback_ready: ready.unwrap_or(false),
+        checklist,
+    })
+}
+
+/// The roles that a gate asks; a role is asked once.
+fn poll(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Vec<RoleId> {
+    let Some(item) = table.take(reading, "poll") else { return Vec::new() };
+    let texts = reading.texts(&item);
+    if texts.is_empty() && item.raw().is_array() {
+        let message = "a poll that asks nobody";
+        reading.complain(Code::BadValue, &item.span(), message, "empty", "name roles of [roles]");
+    }
+    let mut roles: Vec<RoleId> = Vec::new();
+    for text in texts {
+        let (place, name) = (text.place.start..text.place.end, text.value.clone());
+        let Some(role) = reading.used_name(Kind::Role, text) else { continue };
+        if roles.contains(&role.value) {
+            let message = format!("the poll asks `{name}` twice");
+            reading.complain(Code::BadValue, &place, &message, "again", "name each role once");
+        } else {
+            roles.push(role.value);
+        }
+    }
+    roles
+}
+
+/// `"all"`, or how many of the roles.
+fn require(reading: &mut Reading<'_>, item: &Item<'_>, asked: usize) -> Require {
+    if asked == 0 {
+        let message = "`require` counts the answers of a `poll`, and there is none";
+        let help = "add `poll = [\"lead\", \"dba\"]`, or remove `require`";
+        reading.complain(Code::NoEffect, &item.span(), message, "no effect", help);
+        return Require::All;
+    }
+    if item.is_text() {
+        return reading.word(item, &[("all", Require::All)]).unwrap_or_default();
+    }
+    let most = i64::try_from(asked).unwrap_or(i64::MAX - 1);
+    let number = reading.integer(item, 1..most + 1);
+    let number = number.and_then(|number| usize::try_from(number).ok());
+    number.map_or(Require::All, Require::AtLeast)
 }
 
 /// Names of probes; `*` means all.

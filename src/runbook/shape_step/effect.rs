@@ -32,9 +32,12 @@ const OF_FORWARD: &[&str] = &[
     "irreversible",
     "point_of_no_return",
     "checkpoint",
+    "commit",
     "auto",
     "gate",
 ];
+/// Keys of steps that somebody starts.
+const OF_STARTED: &[&str] = &["four_eyes"];
 
 /// Keys that the program would not act on are problems, like unknown ones.
 pub(super) fn no_effect(
@@ -69,8 +72,16 @@ pub(super) fn no_effect(
     if matches!(kind, "manual" | "gate") {
         check(&["auto"], &format!("a `{kind}` step: it waits for a person"));
     }
-    if role == Role::Rollback {
-        check(OF_FORWARD, "a step of the rollback");
+    match role {
+        Role::Forward => {}
+        Role::Rollback => {
+            check(OF_FORWARD, "a step of the rollback");
+            check(OF_STARTED, "a step of the rollback");
+        }
+        Role::Playbook => check(OF_FORWARD, "a step of a playbook"),
+    }
+    if kind == "gate" {
+        check(OF_STARTED, "a `gate` step");
     }
 }
 
@@ -78,6 +89,10 @@ pub(super) fn without_effect(reading: &mut Reading<'_>, item: &Item<'_>, on_what
     let (from, to) = item.key_span;
     let message = format!("`{}` has no effect on {on_what}", item.key);
     let help = match (item.key, on_what) {
+        ("needs" | "stream", "a step of a playbook") => "the steps of a playbook run one after the other, as written",
+        ("gate", "a step of a playbook") => "an emergency is not put to the vote: use `manual` to ask for a sign-off",
+        ("four_eyes", "a `gate` step") => "ask more than one role with `poll`",
+        ("four_eyes", _) => "a rollback is confirmed as a whole, and waits for nobody",
         ("needs" | "stream", _) => "the steps of a rollback run one after the other, as written",
         ("gate", _) => "a rollback is not decided twice; use `manual` to ask for a sign-off",
         ("timeout", _) => "a person is not stopped by a clock; use `estimate`",

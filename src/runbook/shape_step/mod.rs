@@ -30,6 +30,8 @@ pub(in crate::runbook) enum Role {
     Forward,
     /// In `rollback.before` or `rollback.after`.
     Rollback,
+    /// In a playbook.
+    Playbook,
 }
 
 /// The `on` of a step and of its undo, as written.
@@ -92,6 +94,8 @@ pub(in crate::runbook) fn step(
         undo: undo(reading, context, &mut table, &before, &mut targets),
         point_of_no_return: flag(reading, &mut table, "point_of_no_return", false),
         checkpoint: checkpoint(reading, &mut table),
+        commit: flag(reading, &mut table, "commit", false),
+        four_eyes: flag(reading, &mut table, "four_eyes", false),
         env: env(reading, &mut table, &before),
         stdin: stdin(reading, &mut table, &before),
         r#become: flag(reading, &mut table, "become", false),

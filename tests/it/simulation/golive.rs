@@ -258,7 +258,7 @@ impl Night {
         let how = u16::try_from(self.luck.below(u64::from(u16::MAX))).unwrap();
         let steps: Vec<_> = state.plan().steps.keys().cloned().collect();
         let step = steps[self.luck.pick(steps.len())].clone();
-        let mut open = choices(&state);
+        let mut open = choices(&state, self.time());
         open.push(Command::Continue);
         match self.luck.below(100) {
             0..=54 => {
@@ -268,7 +268,7 @@ impl Night {
                 }
             }
             55..=71 => {
-                let wishes = wishes(&state, how);
+                let wishes = wishes(&state, how, self.time());
                 let wish = wishes[self.luck.pick(wishes.len())].clone();
                 self.ask(&wish);
             }
@@ -283,7 +283,7 @@ impl Night {
                     // In a hurry.
                     let of =
                         |it: &Command| matches!(it, Command::Retry { step: id, .. } if *id == step);
-                    let again = self.state().and_then(|state| choices(&state).into_iter().find(of));
+                    let again = self.state().and_then(|state| choices(&state, self.time()).into_iter().find(of));
                     self.ask(&again.unwrap_or(Command::Continue));
                 }
             }
@@ -310,7 +310,7 @@ impl Night {
         if state.guard().is_some() {
             self.ask(&Command::CloseGuard { why: reason() });
         }
-        let decided = choices(&state).into_iter().any(|choice| self.ask(&choice));
+        let decided = choices(&state, self.time()).into_iter().any(|choice| self.ask(&choice));
         if !decided && state.hold().is_some() {
             self.ask(&Command::Continue);
         }

@@ -1,0 +1,128 @@
+//! What people decided, with what they knew: gates, answers, waivers; and emergency procedures.
+
+use crate::engine::{Event, Frozen, Vote};
+use crate::plan::Work;
+
+use super::facts::{voice_words, who};
+use super::sections::{dash, value};
+use super::story::Story;
+use super::words::{choice_word, counted};
+use super::write::{Document, md, to_second};
+
+/// Every answer at a gate, with what it was given on.
+pub(super) fn gates(story: &Story<'_>, to: &mut Document) {
+    to.heading(2, "Go/no-go");
+    let mut any = false;
+    for (at, fact) in story.facts() {
+        let Event::GateDecided { step, choice, evidence, reason, frozen } = &fact.event else { continue };
+        any = true;
+        let plan = story.plan.step(step);
+        let title = plan.map_or_else(String::new, |plan| format!(": {}", md(plan.title.as_str())));
+        to.heading(3, &format!("{}{title}", md(step.as_str())));
+        let (by, word) = (md(&who(&fact.by)), choice_word(*choice));
+        let why = reason.as_ref().map_or_else(String::new, |why| format!(": {}", md(why.as_str())));
+        to.paragraph(&format!("**{word}** by {by} at {}{why}", story.moment(at)));
+        if let Some(Work::Gate(gate)) = plan.map(|plan| &plan.work) {
+            for item in &gate.checklist {
+                to.line(&format!("- criterion: {}", md(item.as_str())));
+            }
+            if let Some(margin) = gate.margin.filter(|_| frozen.is_none()) {
+                to.line(&format!("- criterion: at least {margin} of the window left at the end"));
+            }
+            to.line("");
+        }
+        if let Some(frozen) = frozen {
+            known(story, frozen, to);
+        }
+        let rows = evidence.iter().map(|seen| {
+            let reading = seen.reading.as_ref();
+            vec![
+                md(seen.probe.as_str()),
+                seen.health.word().to_owned(),
+                reading.map_or_else(dash, |reading| value(story, &seen.probe, reading)),
+                seen.age.map_or_else(dash, |age| age.to_string()),
+                md(reading.map_or("", |reading| reading.note.as_str())),
+            ]
+        });
+        let rows: Vec<_> = rows.collect();
+        let head = ["Probe", "Health", "Value", "Age", "It said"];
+        to.table(&head, &rows, "No probe was asked.");
+    }
+    if !any {
+        to.paragraph("No gate was decided.");
+    }
+}
+
+/// What was frozen with a decision.
+fn known(story: &Story<'_>, frozen: &Frozen, to: &mut Document) {
+    let criteria = frozen.criteria.iter().map(|judged| {
+        let waived = judged.waived.as_ref().map(|why| format!("waived: {}", md(why.as_str())));
+        let stands = match (judged.holds, waived) {
+            (true, _) => "holds".to_owned(),
+            (false, Some(waived)) => waived,
+            (false, None) => "DOES NOT HOLD".to_owned(),
+        };
+        vec![md(judged.criterion.word()), md(judged.says.as_str()), stands]
+    });
+    let criteria: Vec<_> = criteria.collect();
+    if !criteria.is_empty() {
+        to.table(&["Criterion", "Seen", "Stands"], &criteria, "");
+    }
+    votes(story, &frozen.votes, to);
+    let back_by = frozen.back_by.map(|by| format!(", by {}", story.plan.zone.time(by)));
+    to.line(&format!(
+        "- Forecast end {}; a rollback would have taken {}{}",
+        story.plan.zone.time(frozen.ends),
+        to_second(frozen.back_takes),
+        back_by.unwrap_or_default()
+    ));
+    let over: Vec<_> = frozen.passed_over.iter().map(|step| md(step.as_str())).collect();
+    let over = if over.is_empty() { "none".to_owned() } else { over.join(", ") };
+    let notes = counted(frozen.notes, "note");
+    to.line(&format!("- Skipped, or failed and accepted: {over}; {notes}"));
+    for alarm in &frozen.alarms {
+        to.line(&format!("- Open alarm: {}", md(alarm.as_str())));
+    }
+    to.line("");
+}
+
+fn votes(story: &Story<'_>, votes: &[Vote], to: &mut Document) {
+    let rows = votes.iter().map(|vote| {
+        vec![
+            md(vote.voice.role.as_str()),
+            md(&voice_words(&vote.voice)),
+            choice_word(vote.choice).to_owned(),
+            story.plan.zone.time(vote.at),
+            md(vote.words.as_str()),
+        ]
+    });
+    let rows: Vec<_> = rows.collect();
+    if !rows.is_empty() {
+        to.table(&["Role", "Who", "Answer", "At", "Words"], &rows, "");
+    }
+}
+
+/// Emergency procedures that were opened, and what was done of them.
+pub(super) fn playbooks(story: &Story<'_>, to: &mut Document) {
+    let mut any = false;
+    for (at, fact) in story.facts() {
+        let Event::PlaybookOpened { playbook, reason } = &fact.event else { continue };
+        if !any {
+            to.heading(2, "Emergency procedures");
+        }
+        any = true;
+        let title = story.plan.playbook(playbook).map_or("", |plan| plan.title.as_str());
+        let (name, title) = (md(playbook.as_str()), md(title));
+        let (by, why) = (md(&who(&fact.by)), md(reason.as_str()));
+        to.line(&format!("- {name} ({title}) opened by {by} at {}: {why}", story.moment(at)));
+        let steps = story.plan.playbook(playbook).into_iter().flat_map(|plan| &plan.steps);
+        for step in steps {
+            let track = story.state.track(step);
+            let word = track.status.word();
+            to.line(&format!("  - {}: {word}", md(step.as_str())));
+        }
+    }
+    if any {
+        to.line("");
+    }
+}

@@ -1,0 +1,218 @@
+//! Lists to choose from: emergency procedures and their steps, and who the second person is.
+
+use ratatui::text::{Line, Span};
+
+use crate::base::{PlaybookId, RoleId, SafeText, StepId, pad};
+use crate::engine::{Part, Status};
+use crate::plan::PlaybookPlan;
+
+use super::model::{Model, class_word};
+use super::sheet::Sheet;
+use super::step::Rows;
+use super::text;
+use super::theme::{Role, Theme};
+
+/// The emergency procedures: all of them, or the steps of one that is open.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Playbooks {
+    /// The one that is looked into.
+    pub(super) inside: Option<PlaybookId>,
+    pub(super) at: usize,
+    pub(super) scroll: usize,
+}
+
+impl Playbooks {
+    /// On the one that an open alarm proposes, if there is one.
+    pub(super) fn new(m: &Model<'_>) -> Self {
+        let proposed = m.state.proposed_playbooks().next().map(|playbook| &playbook.id);
+        let all = &m.plan().playbooks;
+        let at = all.iter().position(|playbook| Some(&playbook.id) == proposed).unwrap_or(0);
+        Self { inside: None, at, scroll: 0 }
+    }
+
+    pub(super) fn step_by(&mut self, by: isize, m: &Model<'_>) {
+        let rows = match self.open(m) {
+            Some(playbook) => playbook.steps.len(),
+            None => m.plan().playbooks.len(),
+        };
+        self.at = self.at.saturating_add_signed(by).min(rows.saturating_sub(1));
+    }
+
+    /// The playbook that is looked into.
+    pub(super) fn open<'m>(&self, m: &Model<'m>) -> Option<&'m PlaybookPlan> {
+        m.plan().playbook(self.inside.as_ref()?)
+    }
+
+    /// The playbook under the cursor of the list.
+    pub(super) fn chosen<'m>(&self, m: &Model<'m>) -> Option<&'m PlaybookPlan> {
+        let plan: &'m crate::plan::Plan = m.plan();
+        plan.playbooks.get(self.at).filter(|_| self.inside.is_none())
+    }
+
+    /// The step under the cursor.
+    pub(super) fn step(&self, m: &Model<'_>) -> Option<StepId> {
+        self.open(m)?.steps.get(self.at).cloned()
+    }
+
+    /// Looks into one; the cursor is on its first step that is not over.
+    pub(super) fn look_into(&mut self, id: &PlaybookId, m: &Model<'_>) {
+        let steps = m.plan().playbook(id).map(|playbook| playbook.steps.as_slice());
+        let mut steps = steps.unwrap_or_default().iter();
+        let open = steps.position(|step| !m.state.track(step).status.is_over());
+        self.inside = Some(id.clone());
+        self.at = open.unwrap_or(0);
+    }
+
+    /// The dialog as rows.
+    pub(super) fn sheet(&self, m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
+        let mut rows = Rows::new(m, theme, width);
+        let (title, remark, foot) = match self.open(m) {
+            Some(playbook) => self.steps(playbook, &mut rows),
+            None => self.all(&mut rows),
+        };
+        let foot = foot.into_iter().map(|(key, what)| {
+            Span::styled(format!("{key}  {what}      "), theme.style(Role::Key))
+        });
+        let foot = vec![
+            Line::from(foot.collect::<Vec<_>>()),
+            Line::styled(text::PLAYBOOK_FREE, theme.style(Role::Dim)),
+        ];
+        Sheet { title, remark, body: rows.lines, foot, low: false, must: 0 }
+    }
+
+    fn all(&self, rows: &mut Rows<'_, '_>) -> Parts {
+        let m = rows.m;
+        let proposed: Vec<_> =
+            m.state.proposed_playbooks().map(|playbook| playbook.id.clone()).collect();
+        for (at, playbook) in m.plan().playbooks.iter().enumerate() {
+            let stands = match m.state.playbooks().get(&playbook.id) {
+                Some(open) => format!("OPEN since {}", m.minute(open.at)),
+                None if proposed.contains(&playbook.id) => "PROPOSED by its alarm".to_owned(),
+                None => String::new(),
+            };
+            let steps = text::count(playbook.steps.len(), "step", "steps");
+            let here = at == self.at;
+            let role = match (here, stands.is_empty()) {
+                (true, _) => Role::Selected,
+                (false, false) => Role::Title,
+                (false, true) => Role::Text,
+            };
+            let cursor = if here { ">" } else { " " };
+            let name = pad(playbook.id.as_str(), 16);
+            let room = rows.width.saturating_sub(52).max(12);
+            let title = pad(playbook.title.as_str(), room);
+            rows.row(&format!("{cursor} {name} {title} {} {stands}", pad(&steps, 8)), role);
+        }
+        if m.plan().playbooks.is_empty() {
+            rows.row("This runbook has no [[playbook]].", Role::Dim);
+        }
+        let remark = text::count(m.plan().playbooks.len(), "playbook", "playbooks");
+        let foot = vec![("Enter", "look into it; opening asks why"), ("Esc", "back")];
+        ("Emergency procedures".to_owned(), remark, foot)
+    }
+
+    fn steps(&self, playbook: &PlaybookPlan, rows: &mut Rows<'_, '_>) -> Parts {
+        let m = rows.m;
+        if let Some(open) = m.state.playbooks().get(&playbook.id) {
+            let said = format!("{} at {}: {}", open.by.name(), m.time(open.at), open.reason);
+            rows.say_as("Opened", &said, Role::Title);
+            rows.blank();
+        }
+        for (at, id) in playbook.steps.iter().enumerate() {
+            let Some(step) = m.plan().step(id) else { continue };
+            let status = m.state.track(id).status;
+            let here = at == self.at;
+            let cursor = if here { ">" } else { " " };
+            let mark = rows.theme.mark(status);
+            let word = if status == Status::Pending { "" } else { status.word() };
+            let room = rows.width.saturating_sub(44).max(12);
+            let (id, title) = (pad(id.as_str(), 14), pad(step.title.as_str(), room));
+            let class = pad(class_word(step.class), 8);
+            let role = match status {
+                _ if here => Role::Selected,
+                status if status.wants_choice() => Role::Warning,
+                status if status.is_over() => Role::Dim,
+                _ => Role::Text,
+            };
+            rows.row(&format!("{cursor} {mark} {id} {title} {class} {word}"), role);
+        }
+        let foot = vec![
+            ("Enter", "open the step; it is confirmed as every other"),
+            ("x", "close the playbook"),
+            ("Esc", "back"),
+        ];
+        let title = format!("Playbook {}  {}", playbook.id, playbook.title);
+        (title, "break-glass".to_owned(), foot)
+    }
+}
+
+type Parts = (String, String, Vec<(&'static str, &'static str)>);
+
+/// Who agrees that a step starts.
+#[derive(Clone, Debug)]
+pub(super) struct Second {
+    pub(super) step: StepId,
+    pub(super) at: usize,
+}
+
+impl Second {
+    /// Everybody who could: all people of all roles but the driver, and whether their role signs.
+    fn people(m: &Model<'_>) -> Vec<(RoleId, SafeText, bool)> {
+        let same = |name: &SafeText| name.as_str().trim().to_lowercase();
+        let driver = same(m.state.driver());
+        let roles = m.plan().roles.iter();
+        let all = roles.flat_map(|(id, role)| {
+            let signs = !role.keys.is_empty();
+            role.people.iter().map(move |person| (id.clone(), person.clone(), signs))
+        });
+        all.filter(|(_, person, _)| same(person) != driver).collect()
+    }
+
+    pub(super) fn step_by(&mut self, by: isize, m: &Model<'_>) {
+        let last = Self::people(m).len().saturating_sub(1);
+        self.at = self.at.saturating_add_signed(by).min(last);
+    }
+
+    /// The one under the cursor, and whether they have to sign.
+    pub(super) fn chosen(&self, m: &Model<'_>) -> Option<(RoleId, SafeText, bool)> {
+        Self::people(m).get(self.at).cloned()
+    }
+
+    /// The dialog as rows.
+    pub(super) fn sheet(&self, m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
+        let mut rows = Rows::new(m, theme, width);
+        rows.row(text::SECOND_WHY, Role::Text);
+        rows.blank();
+        for (at, (role, person, signs)) in Self::people(m).iter().enumerate() {
+            let here = at == self.at;
+            let cursor = if here { ">" } else { " " };
+            let how = if *signs { "signs: golive approve, from their terminal" } else { "" };
+            let row = format!("{cursor} {} {} {how}", pad(role.as_str(), 14), pad(person.as_str(), 22));
+            rows.row(&row, if here { Role::Selected } else { Role::Text });
+        }
+        let key = theme.style(Role::Key);
+        let foot = vec![Line::styled("Enter  this one, and their words      Esc  back", key)];
+        let title = format!("Who agrees that {} starts?", self.step);
+        let remark = "second person".to_owned();
+        Sheet { title, remark, body: rows.lines, foot, low: false, must: 0 }
+    }
+}
+
+/// The second person's word about a step, in words; none where nobody has to agree.
+pub(super) fn agreed(m: &Model<'_>, step: &StepId, part: Part) -> Option<(String, Role)> {
+    let plan = m.plan().step(step).filter(|step| step.four_eyes && part == Part::Action)?;
+    Some(match m.state.approval(&plan.id, m.now) {
+        Some(approval) => {
+            let voice = &approval.voice;
+            let said = format!(
+                "{} ({}) agreed at {}, {}",
+                voice.person,
+                voice.role,
+                m.minute(approval.at),
+                voice.how.words()
+            );
+            (said, Role::Text)
+        }
+        None => ("a second person has to agree first: p".to_owned(), Role::Caution),
+    })
+}
