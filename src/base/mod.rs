@@ -19,8 +19,8 @@ mod time;
 
 pub use digest::{Digest, Hasher, InvalidDigest};
 pub use id::{
-    ChannelId, GroupId, HostId, InvalidId, PhaseId, PlaybookId, ProbeId, RoleId, RunbookId, SecretName,
-    SessionId, StepId, StreamId, VarName,
+    ChannelId, GroupId, HostId, InvalidId, PhaseId, PlaybookId, ProbeId, RoleId, RunbookId,
+    SecretName, SessionId, StepId, StreamId, VarName,
 };
 pub use lines::{LINE_CHARS_MAX, LineSanitizer};
 pub use share::Share;

@@ -320,13 +320,9 @@ pub(super) fn rollback(screen: Screen, store: Store, args: &RollbackArgs) -> Res
         let notary = args.sign.notary(screen, &ground.pool, &ground.plan, practice).await?;
         let driven = begin_again(screen, store, &recovered, &ground, driver.clone(), notary)?;
         let run = headless_run(screen, driven, driver, args.json, after, &ground);
-        let exit = headless::roll_back(
-            run,
-            &reason,
-            args.break_glass.as_deref(),
-            args.to.as_deref(),
-        )
-        .await;
+        let exit =
+            headless::roll_back(run, &reason, args.break_glass.as_deref(), args.to.as_deref())
+                .await;
         ground.leave().await;
         exit
     })

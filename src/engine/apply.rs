@@ -12,8 +12,8 @@ use super::hosts::StoodStill;
 use super::job::{Job, Key, Part, Place, Verdict};
 use super::sight::Sight;
 use super::state::{
-    Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, PlaybookRecord, Rollback, RunStage, State, Status, Stopping,
-    Track,
+    Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, PlaybookRecord, Rollback, RunStage, State,
+    Status, Stopping, Track,
 };
 
 impl State {
@@ -68,33 +68,11 @@ impl State {
             Event::AutoAdvance { on } => self.auto = *on,
             Event::GuardOpened => self.guard = Some(at),
             Event::GuardClosed { .. } => self.guard = None,
-            Event::PlaybookOpened { playbook, reason } => {
-                let (by, reason) = (by.clone(), reason.clone());
-                self.playbooks.insert(playbook.clone(), PlaybookRecord { at, by, reason });
-                self.anew(playbook);
-            }
-            Event::PlaybookClosed { playbook } => {
-                self.playbooks.remove(playbook);
-            }
-            Event::Returned { .. } => self.returned(at),
-            Event::RollbackBegan { reason, items, break_glass, to } => {
-                self.guard = None;
-                self.stage = RunStage::RollingBack;
-                self.rollback = Some(Rollback {
-                    began: at,
-                    ended: None,
-                    reason: reason.clone(),
-                    break_glass: break_glass.clone(),
-                    items: items.clone(),
-                    to: to.clone(),
-                });
-            }
-            Event::RollbackEnded { verified } => {
-                self.stage = RunStage::RolledBack { verified: *verified };
-                if let Some(rollback) = &mut self.rollback {
-                    rollback.ended = Some(at);
-                }
-            }
+            Event::PlaybookOpened { .. }
+            | Event::PlaybookClosed { .. }
+            | Event::RollbackBegan { .. }
+            | Event::Returned { .. }
+            | Event::RollbackEnded { .. } => self.apply_to_ways(at, by, event),
             Event::HealthChanged { probe, is, .. } => {
                 if let Some(health) = self.health.get_mut(probe) {
                     *health = *is;
@@ -126,6 +104,44 @@ impl State {
             Event::Completed => self.stage = RunStage::Completed,
             Event::Abandoned { .. } => self.stage = RunStage::Abandoned,
             Event::Closed => self.closed = true,
+        }
+    }
+
+    /// The ways beside the way forward: back, and emergency procedures.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "`apply` names every event and sends only those here"
+    )]
+    fn apply_to_ways(&mut self, at: Timestamp, by: &Actor, event: &Event) {
+        match event {
+            Event::PlaybookOpened { playbook, reason } => {
+                let (by, reason) = (by.clone(), reason.clone());
+                self.playbooks.insert(playbook.clone(), PlaybookRecord { at, by, reason });
+                self.anew(playbook);
+            }
+            Event::PlaybookClosed { playbook } => {
+                self.playbooks.remove(playbook);
+            }
+            Event::Returned { .. } => self.returned(at),
+            Event::RollbackBegan { reason, items, break_glass, to } => {
+                self.guard = None;
+                self.stage = RunStage::RollingBack;
+                self.rollback = Some(Rollback {
+                    began: at,
+                    ended: None,
+                    reason: reason.clone(),
+                    break_glass: break_glass.clone(),
+                    items: items.clone(),
+                    to: to.clone(),
+                });
+            }
+            Event::RollbackEnded { verified } => {
+                self.stage = RunStage::RolledBack { verified: *verified };
+                if let Some(rollback) = &mut self.rollback {
+                    rollback.ended = Some(at);
+                }
+            }
+            _ => {}
         }
     }
 

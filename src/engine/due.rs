@@ -463,10 +463,7 @@ impl State {
         if let Some(to) = &rollback.to {
             let checkpoint = to.checkpoint.clone();
             let why = format!("back at checkpoint {checkpoint}: look, then continue");
-            return vec![
-                Event::Returned { checkpoint },
-                Event::Held { why: SafeText::new(&why) },
-            ];
+            return vec![Event::Returned { checkpoint }, Event::Held { why: SafeText::new(&why) }];
         }
         vec![Event::RollbackEnded { verified: self.old_system_verified() }]
     }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{
-    Digest, HostId, Millis, PlaybookId, ProbeId, RunbookId, SafeText, SessionId, StepId, Timestamp, VarName,
+    Digest, HostId, Millis, PlaybookId, ProbeId, RunbookId, SafeText, SessionId, StepId, Timestamp,
+    VarName,
 };
 
 use super::gate::{Criterion, Frozen, Voice};

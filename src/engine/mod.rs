@@ -48,8 +48,8 @@ pub use event::{
     Actor, AlarmId, Choice, Confirmed, Event, Evidence, Genesis, Item, Level, Return, RunKind,
 };
 pub use gate::{
-    Approval, Criterion, Frozen, Heard, Judged, Readiness, Tally, Voice, Vote, WAIVER_MAX, WORD_LASTS,
-    Waiver,
+    Approval, Criterion, Frozen, Heard, Judged, Readiness, Tally, Voice, Vote, WAIVER_MAX,
+    WORD_LASTS, Waiver,
 };
 pub use health::{Board, Change, Health, Panel, READINGS_MAX, Reading};
 pub use hosts::{ClockOffset, HostFact, HostRecord, HostSaid, StoodStill};
@@ -58,8 +58,8 @@ pub use react::react;
 pub use refusal::Refusal;
 pub use sight::{Begun, Doubt, OutOfSight, Seen, Sight, Sync};
 pub use state::{
-    Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, PlaybookRecord, Rollback, RunStage, State, Status, Stopping,
-    Track,
+    Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, PlaybookRecord, Rollback, RunStage, State,
+    Status, Stopping, Track,
 };
 pub use unrecorded::{Lost, Overridden};
 pub use way_back::{Checkpoint, WayBack, WayBackItem};

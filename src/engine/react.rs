@@ -28,7 +28,9 @@ pub fn react(state: &State, event: &Event) -> Vec<Effect> {
             let text = format!("back at checkpoint {checkpoint}: the run may go on from there");
             [state.notice(NoticeEvent::Rollback, &text), wakes(state)].concat()
         }
-        Event::Resumed { sought, .. } => [state.follow(sought), retries(state), wakes(state)].concat(),
+        Event::Resumed { sought, .. } => {
+            [state.follow(sought), retries(state), wakes(state)].concat()
+        }
         Event::JobEnded { job, end: End::Unknown { doubt: Doubt::LetGo, .. }, .. } => {
             vec![Effect::LetGo(job.clone())]
         }

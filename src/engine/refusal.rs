@@ -127,7 +127,9 @@ pub enum Refusal {
     #[error("a waiver lasts from 1s to 24h")]
     WaiverLasts,
     /// A second person has to agree.
-    #[error("`{0}` needs a second person: somebody of a role who does not drive has to agree first")]
+    #[error(
+        "`{0}` needs a second person: somebody of a role who does not drive has to agree first"
+    )]
     NoSecond(StepId),
     /// The second person is the first.
     #[error("{0} drives: a second person has to agree")]

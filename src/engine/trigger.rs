@@ -79,8 +79,7 @@ impl State {
         let acts = *auto && !held && self.guard.is_none() && self.past_no_return().is_none();
         let what = format!("trigger: {probe} has been {} for {}", state.word(), r#for);
         let text = format!("{what}: the runbook proposes to ROLL BACK (R)");
-        let mut events =
-            self.alarm(AlarmId::Trigger(probe.clone()), Level::Warning, &text);
+        let mut events = self.alarm(AlarmId::Trigger(probe.clone()), Level::Warning, &text);
         if acts {
             let reason = SafeText::new(&format!("{what} (auto)"));
             events.extend(self.back_events(&reason, None, None));

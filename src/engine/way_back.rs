@@ -216,8 +216,7 @@ impl State {
         let after = |id: &&StepId| {
             let track = self.track(id);
             let began = track.started.or(track.settled);
-            **id != point.id
-                && began.is_some_and(|began| began >= at || !track.status.is_over())
+            **id != point.id && began.is_some_and(|began| began >= at || !track.status.is_over())
         };
         Some(self.plan.order.iter().filter(after).collect())
     }

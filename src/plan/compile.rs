@@ -7,11 +7,13 @@ use thiserror::Error;
 
 use crate::base::{Digest, HostId, Millis, SafeText, StepId, VarName, Zone};
 use crate::runbook::{
-    Action, Asked, Check, Given, Host, Inventory, Manual, Phase, Playbook, Probe, Quoting, Runbook, Source,
-    Stage, Step, Undo, UndoSource, UndoStage, Verify, suggestion,
+    Action, Asked, Check, Given, Host, Inventory, Manual, Phase, Playbook, Probe, Quoting, Runbook,
+    Source, Stage, Step, Undo, UndoSource, UndoStage, Verify, suggestion,
 };
 
-use super::model::{CheckPlan, PhasePlan, Plan, PlaybookPlan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work};
+use super::model::{
+    CheckPlan, PhasePlan, Plan, PlaybookPlan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work,
+};
 use super::text::Text;
 
 /// How long a step without an estimate is taken to take.

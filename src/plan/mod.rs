@@ -23,7 +23,9 @@ pub use forecast::{
     Actual, Backout, Forecast, Interval, Progress, Rag, StepTimes, forecast, initial, signed,
 };
 pub use lint::lint;
-pub use model::{CheckPlan, PhasePlan, Plan, PlaybookPlan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work};
+pub use model::{
+    CheckPlan, PhasePlan, Plan, PlaybookPlan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work,
+};
 pub use text::{NotCaptured, Text, holds};
 
 pub use crate::runbook::Quoting;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::base::{
-    Digest, HostId, Millis, PhaseId, PlaybookId, ProbeId, RoleId, RunbookId, SafeText, SecretName, StepId,
-    StreamId, VarName, Zone,
+    Digest, HostId, Millis, PhaseId, PlaybookId, ProbeId, RoleId, RunbookId, SafeText, SecretName,
+    StepId, StreamId, VarName, Zone,
 };
 use crate::runbook::{
     Asked, Channel, Class, Each, Expect, Gate, Given, Host, InFlight, Manual, Probe, Retry, Role,
@@ -134,6 +134,7 @@ pub struct PlaybookPlan {
 
 /// A step of the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the runbook")]
 pub struct StepPlan {
     /// Its name.
     pub id: StepId,

@@ -194,7 +194,9 @@ fn gates(story: &Story<'_>) -> String {
         "step,title,at_site,at_utc,by,choice,reason,probe,health,value,unit,age_s,note",
     );
     for (at, fact) in story.facts() {
-        let Event::GateDecided { step, choice, evidence, reason, .. } = &fact.event else { continue };
+        let Event::GateDecided { step, choice, evidence, reason, .. } = &fact.event else {
+            continue;
+        };
         let title = story.plan.step(step).map_or("", |step| step.title.as_str());
         let lead = || {
             Cells::default()

@@ -14,7 +14,9 @@ pub(super) fn gates(story: &Story<'_>, to: &mut Document) {
     to.heading(2, "Go/no-go");
     let mut any = false;
     for (at, fact) in story.facts() {
-        let Event::GateDecided { step, choice, evidence, reason, frozen } = &fact.event else { continue };
+        let Event::GateDecided { step, choice, evidence, reason, frozen } = &fact.event else {
+            continue;
+        };
         any = true;
         let plan = story.plan.step(step);
         let title = plan.map_or_else(String::new, |plan| format!(": {}", md(plan.title.as_str())));

@@ -131,9 +131,7 @@ pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
         Event::PlaybookOpened { playbook, reason } => {
             run(format!("emergency procedure {playbook} opened: {reason}")).result("BREAK GLASS")
         }
-        Event::PlaybookClosed { playbook } => {
-            run(format!("emergency procedure {playbook} closed"))
-        }
+        Event::PlaybookClosed { playbook } => run(format!("emergency procedure {playbook} closed")),
         Event::GateDecided { step, choice, evidence, reason, frozen } => {
             let went_over = frozen.iter().flat_map(|frozen| &frozen.criteria);
             let went_over = went_over.filter(|it| it.stands_in_the_way()).count();
@@ -143,7 +141,9 @@ pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
             let reason = reason.as_ref().map_or_else(String::new, |why| format!(": {why}"));
             let seen: Vec<String> = evidence.iter().map(evidence_words).collect();
             let seen = maybe(!seen.is_empty(), || format!(" ({})", list(&seen)));
-            of(step, format!("gate decided{over}{reason}{seen}")).result(choice_word(*choice)).main(true)
+            of(step, format!("gate decided{over}{reason}{seen}"))
+                .result(choice_word(*choice))
+                .main(true)
         }
         Event::Held { why } => run(format!("hold: {why}")).result("HELD"),
         Event::Continued => run("the hold is over"),

@@ -7,8 +7,8 @@ use crate::engine::{Event, Fact};
 use crate::journal::{Entry, Verdict};
 use crate::plan::Plan;
 
-use super::facts::{Told, told, who};
 use super::decided;
+use super::facts::{Told, told, who};
 use super::outcome::{result, summary};
 use super::review;
 use super::sections;

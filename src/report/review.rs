@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use crate::base::{SafeText, StepId, Timestamp};
-use crate::engine::{
-    AlarmId, Attempt, Event, Fact, Item, Part, Rollback, RunStage, State, Status,
-};
+use crate::engine::{AlarmId, Attempt, Event, Fact, Item, Part, Rollback, RunStage, State, Status};
 use crate::plan::{UndoPlan, Work};
 use crate::runbook::UndoStage;
 
@@ -43,7 +41,9 @@ pub(super) fn rollback(story: &Story<'_>, to: &mut Document) {
     for turn in &turns {
         if let Some(back) = &turn.rollback.to {
             let checkpoint = md(back.checkpoint.as_str());
-            to.paragraph(&format!("**To checkpoint {checkpoint}.** The run could go on from there."));
+            to.paragraph(&format!(
+                "**To checkpoint {checkpoint}.** The run could go on from there."
+            ));
         }
         head(story, turn, to);
         had_failed(story, turn, to);
@@ -97,7 +97,8 @@ fn head(story: &Story<'_>, turn: &Turn, to: &mut Document) {
     }
     let window = story.plan.window.as_ref().zip(rollback.ended);
     if let Some((window, ended)) = window {
-        let word = if ended > window.closes { "AFTER the window closed" } else { "inside the window" };
+        let word =
+            if ended > window.closes { "AFTER the window closed" } else { "inside the window" };
         to.line(&format!("- Back {word}"));
     }
     to.line("");
@@ -203,8 +204,7 @@ fn not_undone(story: &Story<'_>, turn: &Turn, to: &mut Document) {
                 Some((id, why.as_str()))
             }
             UndoPlan::Undo(_) if is_item(id) && again(id) => {
-                let accepted =
-                    turn.after.undo_track(id).status == Status::FailureAccepted;
+                let accepted = turn.after.undo_track(id).status == Status::FailureAccepted;
                 accepted.then_some((id, "its undo failed, and that was accepted"))
             }
             UndoPlan::Irreversible(_) | UndoPlan::None | UndoPlan::Undo(_) => None,
@@ -230,7 +230,9 @@ fn told(story: &Story<'_>, turn: &Turn, to: &mut Document) {
             continue;
         };
         let track = turn.after.track_of(&item.step, item.part);
-        let Some(at) = track.settled.filter(|_| track.status == Status::Succeeded) else { continue };
+        let Some(at) = track.settled.filter(|_| track.status == Status::Succeeded) else {
+            continue;
+        };
         any = true;
         let names: Vec<_> = channels.iter().map(|channel| md(channel.as_str())).collect();
         let time = moment(story, at);

@@ -99,7 +99,12 @@ fn unknown_names(joined: &mut Joined<'_>, draft: &Draft) {
                 let stems = stems.map(|(stem, _)| stem.as_str());
                 forward.iter().map(|id| id.as_str()).chain(stems).collect()
             }
-            Kind::Phase | Kind::Playbook | Kind::Probe | Kind::Role | Kind::Channel | Kind::Secret => {
+            Kind::Phase
+            | Kind::Playbook
+            | Kind::Probe
+            | Kind::Role
+            | Kind::Channel
+            | Kind::Secret => {
                 let defined = joined.reading.defined.iter().filter(|(of, _)| of == kind);
                 defined.map(|(_, name)| name.value.as_str()).collect()
             }
@@ -270,8 +275,7 @@ fn checkpoints(joined: &mut Joined<'_>, draft: &Draft) {
         };
         let places = &joined.reading.places;
         let message = format!("two checkpoints are called `{name}`");
-        let problem =
-            Problem::new(Code::Duplicate, places.step(&step.id, "checkpoint"), &message);
+        let problem = Problem::new(Code::Duplicate, places.step(&step.id, "checkpoint"), &message);
         let problem = problem.label("and again here");
         let problem = problem.also(places.step(other, "checkpoint"), "first here");
         problems.push(problem.help("rename one of them"));

@@ -12,8 +12,8 @@ use crate::base::{
 
 use super::code::Code;
 use super::model::{
-    Channel, Inventory, InventorySource, NoticeEvent, Phase, Role, Rollback, Runbook,
-    Stage, Strategy, Window,
+    Channel, Inventory, InventorySource, NoticeEvent, Phase, Role, Rollback, Runbook, Stage,
+    Strategy, Window,
 };
 use super::problem::SourceFile;
 use super::reader::{At, Item, Kind, Reading, Scope, Table, whole};
@@ -92,8 +92,7 @@ pub(super) fn runbook(reading: &mut Reading<'_>, document: &DeTable<'_>) -> Draf
         runbook.phases.extend(phase(reading, &mut context, &item));
     }
     if let Some(item) = top.take(reading, "rollback") {
-        runbook.rollback =
-            shape_back::rollback(reading, &mut context, &item).unwrap_or_default();
+        runbook.rollback = shape_back::rollback(reading, &mut context, &item).unwrap_or_default();
     }
     runbook.playbooks = shape_back::playbooks(reading, &mut context, &mut top);
     top.finish(reading);

@@ -76,11 +76,7 @@ pub(super) fn playbooks(
     items.iter().filter_map(|item| playbook(reading, context, item)).collect()
 }
 
-fn playbook(
-    reading: &mut Reading<'_>,
-    context: &mut Context,
-    item: &Item<'_>,
-) -> Option<Playbook> {
+fn playbook(reading: &mut Reading<'_>, context: &mut Context, item: &Item<'_>) -> Option<Playbook> {
     let mut table = Table::open(reading, item, "a playbook", "playbook")?;
     let id: Option<PlaybookId> = own_name(reading, &mut table, Kind::Playbook);
     let title = template(reading, &mut table, "title", &Scope::Vars, Quoting::Plain);

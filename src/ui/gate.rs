@@ -109,8 +109,8 @@ impl GateDialog {
         let same = |a: &Judged, b: &Judged| {
             (&a.criterion, a.holds, &a.waived) == (&b.criterion, b.holds, &b.waived)
         };
-        let changed = now.len() != self.seen.len()
-            || now.iter().zip(&self.seen).any(|(a, b)| !same(a, b));
+        let changed =
+            now.len() != self.seen.len() || now.iter().zip(&self.seen).any(|(a, b)| !same(a, b));
         self.seen = now;
         changed
     }
@@ -177,7 +177,8 @@ impl GateDialog {
         let title = format!("GO or NO-GO?  {}  {}", self.step, title.unwrap_or_default());
         let mut rows = Rows::new(m, theme, width);
         let tally = m.state.tally(&self.step, m.now);
-        let remark = if tally.roles.is_empty() { "decide".to_owned() } else { counts_words(&tally) };
+        let remark =
+            if tally.roles.is_empty() { "decide".to_owned() } else { counts_words(&tally) };
         let Some(gate) = gate_of(m, &self.step) else { return Sheet::default() };
         self.poll(gate, &mut rows);
         self.evidence(gate, &mut rows);
@@ -194,14 +195,7 @@ impl GateDialog {
             rows.say("Decides", &m.owner(step).unwrap_or_default());
             rows.say("Note", step.notes.as_deref().unwrap_or_default());
         }
-        Sheet {
-            title,
-            remark,
-            body: rows.lines,
-            foot: self.foot(m, theme),
-            low: false,
-            must: 0,
-        }
+        Sheet { title, remark, body: rows.lines, foot: self.foot(m, theme), low: false, must: 0 }
     }
 
     fn evidence(&self, gate: &Gate, rows: &mut Rows<'_, '_>) {

@@ -5,11 +5,11 @@ use crate::engine::{Choice, Command, Part, Which};
 use crate::runbook::Class;
 
 use super::confirm::{Ask, Typed};
+use super::gate::GateDialog;
 use super::guard::Stage;
 use super::keymap::Action;
 use super::layout::{Size, size};
 use super::model::Model;
-use super::gate::GateDialog;
 use super::person::manual_of;
 use super::prompt::Purpose;
 use super::screen::{Dialog, Intent, Screen};
@@ -50,8 +50,8 @@ impl Screen {
                 | Dialog::Guard(_)
                 | Dialog::Text(_)
                 | Dialog::Playbooks(_)
-            | Dialog::Second(_)
-            | Dialog::Help { .. }
+                | Dialog::Second(_)
+                | Dialog::Help { .. }
                 | Dialog::Alarms { .. },
             )
             | None => Vec::new(),
@@ -148,8 +148,8 @@ impl Screen {
                 | Dialog::Guard(_)
                 | Dialog::Text(_)
                 | Dialog::Playbooks(_)
-            | Dialog::Second(_)
-            | Dialog::Help { .. }
+                | Dialog::Second(_)
+                | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
             )
@@ -225,8 +225,8 @@ impl Screen {
                 | Dialog::Guard(_)
                 | Dialog::Text(_)
                 | Dialog::Playbooks(_)
-            | Dialog::Second(_)
-            | Dialog::Help { .. }
+                | Dialog::Second(_)
+                | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
             )
@@ -254,8 +254,8 @@ impl Screen {
                 | Dialog::Failure(_)
                 | Dialog::Text(_)
                 | Dialog::Playbooks(_)
-            | Dialog::Second(_)
-            | Dialog::Help { .. }
+                | Dialog::Second(_)
+                | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
             )
@@ -300,7 +300,11 @@ impl Screen {
     pub(super) fn guard_digit(&mut self, digit: u8, m: &Model<'_>) -> Vec<Intent> {
         let fresh = (self.codes)();
         let Some(guard) = self.guard_mut() else { return Vec::new() };
-        if guard.stage != Stage::Open || guard.picking.is_some() || guard.locked(m) || m.now < guard.code.paused_until {
+        if guard.stage != Stage::Open
+            || guard.picking.is_some()
+            || guard.locked(m)
+            || m.now < guard.code.paused_until
+        {
             return Vec::new();
         }
         match guard.code.take(digit) {

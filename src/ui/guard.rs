@@ -121,7 +121,7 @@ impl Guard {
         self.last_key = m.now;
     }
 
-    fn picker(&self, at: usize, m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
+    fn picker(at: usize, m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
         let mut rows = Rows::new(m, theme, width);
         let line = |rows: &mut Rows<'_, '_>, n: usize, name: &str, what: &str| {
             let here = n == at;
@@ -186,11 +186,7 @@ impl Guard {
     /// The command that the gesture stands for.
     pub(super) fn command(&self, m: &Model<'_>) -> Command {
         let break_glass = self.way(m).past.as_ref().map(|_| SafeText::new(&self.break_glass));
-        Command::RollBack {
-            reason: SafeText::new(self.why()),
-            break_glass,
-            to: self.to.clone(),
-        }
+        Command::RollBack { reason: SafeText::new(self.why()), break_glass, to: self.to.clone() }
     }
 
     /// The panel as rows.
@@ -199,7 +195,7 @@ impl Guard {
             return self.countdown(seconds, m, theme, width);
         }
         if let Some(at) = self.picking {
-            return self.picker(at, m, theme, width);
+            return Self::picker(at, m, theme, width);
         }
         let mut rows = Rows::new(m, theme, width);
         let way = self.way(m);
@@ -229,7 +225,8 @@ impl Guard {
             rows.say_as("", said, Role::Warning);
         }
         if let Some(checkpoint) = &self.to {
-            let said = format!("checkpoint {checkpoint}, and no further: the run can go on from there");
+            let said =
+                format!("checkpoint {checkpoint}, and no further: the run can go on from there");
             rows.say_as("Back to", &said, Role::Title);
         }
         if let Some(past) = &way.past {

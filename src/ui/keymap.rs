@@ -314,14 +314,7 @@ pub(super) const TABLE: &[Binding] = &[
         "reason",
         "write the reason",
     ),
-    bind(
-        Action::Words,
-        &[Press::Char('w')],
-        Group::Step,
-        GATE,
-        "words",
-        "gate: a GO with words",
-    ),
+    bind(Action::Words, &[Press::Char('w')], Group::Step, GATE, "words", "gate: a GO with words"),
     bind(
         Action::Peek,
         &[Press::Tab],

@@ -143,8 +143,8 @@ impl Screen {
                 | Dialog::Manual(_)
                 | Dialog::Text(_)
                 | Dialog::Playbooks(_)
-            | Dialog::Second(_)
-            | Dialog::Help { .. }
+                | Dialog::Second(_)
+                | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
             )

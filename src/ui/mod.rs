@@ -19,6 +19,7 @@ mod act;
 mod audit;
 mod bottom;
 mod canvas;
+mod choose;
 mod confirm;
 mod failure;
 mod gate;

@@ -277,7 +277,11 @@ impl<'a> Model<'a> {
         misses.then(|| text::SECOND_MISSES.to_owned())
     }
 
-    fn playbook_blocks(&self, step: &StepPlan, playbook: &crate::base::PlaybookId) -> Option<String> {
+    fn playbook_blocks(
+        &self,
+        step: &StepPlan,
+        playbook: &crate::base::PlaybookId,
+    ) -> Option<String> {
         let status = self.state.track(&step.id).status;
         if !self.state.playbooks().contains_key(playbook) {
             return Some(format!("playbook {playbook} is not open"));

@@ -128,11 +128,11 @@ impl Playbooks {
             let room = rows.width.saturating_sub(44).max(12);
             let (id, title) = (pad(id.as_str(), 14), pad(step.title.as_str(), room));
             let class = pad(class_word(step.class), 8);
-            let role = match status {
-                _ if here => Role::Selected,
-                status if status.wants_choice() => Role::Warning,
-                status if status.is_over() => Role::Dim,
-                _ => Role::Text,
+            let role = match (here, status.wants_choice(), status.is_over()) {
+                (true, _, _) => Role::Selected,
+                (false, true, _) => Role::Warning,
+                (false, false, true) => Role::Dim,
+                (false, false, false) => Role::Text,
             };
             rows.row(&format!("{cursor} {mark} {id} {title} {class} {word}"), role);
         }
@@ -187,7 +187,8 @@ impl Second {
             let here = at == self.at;
             let cursor = if here { ">" } else { " " };
             let how = if *signs { "signs: golive approve, from their terminal" } else { "" };
-            let row = format!("{cursor} {} {} {how}", pad(role.as_str(), 14), pad(person.as_str(), 22));
+            let row =
+                format!("{cursor} {} {} {how}", pad(role.as_str(), 14), pad(person.as_str(), 22));
             rows.row(&row, if here { Role::Selected } else { Role::Text });
         }
         let key = theme.style(Role::Key);

@@ -94,7 +94,12 @@ impl Purpose {
             }
             Self::SignOff { step, .. } => format!("Sign off {step}: your words, or the evidence"),
             Self::Vote { voice, choice, .. } => {
-                format!("{} of {} for {}: in their words", text::choice(*choice), voice.person, voice.role)
+                format!(
+                    "{} of {} for {}: in their words",
+                    text::choice(*choice),
+                    voice.person,
+                    voice.role
+                )
             }
             Self::Waive { step, criterion } => {
                 format!("Waive {} at {step}: how long, and why? (30m reason)", criterion.word())

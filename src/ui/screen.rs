@@ -10,6 +10,7 @@ use super::bottom;
 use super::canvas::clear;
 use super::confirm::Confirm;
 use super::failure::Failure;
+use super::gate::GateDialog;
 use super::guard::{Guard, Stage};
 use super::header;
 use super::keymap::{Action, Spot};
@@ -17,7 +18,6 @@ use super::layout::{Size, parts, size};
 use super::logview::LogView;
 use super::model::Model;
 use super::pages;
-use super::gate::GateDialog;
 use super::person::ManualDialog;
 use super::pick::{Playbooks, Second};
 use super::prompt::{Prompt, Purpose};
@@ -311,8 +311,8 @@ impl Screen {
                 | Dialog::Manual(_)
                 | Dialog::Guard(_)
                 | Dialog::Playbooks(_)
-            | Dialog::Second(_)
-            | Dialog::Help { .. }
+                | Dialog::Second(_)
+                | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave),
             ) => {

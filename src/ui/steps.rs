@@ -190,9 +190,8 @@ fn stages(rollback: &crate::engine::Rollback, m: &Model<'_>) -> String {
     let count = |(at, word): (usize, &&str)| {
         let of_stage = rollback.items.iter().filter(|item| stage(item, m) == Some(at + 1));
         let items: Vec<_> = of_stage.collect();
-        let over = |item: &&&crate::engine::Item| {
-            m.state.track_of(&item.step, item.part).status.is_over()
-        };
+        let over =
+            |item: &&&crate::engine::Item| m.state.track_of(&item.step, item.part).status.is_over();
         let done = items.iter().filter(over).count();
         (!items.is_empty()).then(|| format!("{} {word} {done}/{}", at + 1, items.len()))
     };

@@ -154,7 +154,8 @@ pub(super) const NOT_HEARD: &str = "GO is not possible: the poll is not met yet.
 pub(super) const NOTHING_TO_WAIVE: &str = "Every criterion holds, or is waived.";
 pub(super) const WAIVER_HOW: &str = "Begin with how long: 30m the reason";
 pub(super) const NO_PLAYBOOK: &str = "This runbook has no emergency procedure.";
-pub(super) const NO_CHECKPOINT: &str = "The run has not reached a checkpoint since when anything started.";
+pub(super) const NO_CHECKPOINT: &str =
+    "The run has not reached a checkpoint since when anything started.";
 pub(super) const NOBODY_HAS_TO: &str = "Nobody has to agree to this.";
 pub(super) const THEY_SIGN: &str =
     "Their role signs what it agrees to: golive approve, from a terminal of their own.";

@@ -288,7 +288,8 @@ impl<'a> Play<'a> {
         if self.core.state().stage() == RunStage::Preparing {
             return self.submit(&wei(), &Command::Begin).is_ok();
         }
-        let chosen = choices(self.core.state(), self.now).iter().any(|it| self.submit(&wei(), it).is_ok());
+        let chosen =
+            choices(self.core.state(), self.now).iter().any(|it| self.submit(&wei(), it).is_ok());
         let held = self.core.state().hold().is_some();
         chosen || (held && self.submit(&wei(), &Command::Continue).is_ok())
     }
@@ -327,7 +328,9 @@ impl<'a> Play<'a> {
     pub(crate) fn tries_to_roll_back(&mut self) -> bool {
         let reason = SafeText::new("the business says no");
         self.submit(&wei(), &Command::OpenGuard).is_ok()
-            && self.submit(&wei(), &Command::RollBack { reason, break_glass: None, to: None }).is_ok()
+            && self
+                .submit(&wei(), &Command::RollBack { reason, break_glass: None, to: None })
+                .is_ok()
     }
 }
 

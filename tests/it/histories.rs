@@ -71,17 +71,15 @@ impl Spec {
             7 => {
                 let poll = ["", ", poll = [\"dba\", \"lead\"], require = 1", ", poll = [\"dba\"]"];
                 let poll = poll[usize::from(undo % 3)];
-                let _ = writeln!(
-                    text,
-                    "gate = {{ healthy = [\"p99\"], checklist = [\"one\"]{poll} }}"
-                );
+                let _ =
+                    writeln!(text, "gate = {{ healthy = [\"p99\"], checklist = [\"one\"]{poll} }}");
             }
             8 => {
                 text.push_str("soak = { for = \"30s\", probes = [\"p99\"] }\nauto = true\n");
             }
             _ => text.push_str("notify = { channels = [\"ops\"], text = \"now\" }\nauto = true\n"),
         }
-        if verify >> 2 & 3 == 0 {
+        if (verify >> 2).is_multiple_of(4) {
             let _ = writeln!(text, "checkpoint = \"c{number}\"");
         }
         let by_itself = kind % 10 > 7 || (kind % 10 < 6 && flag(0));
@@ -344,11 +342,8 @@ impl World<'_> {
             33 => self.crash(),
             34 if moment.how.is_multiple_of(4) => {
                 let why = || SafeText::new("it is too late");
-                let roll_back = Command::RollBack {
-                    reason: why(),
-                    break_glass: Some(why()),
-                    to: None,
-                };
+                let roll_back =
+                    Command::RollBack { reason: why(), break_glass: Some(why()), to: None };
                 self.ask(&wei(), &roll_back);
             }
             53..=55 => {
@@ -417,12 +412,11 @@ impl World<'_> {
                     return true;
                 }
                 RunStage::Abandoned if self.running.is_empty() => {
-                    let roll_back =
-                        Command::RollBack {
-                            reason: reason(),
-                            break_glass: Some(reason()),
-                            to: None,
-                        };
+                    let roll_back = Command::RollBack {
+                        reason: reason(),
+                        break_glass: Some(reason()),
+                        to: None,
+                    };
                     if !self.ask(&wei(), &roll_back) {
                         return true; // Nothing has started: it can be closed as it is.
                     }
@@ -442,7 +436,8 @@ impl World<'_> {
                 self.report(job, end);
                 continue;
             }
-            let decided = choices(&self.state, self.now).into_iter().any(|choice| self.ask(&wei(), &choice));
+            let decided =
+                choices(&self.state, self.now).into_iter().any(|choice| self.ask(&wei(), &choice));
             if !decided && self.state.hold().is_some() {
                 self.ask(&wei(), &Command::Continue);
             }
@@ -502,9 +497,10 @@ fn words_of_others(state: &State, step: &StepId, now: Timestamp) -> Vec<Command>
     let mut all = Vec::new();
     if plan.four_eyes && open && state.approval(step, now).is_none() {
         let voice = voice(&"dba".parse().unwrap(), state);
-        let voice = match state.driver() == &voice.person {
-            true => Voice { person: "Ana Souza".into(), ..voice },
-            false => voice,
+        let voice = if *state.driver() == voice.person {
+            Voice { person: "Ana Souza".into(), ..voice }
+        } else {
+            voice
         };
         all.push(Command::Approve { step: step.clone(), voice, words: "yes".into() });
     }

@@ -100,6 +100,7 @@ mod practice_runbooks;
 mod probes;
 #[cfg(test)]
 mod properties;
+mod properties_back;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]

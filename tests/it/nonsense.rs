@@ -158,12 +158,8 @@ impl Made<'_> {
     }
 
     fn frozen(&self) -> Frozen {
-        let vote = Vote {
-            at: self.time(),
-            voice: self.voice(),
-            choice: Choice::NoGo,
-            words: self.text(),
-        };
+        let vote =
+            Vote { at: self.time(), voice: self.voice(), choice: Choice::NoGo, words: self.text() };
         let judged = Judged {
             criterion: self.criterion(),
             holds: self.2.is_multiple_of(2),
@@ -268,12 +264,9 @@ impl Made<'_> {
                 choice: self.pick(&[Choice::Go, Choice::NoGo]),
                 words: why,
             },
-            54 => Event::Waived {
-                step,
-                criterion: self.criterion(),
-                reason: why,
-                until: self.time(),
-            },
+            54 => {
+                Event::Waived { step, criterion: self.criterion(), reason: why, until: self.time() }
+            }
             55 => Event::WaiverEnded { step, criterion: self.criterion() },
             56 => Event::Approved { step, voice: self.voice(), words: why },
             57 => Event::PlaybookOpened { playbook: self.playbook(), reason: why },

@@ -321,11 +321,7 @@ fn a_run_that_is_over_shows_how_it_is_closed() {
     let mut night = Night::failed(RunKind::Live);
     let text = night.draw(80, 24, PLAIN);
     assert!(!text.contains("X stop step"), "nothing runs: there is nothing to stop\n{text}");
-    night.ask(&Command::RollBack {
-        reason: SafeText::new("enough"),
-        break_glass: None,
-        to: None,
-    });
+    night.ask(&Command::RollBack { reason: SafeText::new("enough"), break_glass: None, to: None });
     for _ in 0..12 {
         night.end_all();
     }

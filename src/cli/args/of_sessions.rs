@@ -27,8 +27,8 @@ pub(in crate::cli) struct Policy {
     /// does. What a role says: ID@ROLE=go, ID@ROLE/PERSON=no-go:"why", ID@ROLE=agree
     #[arg(long = "answer", value_name = "ID=ANSWER", value_parser = super::super::headless::answer)]
     pub answers: Vec<(StepId, super::super::headless::Answer)>,
-    /// Waives a criterion of a gate that does not hold: GATE:PROBE=30m:"reason", GATE:margin=...,
-    /// GATE:rollback_ready=...; may be repeated
+    /// Waives a criterion of a gate that does not hold: GATE:PROBE=30m:"reason", or for PROBE
+    /// `margin` or `rollback_ready`; may be repeated
     #[arg(long = "waive", value_name = "WAIVER", value_parser = super::super::headless::waive)]
     pub waivers: Vec<super::super::headless::Waive>,
     /// What to do when a step fails

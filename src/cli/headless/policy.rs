@@ -340,8 +340,7 @@ impl Rules {
 
     /// The word of the second person that the flags give.
     fn second(&self, view: &View, id: &StepId) -> Result<Option<Command>, String> {
-        let agrees =
-            self.words.iter().find(|(step, word)| step == id && word.choice.is_none());
+        let agrees = self.words.iter().find(|(step, word)| step == id && word.choice.is_none());
         let Some((step, word)) = agrees else {
             return Err(format!("{id} needs a second person: --answer {id}@ROLE/PERSON=agree"));
         };

@@ -192,10 +192,7 @@ impl State {
             Criterion::Probe(probe) => {
                 let seen = evidence.iter().find(|seen| seen.probe == *probe);
                 let health = seen.map_or(Health::Unknown, |seen| seen.health);
-                Refusal::NotHealthy {
-                    probe: probe.clone(),
-                    health: health.max(self.health(probe)),
-                }
+                Refusal::NotHealthy { probe: probe.clone(), health: health.max(self.health(probe)) }
             }
             Criterion::Margin => Refusal::Margin(gate.margin.unwrap_or_default()),
             Criterion::RollbackReady => Refusal::NotReady(judged.says.clone()),

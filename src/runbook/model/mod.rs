@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::base::{
-    ChannelId, GroupId, HostId, Millis, PhaseId, PlaybookId, ProbeId, RoleId, RunbookId, SafeText, SecretName,
-    Timestamp, VarName, Zone,
+    ChannelId, GroupId, HostId, Millis, PhaseId, PlaybookId, ProbeId, RoleId, RunbookId, SafeText,
+    SecretName, Timestamp, VarName, Zone,
 };
 
 use super::secret::SecretSource;

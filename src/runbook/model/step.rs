@@ -13,6 +13,7 @@ use super::Class;
 
 /// One step as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the runbook")]
 pub struct Step {
     /// Its name.
     pub id: StepId,

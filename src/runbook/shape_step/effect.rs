@@ -89,8 +89,12 @@ pub(super) fn without_effect(reading: &mut Reading<'_>, item: &Item<'_>, on_what
     let (from, to) = item.key_span;
     let message = format!("`{}` has no effect on {on_what}", item.key);
     let help = match (item.key, on_what) {
-        ("needs" | "stream", "a step of a playbook") => "the steps of a playbook run one after the other, as written",
-        ("gate", "a step of a playbook") => "an emergency is not put to the vote: use `manual` to ask for a sign-off",
+        ("needs" | "stream", "a step of a playbook") => {
+            "the steps of a playbook run one after the other, as written"
+        }
+        ("gate", "a step of a playbook") => {
+            "an emergency is not put to the vote: use `manual` to ask for a sign-off"
+        }
         ("four_eyes", "a `gate` step") => "ask more than one role with `poll`",
         ("four_eyes", _) => "a rollback is confirmed as a whole, and waits for nobody",
         ("needs" | "stream", _) => "the steps of a rollback run one after the other, as written",

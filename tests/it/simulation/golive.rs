@@ -283,7 +283,9 @@ impl Night {
                     // In a hurry.
                     let of =
                         |it: &Command| matches!(it, Command::Retry { step: id, .. } if *id == step);
-                    let again = self.state().and_then(|state| choices(&state, self.time()).into_iter().find(of));
+                    let again = self
+                        .state()
+                        .and_then(|state| choices(&state, self.time()).into_iter().find(of));
                     self.ask(&again.unwrap_or(Command::Continue));
                 }
             }
