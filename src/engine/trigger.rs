@@ -76,7 +76,11 @@ impl State {
     fn pulled(&self, trigger: &Trigger) -> Vec<Event> {
         let Trigger { probe, state, r#for, auto } = trigger;
         let held = self.hold.as_ref().is_some_and(|hold| hold.by != Actor::Engine);
-        let acts = *auto && !held && self.guard.is_none() && self.past_no_return().is_none();
+        let acts = *auto
+            && !held
+            && self.lost.is_none()
+            && self.guard.is_none()
+            && self.past_no_return().is_none();
         let what = format!("trigger: {probe} has been {} for {}", state.word(), r#for);
         let text = format!("{what}: the runbook proposes to ROLL BACK (R)");
         let mut events = self.alarm(AlarmId::Trigger(probe.clone()), Level::Warning, &text);

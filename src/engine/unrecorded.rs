@@ -94,6 +94,7 @@ impl State {
             | Event::AlarmCleared { .. }
             | Event::AlarmsAcknowledged
             | Event::Noted { .. }
+            | Event::WaiverEnded { .. }
             | Event::ClockJumped { .. }
             | Event::StoodStill { .. }
             | Event::RecordingLost { .. }
@@ -110,9 +111,10 @@ impl State {
             // golive's own disk is full would be in no record, and being late can be undone. So
             // its end is said, and waits for the override, or for the record.
             Event::StopAsked { .. } | Event::TimeLimitReached { .. } => Needs::Override,
-            Event::RollbackBegan { .. } | Event::RollbackEnded { .. } | Event::Continued => {
-                Needs::WayBack
-            }
+            Event::RollbackBegan { .. }
+            | Event::RollbackEnded { .. }
+            | Event::Returned { .. }
+            | Event::Continued => Needs::WayBack,
             Event::AttemptStarted { key, .. } => self.on_the_way_back(&key.step, key.part),
             Event::DoneByHand { step, part, .. }
             | Event::FailureAccepted { step, part, .. }
@@ -125,6 +127,11 @@ impl State {
             | Event::RunBegan
             | Event::Resumed { .. }
             | Event::AutoAdvance { .. }
+            | Event::Voted { .. }
+            | Event::Waived { .. }
+            | Event::Approved { .. }
+            | Event::PlaybookOpened { .. }
+            | Event::PlaybookClosed { .. }
             | Event::Completed
             | Event::Abandoned { .. }
             | Event::Closed => Needs::Record,

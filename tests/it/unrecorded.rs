@@ -158,7 +158,8 @@ fn one_night(night: &Night, trial: Trial) -> Result<usize, String> {
             play.submit(&wei(), &Command::OverrideRecord { reason }).map_err(|e| e.to_string())?;
             if play.core.state().guard().is_some() {
                 let reason = SafeText::new("it is");
-                play.submit(&wei(), &Command::RollBack { reason, break_glass: None }).ok();
+                play.submit(&wei(), &Command::RollBack { reason, break_glass: None, to: None })
+                    .ok();
             }
         }
         if play.core.state().lost().is_some() {
