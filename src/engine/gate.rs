@@ -85,43 +85,13 @@ pub struct Frozen {
     pub back_by: Option<Timestamp>,
 }
 
-/// Somebody of a role, and how their word came in.
+/// Somebody of a role, whose word the driver has heard and writes down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Voice {
     /// The role that they speak for.
     pub role: RoleId,
     /// Their name.
     pub person: SafeText,
-    /// How it came in.
-    pub how: Heard,
-}
-
-/// How somebody's word came in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Heard {
-    /// They told the driver, who wrote it down.
-    Told,
-    /// From a terminal of their own, by the same account of the machine.
-    Terminal,
-    /// From a terminal of their own, signed with a key of their role.
-    Signed {
-        /// The fingerprint of the key.
-        key: SafeText,
-        /// The signature of the statement, in SSH's armour.
-        signature: SafeText,
-    },
-}
-
-impl Heard {
-    /// In a few words.
-    pub const fn words(&self) -> &'static str {
-        match self {
-            Self::Told => "told",
-            Self::Terminal => "terminal",
-            Self::Signed { .. } => "signed",
-        }
-    }
 }
 
 /// What a role answered at a gate.

@@ -48,8 +48,8 @@ pub use event::{
     Actor, AlarmId, Choice, Confirmed, Event, Evidence, Genesis, Item, Level, Return, RunKind,
 };
 pub use gate::{
-    Approval, Criterion, Frozen, Heard, Judged, Readiness, Tally, Voice, Vote, WAIVER_MAX,
-    WORD_LASTS, Waiver,
+    Approval, Criterion, Frozen, Judged, Readiness, Tally, Voice, Vote, WAIVER_MAX, WORD_LASTS,
+    Waiver,
 };
 pub use health::{Board, Change, Health, Panel, READINGS_MAX, Reading};
 pub use hosts::{ClockOffset, HostFact, HostRecord, HostSaid, StoodStill};

@@ -134,9 +134,6 @@ pub enum Refusal {
     /// The second person is the first.
     #[error("{0} drives: a second person has to agree")]
     SamePerson(SafeText),
-    /// The role signs what it says.
-    #[error("`{0}` signs what it agrees to: `golive approve` from a terminal of their own")]
-    Unsigned(RoleId),
     /// No evidence was given.
     #[error("the sign-off of `{0}` needs evidence: a link, or what was seen")]
     NoEvidence(StepId),

@@ -84,7 +84,9 @@ impl State {
         let what = format!("trigger: {probe} has been {} for {}", state.word(), r#for);
         let text = format!("{what}: the runbook proposes to ROLL BACK (R)");
         let mut events = self.alarm(AlarmId::Trigger(probe.clone()), Level::Warning, &text);
-        if acts {
+        // At the moment that it is pulled, or not at all: who held the run then, and goes on with
+        // the alarm open, has decided.
+        if acts && !events.is_empty() {
             let reason = SafeText::new(&format!("{what} (auto)"));
             events.extend(self.back_events(&reason, None, None));
         }

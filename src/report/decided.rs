@@ -3,7 +3,7 @@
 use crate::engine::{Event, Frozen, Vote};
 use crate::plan::Work;
 
-use super::facts::{voice_words, who};
+use super::facts::who;
 use super::sections::{dash, value};
 use super::story::Story;
 use super::words::{choice_word, counted};
@@ -92,7 +92,7 @@ fn votes(story: &Story<'_>, votes: &[Vote], to: &mut Document) {
     let rows = votes.iter().map(|vote| {
         vec![
             md(vote.voice.role.as_str()),
-            md(&voice_words(&vote.voice)),
+            md(vote.voice.person.as_str()),
             choice_word(vote.choice).to_owned(),
             story.plan.zone.time(vote.at),
             md(vote.words.as_str()),

@@ -2,7 +2,7 @@
 
 use crate::base::{Millis, ProbeId, SafeText, StepId};
 use crate::engine::{
-    Actor, AlarmId, Choice, Confirmed, Event, Evidence, Fact, Genesis, Heard, Part, Reading, Sight,
+    Actor, AlarmId, Choice, Confirmed, Event, Evidence, Fact, Genesis, Part, Reading, Sight,
     Transcript, Verdict, Voice,
 };
 use crate::plan::Plan;
@@ -267,15 +267,9 @@ fn alarm(id: &AlarmId, what: String) -> Told {
     Told { step, ..run(what) }
 }
 
-/// Who speaks for a role, and how their word came in.
+/// Who speaks for a role.
 pub(super) fn voice_words(voice: &Voice) -> String {
-    let Voice { role, person, how } = voice;
-    let how = match how {
-        Heard::Told => "by word of mouth".to_owned(),
-        Heard::Terminal => "from their own terminal".to_owned(),
-        Heard::Signed { key, .. } => format!("signed with {key}"),
-    };
-    format!("{person} for {role} ({how})")
+    format!("{} for {}, as told to the driver,", voice.person, voice.role)
 }
 
 fn counted_criteria(count: usize) -> String {

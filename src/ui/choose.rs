@@ -2,7 +2,7 @@
 //! words of roles.
 
 use crate::base::StepId;
-use crate::engine::{Choice, Command, Heard, Part, Status, Voice};
+use crate::engine::{Choice, Command, Part, Status};
 
 use super::model::Model;
 use super::pick::{Playbooks, Second};
@@ -53,13 +53,8 @@ impl Screen {
             }
             Some(Dialog::Second(dialog)) => {
                 let step = dialog.step.clone();
-                match dialog.chosen(m) {
-                    Some((_, _, true)) => self.say(text::THEY_SIGN),
-                    Some((role, person, false)) => {
-                        let voice = Voice { role, person, how: Heard::Told };
-                        self.ask_text(Purpose::Approve { step, voice }, m);
-                    }
-                    None => {}
+                if let Some(voice) = dialog.chosen(m) {
+                    self.ask_text(Purpose::Approve { step, voice }, m);
                 }
             }
             Some(Dialog::Guard(_)) => self.take_checkpoint(m),

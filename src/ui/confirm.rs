@@ -148,6 +148,14 @@ impl Confirm {
         }
     }
 
+    /// Whether it waits for the word of a second person.
+    pub(super) fn second_misses(&self, m: &Model<'_>) -> bool {
+        let step = self.step().and_then(|step| m.plan().step(step));
+        let asks = matches!(self.ask, Ask::Start(_) | Ask::Retry { part: Part::Action, .. });
+        asks && step
+            .is_some_and(|step| step.four_eyes && m.state.approval(&step.id, m.now).is_none())
+    }
+
     /// The command that the gesture stands for.
     pub(super) fn command(&self, m: &Model<'_>) -> Command {
         let gesture = Gesture { class: Self::class(&self.ask, m), after: m.now.since(self.opened) };
@@ -319,13 +327,12 @@ impl Confirm {
             rows.say_as("Second", &said, role);
         }
         if step.commit {
-            rows.say_as("COMMIT", text::COMMIT_1, Role::Warning);
-            rows.say_as("", text::COMMIT_2, Role::Title);
+            rows.say_as("COMMIT", text::COMMIT, Role::Warning);
         }
         if step.point_of_no_return {
             let said = "P, the point of no return: after it, going back needs a reason";
             rows.say_as("Critical", said, Role::Caution);
-        } else if step.class == Class::Critical {
+        } else if step.class == Class::Critical && !step.commit {
             rows.say_as("Critical", step.class_because.as_str(), Role::Caution);
         }
         rows.work_but_command(step);

@@ -2,10 +2,8 @@
 
 use ratatui::text::{Line, Span};
 
-use crate::base::{Millis, SafeText, StepId};
-use crate::engine::{
-    Choice, Command, Criterion, Evidence, Health, Heard, Judged, Tally, Voice, Vote,
-};
+use crate::base::{Millis, RoleId, SafeText, StepId};
+use crate::engine::{Choice, Command, Criterion, Evidence, Health, Judged, Tally, Voice, Vote};
 use crate::plan::signed;
 use crate::runbook::{Gate, Require};
 
@@ -73,7 +71,7 @@ impl GateDialog {
         let at = self.speakers.get(self.row).copied().unwrap_or(0);
         let person = people.and_then(|people| people.get(at % people.len().max(1)));
         let person = person.cloned().unwrap_or_else(|| SafeText::new(role.as_str()));
-        Some(Voice { role, person, how: Heard::Told })
+        Some(Voice { role, person })
     }
 
     /// Somebody else of the role under the cursor speaks.
@@ -230,6 +228,8 @@ impl GateDialog {
             let role = health_role(health);
             let role = if role == Role::Dim { Role::Text } else { role };
             let role = if changed { Role::Changed } else { role };
+            let waived = judged.is_some_and(|judged| judged.waived.is_some());
+            let note = if waived { "WAIVED" } else { note };
             rows.row(&format!("{mark} {row} {note}"), role);
         }
     }
@@ -322,7 +322,6 @@ impl GateDialog {
             ("who", who_width),
             ("answer", 7),
             ("at", 9),
-            ("by", 9),
             ("words", 12),
         ];
         rows.row(&columns(&head), Role::Dim);
@@ -331,10 +330,10 @@ impl GateDialog {
             let speaker = Self { row: at, ..self.clone() }.role(m);
             let speaker = speaker.map(|voice| voice.person.to_string()).unwrap_or_default();
             let late = m.state.votes(&self.step).iter().find(|vote| vote.voice.role == *role);
-            let (who, answer, when, how, words) = match (vote, late) {
+            let (who, answer, when, words) = match (vote, late) {
                 (Some(vote), _) => said_row(vote, m),
-                (None, Some(_)) => (speaker, "again", String::new(), "", "too long ago".to_owned()),
-                (None, None) => (speaker, "...", String::new(), "", String::new()),
+                (None, Some(_)) => (speaker, "again", String::new(), "too long ago".to_owned()),
+                (None, None) => (speaker, "...", String::new(), String::new()),
             };
             let mark = match vote.as_ref().map(|vote| vote.choice) {
                 Some(Choice::Go) => rows.theme.tick(true),
@@ -342,13 +341,8 @@ impl GateDialog {
                 None => rows.theme.tick(false),
             };
             let cursor = if here { ">" } else { " " };
-            let row = columns(&[
-                (role.as_str(), role_width),
-                (&who, who_width),
-                (answer, 7),
-                (&when, 9),
-                (how, 9),
-            ]);
+            let row =
+                columns(&[(role.as_str(), role_width), (&who, who_width), (answer, 7), (&when, 9)]);
             let role = match vote.as_ref().map(|vote| vote.choice) {
                 _ if here => Role::Selected,
                 Some(Choice::NoGo) => Role::Warning,
@@ -390,6 +384,16 @@ impl GateDialog {
         };
         let against = self.against(m);
         let left = self.list.left();
+        let waived: Vec<_> = judged(m, &self.step)
+            .into_iter()
+            .filter(|judged| judged.waived.is_some())
+            .map(|judged| judged.criterion.word().to_owned())
+            .collect();
+        let order = if waived.is_empty() {
+            "Health, time and the way back are in order"
+        } else {
+            "Every criterion holds or is waived"
+        };
         let said = if !tally.is_go() {
             format!("GO is not possible: {}.", unheard(&tally))
         } else if !against.is_empty() {
@@ -397,9 +401,11 @@ impl GateDialog {
             format!("GO needs a written reason, or W waives for a while: {against}.")
         } else if left > 0 {
             let items = text::count(left, "item of the checklist is", "items of the checklist are");
-            format!("Health, time and the way back are in order; {items} open.")
-        } else {
+            format!("{order}; {items} open.")
+        } else if waived.is_empty() {
             "Every criterion holds.".to_owned()
+        } else {
+            format!("Every criterion holds, or is waived: {}.", waived.join(" "))
         };
         let fine = against.is_empty() && tally.is_go();
         let role = if fine { Role::Text } else { Role::Caution };
@@ -431,20 +437,26 @@ fn counts_words(tally: &Tally) -> String {
 }
 
 fn unheard(tally: &Tally) -> String {
-    let said = format!("{} of {} said GO", tally.go, tally.needed);
+    let no = |role: &&(RoleId, Option<Vote>)| {
+        role.1.as_ref().is_some_and(|vote| vote.choice == Choice::NoGo)
+    };
+    let no: Vec<&str> = tally.roles.iter().filter(no).map(|(role, _)| role.as_str()).collect();
+    let mut said = format!("{} of {} said GO", tally.go, tally.needed);
+    if !no.is_empty() {
+        said = format!("{said}, {} said NO-GO", no.join(" "));
+    }
     match tally.next() {
         Some(role) => format!("{said}, {role} is asked next"),
-        None => format!("{said}, {} said NO-GO", tally.no_go),
+        None => said,
     }
 }
 
-/// Who, answer, when, how, words.
-fn said_row(vote: &Vote, m: &Model<'_>) -> (String, &'static str, String, &'static str, String) {
+/// Who, answer, when, words.
+fn said_row(vote: &Vote, m: &Model<'_>) -> (String, &'static str, String, String) {
     (
         vote.voice.person.to_string(),
         text::choice(vote.choice),
         m.time(vote.at),
-        vote.voice.how.words(),
         vote.words.to_string(),
     )
 }

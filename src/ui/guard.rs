@@ -344,7 +344,7 @@ impl Guard {
             Line::styled(why, plain),
             Line::styled(
                 format!(
-                    "Esc close   v in full   w reason   p checkpoint   Tab behind   closes in {left} s"
+                    "Esc close  v in full  w reason  p checkpoint  Tab behind  closes in {left} s"
                 ),
                 dim,
             ),

@@ -426,7 +426,13 @@ impl Screen {
                 };
                 let yes = (!digits).then_some((Action::Yes, yes));
                 let rest = [(Action::Back, ""), (Action::Full, ""), (Action::Note, "")];
-                yes.into_iter().chain(rest).collect()
+                let misses = match self.dialogs.last() {
+                    Some(Dialog::Confirm(dialog)) => dialog.second_misses(m),
+                    _other => false,
+                };
+                let second = misses.then_some((Action::Second, ""));
+                let yes = yes.filter(|_| !misses);
+                second.into_iter().chain(yes).chain(rest).collect()
             }
             Spot::Failure => {
                 let choices = [

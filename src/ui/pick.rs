@@ -2,8 +2,8 @@
 
 use ratatui::text::{Line, Span};
 
-use crate::base::{PlaybookId, RoleId, SafeText, StepId, pad};
-use crate::engine::{Part, Status};
+use crate::base::{PlaybookId, SafeText, StepId, pad};
+use crate::engine::{Part, Status, Voice};
 use crate::plan::PlaybookPlan;
 
 use super::model::{Model, class_word};
@@ -136,11 +136,7 @@ impl Playbooks {
             };
             rows.row(&format!("{cursor} {mark} {id} {title} {class} {word}"), role);
         }
-        let foot = vec![
-            ("Enter", "open the step; it is confirmed as every other"),
-            ("x", "close the playbook"),
-            ("Esc", "back"),
-        ];
+        let foot = vec![("Enter", "open the step"), ("x", "close the playbook"), ("Esc", "back")];
         let title = format!("Playbook {}  {}", playbook.id, playbook.title);
         (title, "break-glass".to_owned(), foot)
     }
@@ -156,16 +152,15 @@ pub(super) struct Second {
 }
 
 impl Second {
-    /// Everybody who could: all people of all roles but the driver, and whether their role signs.
-    fn people(m: &Model<'_>) -> Vec<(RoleId, SafeText, bool)> {
+    /// Everybody who could: all people of all roles but the driver.
+    fn people(m: &Model<'_>) -> Vec<Voice> {
         let same = |name: &SafeText| name.as_str().trim().to_lowercase();
         let driver = same(m.state.driver());
         let roles = m.plan().roles.iter();
         let all = roles.flat_map(|(id, role)| {
-            let signs = !role.keys.is_empty();
-            role.people.iter().map(move |person| (id.clone(), person.clone(), signs))
+            role.people.iter().map(|person| Voice { role: id.clone(), person: person.clone() })
         });
-        all.filter(|(_, person, _)| same(person) != driver).collect()
+        all.filter(|voice| same(&voice.person) != driver).collect()
     }
 
     pub(super) fn step_by(&mut self, by: isize, m: &Model<'_>) {
@@ -173,8 +168,8 @@ impl Second {
         self.at = self.at.saturating_add_signed(by).min(last);
     }
 
-    /// The one under the cursor, and whether they have to sign.
-    pub(super) fn chosen(&self, m: &Model<'_>) -> Option<(RoleId, SafeText, bool)> {
+    /// The one under the cursor.
+    pub(super) fn chosen(&self, m: &Model<'_>) -> Option<Voice> {
         Self::people(m).get(self.at).cloned()
     }
 
@@ -183,12 +178,11 @@ impl Second {
         let mut rows = Rows::new(m, theme, width);
         rows.row(text::SECOND_WHY, Role::Text);
         rows.blank();
-        for (at, (role, person, signs)) in Self::people(m).iter().enumerate() {
+        for (at, voice) in Self::people(m).iter().enumerate() {
             let here = at == self.at;
             let cursor = if here { ">" } else { " " };
-            let how = if *signs { "signs: golive approve, from their terminal" } else { "" };
-            let row =
-                format!("{cursor} {} {} {how}", pad(role.as_str(), 14), pad(person.as_str(), 22));
+            let (role, person) = (pad(voice.role.as_str(), 14), &voice.person);
+            let row = format!("{cursor} {role} {person}");
             rows.row(&row, if here { Role::Selected } else { Role::Text });
         }
         let key = theme.style(Role::Key);
@@ -205,13 +199,8 @@ pub(super) fn agreed(m: &Model<'_>, step: &StepId, part: Part) -> Option<(String
     Some(match m.state.approval(&plan.id, m.now) {
         Some(approval) => {
             let voice = &approval.voice;
-            let said = format!(
-                "{} ({}) agreed at {}, {}",
-                voice.person,
-                voice.role,
-                m.minute(approval.at),
-                voice.how.words()
-            );
+            let at = m.minute(approval.at);
+            let said = format!("{} ({}) agreed at {at}", voice.person, voice.role);
             (said, Role::Text)
         }
         None => ("a second person has to agree first: p".to_owned(), Role::Caution),

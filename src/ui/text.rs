@@ -157,24 +157,19 @@ pub(super) const NO_PLAYBOOK: &str = "This runbook has no emergency procedure.";
 pub(super) const NO_CHECKPOINT: &str =
     "The run has not reached a checkpoint since when anything started.";
 pub(super) const NOBODY_HAS_TO: &str = "Nobody has to agree to this.";
-pub(super) const THEY_SIGN: &str =
-    "Their role signs what it agrees to: golive approve, from a terminal of their own.";
 pub(super) const RECORD_ANSWER: &str = "An answer is for the role under the cursor: j k.";
 
 // Texts of dialogs.
 pub(super) const PLAYBOOK_FREE: &str =
-    "A hold does not hold a playbook, and a playbook does not hold a rollback: R works here too.";
+    "A hold does not stop a playbook, nor a playbook a rollback: R works here.";
 pub(super) const CHECKPOINT_WHAT: &str = "A checkpoint is the state right after its step. What \
     started since is undone, newest first, and can be run again; the steps before and after a whole \
     rollback are left out.";
-pub(super) const COMMIT_1: &str =
-    "once this is over, NOTHING CAN BE ROLLED BACK: no key, no reason brings it back";
-pub(super) const COMMIT_2: &str =
-    "From then on what is wrong is put right forward. Until then R rolls back.";
+pub(super) const COMMIT: &str = "after it NOTHING CAN BE ROLLED BACK; what is wrong goes forward";
 pub(super) const FIVE_STAGES: &str =
     " #  stage: 1 stop the new  2 old code  3 old data  4 verify  5 tell everyone";
-pub(super) const SECOND_WHY: &str = "Ask them on the bridge. What they say is recorded as told to \
-    the driver; whose role has keys signs it themselves.";
+pub(super) const SECOND_WHY: &str =
+    "Ask them on the bridge. What they say is recorded in their name, as told to the driver.";
 pub(super) const SAFE_TO_REPEAT: &str = "safe to repeat: yes, the runbook says (idempotent)";
 pub(super) const UNKNOWN_1: &str = "It may have run. golive does not know.";
 pub(super) const UNKNOWN_2: &str =

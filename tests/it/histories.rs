@@ -8,7 +8,7 @@ use std::sync::Arc;
 use golive::base::{Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
     Actor, Change, Choice, Command, Criterion, Doubt, Effect, End, Evidence, Fact, Gesture, Health,
-    Heard, Job, Part, Place, Run, RunKind, RunStage, State, Status, Voice, Which, advance,
+    Job, Part, Place, Run, RunKind, RunStage, State, Status, Voice, Which, advance,
 };
 use golive::plan::{Plan, Work};
 use golive::runbook::Class;
@@ -487,7 +487,7 @@ fn decide(step: &StepId, state: &State, choice: Choice, reason: Option<SafeText>
 /// Who speaks in the histories: never the driver.
 fn voice(role: &golive::base::RoleId, state: &State) -> Voice {
     let people = &state.plan().roles[role].people;
-    Voice { role: role.clone(), person: people[people.len() - 1].clone(), how: Heard::Told }
+    Voice { role: role.clone(), person: people[people.len() - 1].clone() }
 }
 
 /// What others have to say before a step can be taken on.

@@ -51,6 +51,7 @@ mod engine_back;
 mod engine_choices;
 #[cfg(test)]
 mod engine_durable;
+mod engine_gates;
 #[cfg(test)]
 mod engine_unrecorded;
 #[cfg(test)]
@@ -114,6 +115,7 @@ mod runbook;
 #[cfg(test)]
 mod schema;
 mod screen;
+mod screen_gates;
 #[cfg(test)]
 mod screen_keys;
 #[cfg(test)]

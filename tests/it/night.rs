@@ -11,8 +11,8 @@ use std::sync::Arc;
 use golive::base::{Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
     Actor, Begun, Change, Choice, ClockOffset, Command, Criterion, Doubt, Effect, End, Evidence,
-    Fact, Gesture, Health, Heard, HostSaid, Job, Part, Reading, RunKind, RunStage, Sight, State,
-    Sync, Voice, Which, advance,
+    Fact, Gesture, Health, HostSaid, Job, Part, Reading, RunKind, RunStage, Sight, State, Sync,
+    Voice, Which, advance,
 };
 use golive::plan::Plan;
 use golive::runbook::Class;
@@ -161,17 +161,13 @@ impl Night {
                 let person = SafeText::new(&words.remove(0).replace('_', " "));
                 let go = words.remove(0) == "go";
                 let choice = if go { Choice::Go } else { Choice::NoGo };
-                let voice = Voice { role, person, how: Heard::Told };
+                let voice = Voice { role, person };
                 Command::Vote { step, voice, choice, words: why(&words) }
             }
-            "agree" | "agree-signed" => {
+            "agree" => {
                 let (step, role) = (take(&mut words), words.remove(0).parse().unwrap());
                 let person = SafeText::new(&words.remove(0).replace('_', " "));
-                let how = match verb {
-                    "agree" => Heard::Told,
-                    _ => Heard::Signed { key: "SHA256:k".into(), signature: "s".into() },
-                };
-                let voice = Voice { role, person, how };
+                let voice = Voice { role, person };
                 Command::Approve { step, voice, words: why(&words) }
             }
             "waive" => {

@@ -9,9 +9,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use golive::base::{Digest, Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
     Actor, AlarmId, Board, Choice, ClockOffset, Command, Confirmed, Criterion, Doubt, End, Event,
-    Evidence, Fact, Frozen, Genesis, Gesture, Health, Heard, HostFact, Item, Job, Judged, Key,
-    Level, Part, Place, Reading, Return, RunKind, State, Transcript, Verdict, Voice, Vote, Which,
-    advance,
+    Evidence, Fact, Frozen, Genesis, Gesture, Health, HostFact, Item, Job, Judged, Key, Level,
+    Part, Place, Reading, Return, RunKind, State, Transcript, Verdict, Voice, Vote, Which, advance,
 };
 use golive::journal::{Entry, Journal, Stamp, read_all, verify};
 use golive::plan::{Plan, forecast};
@@ -152,9 +151,7 @@ impl Made<'_> {
     fn voice(&self) -> Voice {
         let known = self.0.roles.keys().cloned();
         let role = self.pick(&known.chain(["nobody".parse().unwrap()]).collect::<Vec<_>>());
-        let signed = Heard::Signed { key: self.text(), signature: self.text() };
-        let how = self.pick(&[Heard::Told, Heard::Terminal, signed]);
-        Voice { role, person: self.text(), how }
+        Voice { role, person: self.text() }
     }
 
     fn frozen(&self) -> Frozen {

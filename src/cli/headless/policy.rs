@@ -8,8 +8,7 @@ use crate::cli::exit::Exit;
 use crate::cli::message::unrecorded;
 use crate::cli::plan::class_word;
 use crate::engine::{
-    Choice, Command, End, Gesture, Heard, Part, Place, RunKind, RunStage, State, Status, Stopping,
-    Voice,
+    Choice, Command, End, Gesture, Part, Place, RunKind, RunStage, State, Status, Stopping, Voice,
 };
 use crate::plan::{Plan, StepPlan, Work, forecast};
 use crate::runbook::{Class, Gate};
@@ -431,7 +430,7 @@ fn voice(plan: &Plan, word: &Word) -> Result<Voice, String> {
         (None, [only]) => only.clone(),
         (None, _) => return Err(format!("who of {role} says it? write @{role}/PERSON")),
     };
-    Ok(Voice { role, person, how: Heard::Told })
+    Ok(Voice { role, person })
 }
 
 /// Whether something is under way that ends without a person.
