@@ -13,7 +13,7 @@ use super::job::{Job, Key, Part, Place, Verdict};
 use super::sight::Sight;
 use super::state::{
     Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, PlaybookRecord, Rollback, RunStage, State,
-    Status, Stopping, Track,
+    Status, Stopping, Track, Wave,
 };
 
 impl State {
@@ -43,6 +43,9 @@ impl State {
             }
             Event::DriverLeft { .. } => self.driver_left = Some(at),
             Event::AttemptStarted { .. }
+            | Event::WavesPlanned { .. }
+            | Event::WavePaused { .. }
+            | Event::WaveStarted { .. }
             | Event::JobSighted { .. }
             | Event::JobEnded { .. }
             | Event::TimeLimitReached { .. }
@@ -152,6 +155,14 @@ impl State {
     fn apply_to_step(&mut self, at: Timestamp, by: &Actor, event: &Event) {
         match event {
             Event::AttemptStarted { key, places, .. } => self.start(at, by, key, places),
+            Event::WavesPlanned { key, waves } => {
+                self.with_attempt(key, |attempt| attempt.to_come.clone_from(waves));
+            }
+            Event::WavePaused { key, until } => {
+                self.with_attempt(key, |attempt| attempt.wave.next_at = Some(*until));
+                self.with_track(&key.step, key.part, |track| track.status = Status::Running);
+            }
+            Event::WaveStarted { key, places } => self.start_wave(at, key, places),
             Event::JobSighted { job, sight } => self.with_attempt(&job.key, |attempt| {
                 attempt.seen.entry(job.place.clone()).or_default().take(at, sight);
             }),
@@ -262,6 +273,8 @@ impl State {
             places: places.iter().map(|place| (place.clone(), None)).collect::<BTreeMap<_, _>>(),
             seen: BTreeMap::new(),
             stopping: None,
+            wave: Wave { number: 1, started: at, places: places.to_vec(), next_at: None },
+            to_come: Vec::new(),
         };
         if key.part == Part::Action {
             self.approvals.remove(&key.step);
@@ -278,6 +291,21 @@ impl State {
             track.settled = None;
             track.retry_at = None;
             track.attempts.push(attempt);
+        });
+    }
+
+    fn start_wave(&mut self, at: Timestamp, key: &Key, places: &[Place]) {
+        self.with_attempt(key, |attempt| {
+            attempt.places.extend(places.iter().map(|place| (place.clone(), None)));
+            let number = attempt.wave.number + 1;
+            attempt.wave = Wave { number, started: at, places: places.to_vec(), next_at: None };
+            if !attempt.to_come.is_empty() {
+                attempt.to_come.remove(0);
+            }
+        });
+        self.with_track(&key.step, key.part, |track| {
+            track.status = Status::Running;
+            track.settled = None;
         });
     }
 

@@ -13,7 +13,7 @@ use super::event::{AlarmId, Confirmed, Event, Item, Level};
 use super::health::Health;
 use super::job::{End, Part, Place, Verdict};
 use super::refusal::Refusal;
-use super::state::{PlaceEnd, RunStage, State, Status, Stopping, Track};
+use super::state::{Attempt, PlaceEnd, RunStage, State, Status, Stopping, Track};
 
 /// The next thing that is due at `now`; empty when nothing is.
 pub(super) fn due(state: &State, now: Timestamp) -> Vec<Event> {
@@ -50,11 +50,14 @@ pub(super) fn due(state: &State, now: Timestamp) -> Vec<Event> {
 impl State {
     fn due_of(&self, step: &StepId, part: Part, now: Timestamp) -> Vec<Event> {
         let track = self.track_of(step, part);
-        let Some(last) = track.last() else { return Vec::new() };
+        // The verification of a wave comes after the attempt that the next wave belongs to.
+        let runs = track.status == Status::Running;
+        let last = if runs { track.last_action() } else { track.last() };
+        let Some(last) = last else { return Vec::new() };
         if !last.has_ended() {
             let late = self
                 .limit_of(&last.key)
-                .is_some_and(|limit| self.watched_since(last.started, now) > limit);
+                .is_some_and(|limit| self.watched_since(last.wave.started, now) > limit);
             let limit = vec![Event::TimeLimitReached { key: last.key.clone() }];
             return match (late && last.stopping.is_none(), self.may_go_unrecorded(&limit)) {
                 (false, _) => Vec::new(),
@@ -112,6 +115,9 @@ impl State {
             | Verdict::TimedOut
             | Verdict::Unknown) => worst,
         };
+        if let Some(batch) = self.batch_of(step).filter(|_| part == Part::Action) {
+            return self.wave_ended(step, batch, verdict, now);
+        }
         if let Some(at) = track.retry_at
             && self.is_its_stage(step, part)
         {
@@ -186,12 +192,21 @@ impl State {
     /// Where a verification runs: nowhere, if it watches a probe.
     pub(super) fn verify_places(&self, step: &StepId, verify: Part) -> Vec<Place> {
         match self.verify_of(step, verify).map(|verify| &verify.check) {
-            Some(CheckPlan::Run(_)) => self.places_of(step, verify),
+            Some(CheckPlan::Run(_)) => {
+                let mut places = self.places_of(step, verify);
+                places.retain(|place| verify.is_undo() || !self.is_untried(step, place));
+                places
+            }
             Some(CheckPlan::Probe(_)) | None => Vec::new(),
         }
     }
 
-    fn after_verify(&self, step: &StepId, part: Part, now: Timestamp) -> Vec<Event> {
+    pub(super) fn after_verify(&self, step: &StepId, part: Part, now: Timestamp) -> Vec<Event> {
+        if let Some(batch) = self.batch_of(step).filter(|_| !part.is_undo())
+            && let Some(events) = self.after_wave(step, batch, now)
+        {
+            return events;
+        }
         let plan = self.plan.step(step);
         match plan.and_then(|plan| plan.soak.as_ref()) {
             Some(_) if !part.is_undo() && !self.is_its_stage(step, part) => {
@@ -239,12 +254,18 @@ impl State {
     }
 
     /// Done, but no longer to be verified or watched: the run goes another way.
-    fn cut_short(&self, step: &StepId, part: Part) -> Vec<Event> {
+    pub(super) fn cut_short(&self, step: &StepId, part: Part) -> Vec<Event> {
         self.failed(step, part, Verdict::Cancelled, ": it is not verified any more")
     }
 
     /// A part of a step is over and not well: say so, and hold what is forward.
-    fn failed(&self, step: &StepId, part: Part, verdict: Verdict, why: &str) -> Vec<Event> {
+    pub(super) fn failed(
+        &self,
+        step: &StepId,
+        part: Part,
+        verdict: Verdict,
+        why: &str,
+    ) -> Vec<Event> {
         let part = if part.is_undo() { Part::Undo } else { Part::Action };
         let what = if part.is_undo() { "undo of " } else { "" };
         let word = match verdict {
@@ -254,7 +275,8 @@ impl State {
             Verdict::TimedOut => "timed out and was stopped",
             Verdict::Unknown => "may have run: golive does not know",
         };
-        let text = format!("{what}{step} {word}{why}");
+        let rest = if part.is_undo() { String::new() } else { self.not_started(step) };
+        let text = format!("{what}{step} {word}{why}{rest}");
         let mut events = vec![Event::Settled { step: step.clone(), part, verdict }];
         events.extend(self.all_clear(AlarmId::Silent(step.clone())));
         if verdict == Verdict::Cancelled && !self.is_its_stage(step, part) {
@@ -500,8 +522,12 @@ impl State {
 
 /// The worst end of an attempt, in words, after the name of the step.
 fn describe(track: &Track) -> String {
-    let Some(last) = track.last() else { return String::new() };
-    let ends = last.places.iter().filter_map(|(place, end)| Some((place, end.as_ref()?)));
+    track.last().map(describe_attempt).unwrap_or_default()
+}
+
+/// The same for one attempt.
+pub(super) fn describe_attempt(attempt: &Attempt) -> String {
+    let ends = attempt.places.iter().filter_map(|(place, end)| Some((place, end.as_ref()?)));
     let Some((place, end)) = ends.max_by_key(|(_, end)| end.end.verdict()) else {
         return String::new();
     };

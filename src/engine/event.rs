@@ -213,6 +213,27 @@ pub enum Event {
         /// What was confirmed on screen, or that nobody had to.
         confirmed: Confirmed,
     },
+    /// An attempt goes on in waves: these are to come, each once the one before is well.
+    WavesPlanned {
+        /// The attempt.
+        key: Key,
+        /// The places of each.
+        waves: Vec<Vec<Place>>,
+    },
+    /// A wave is over and well; the next does not start before this time.
+    WavePaused {
+        /// The attempt.
+        key: Key,
+        /// When.
+        until: Timestamp,
+    },
+    /// The next wave of an attempt starts. On disk before a byte leaves for any of its places.
+    WaveStarted {
+        /// The attempt.
+        key: Key,
+        /// Where.
+        places: Vec<Place>,
+    },
     /// Something became known of a job that runs, or it went out of sight.
     JobSighted {
         /// Which.

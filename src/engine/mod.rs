@@ -38,6 +38,7 @@ mod start;
 mod state;
 mod trigger;
 mod unrecorded;
+mod waves;
 mod way_back;
 
 pub use advance::{Advance, advance};
@@ -59,7 +60,7 @@ pub use refusal::Refusal;
 pub use sight::{Begun, Doubt, OutOfSight, Seen, Sight, Sync};
 pub use state::{
     Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, PlaybookRecord, Rollback, RunStage, State,
-    Status, Stopping, Track,
+    Status, Stopping, Track, Wave,
 };
 pub use unrecorded::{Lost, Overridden};
 pub use way_back::{Checkpoint, WayBack, WayBackItem};

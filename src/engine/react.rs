@@ -17,6 +17,8 @@ use super::state::{State, Status, Track};
 pub fn react(state: &State, event: &Event) -> Vec<Effect> {
     match event {
         Event::AttemptStarted { key, places, .. } => started(state, key, places),
+        Event::WaveStarted { key, places } => started(state, key, places),
+        Event::WavePaused { until, .. } => vec![Effect::WakeAt(*until)],
         Event::TimeLimitReached { key } | Event::StopAsked { key } => {
             vec![Effect::Stop(key.clone())]
         }
@@ -76,6 +78,7 @@ pub fn react(state: &State, event: &Event) -> Vec<Effect> {
         Event::Settled { verdict: Verdict::Succeeded, .. }
         | Event::SessionOpened(_)
         | Event::DriverLeft { .. }
+        | Event::WavesPlanned { .. }
         | Event::JobSighted { .. }
         | Event::JobEnded { .. }
         | Event::SoakBreached { .. }
@@ -126,7 +129,7 @@ fn started(state: &State, key: &Key, places: &[Place]) -> Vec<Effect> {
     if let Ok(Some(effect)) = state.effect_of(key, places) {
         effects.push(effect);
     }
-    let now = state.track_of(&key.step, key.part).last().map(|attempt| attempt.started);
+    let now = state.attempt(key).map(|attempt| attempt.wave.started);
     let watched = match state.verify_of(&key.step, key.part) {
         Some(VerifyPlan { check: CheckPlan::Probe(_), within, .. })
             if matches!(key.part, Part::Verify | Part::UndoVerify) =>
@@ -184,9 +187,11 @@ fn wakes(state: &State) -> Vec<Effect> {
     waivers.chain(state.trigger_wakes()).map(Effect::WakeAt).collect()
 }
 
-/// The retries that were planned before a crash: their timers went with it.
+/// The retries and waves that were planned before a crash: their timers went with it.
 fn retries(state: &State) -> Vec<Effect> {
-    state.actions.values().filter_map(|track| track.retry_at.map(Effect::WakeAt)).collect()
+    let wave = |track: &Track| track.last_action().and_then(|attempt| attempt.wave.next_at);
+    let tracks = state.actions.values();
+    tracks.flat_map(|track| [track.retry_at, wave(track)]).flatten().map(Effect::WakeAt).collect()
 }
 
 fn phase_over(state: &State, step: &StepId) -> Vec<Effect> {

@@ -91,7 +91,8 @@ impl State {
         let attempts = self.track(step).present();
         let untouched = |place: &Place| {
             let mut ends = attempts.iter().filter_map(|attempt| attempt.places.get(place));
-            let Some(first) = ends.next() else { return false }; // Not a place of the step.
+            // Not a place of the step, or one that no wave has come to.
+            let Some(first) = ends.next() else { return self.is_untried(step, place) };
             let never = |end: &Option<PlaceEnd>| end.as_ref().is_some_and(PlaceEnd::never_started);
             never(first) && ends.all(never)
         };
@@ -110,6 +111,9 @@ impl State {
     ) -> Result<Vec<Event>, Refusal> {
         let attempt = self.track_of(step, part).next_attempt(part);
         let key = Key { step: step.clone(), part, attempt };
+        let mut waves = self.waves_of(step, part, places).into_iter();
+        let places = waves.next().unwrap_or_default();
+        let to_come: Vec<_> = waves.collect();
         let payload = match self.effect_of(&key, &places)? {
             Some(Effect::Run(run)) => run.payload(),
             Some(Effect::Notify { text, .. }) => Digest::of(text.as_str().as_bytes()),
@@ -123,7 +127,11 @@ impl State {
             )
             | None => Digest::of(b""),
         };
-        let mut events = vec![Event::AttemptStarted { key, places, payload, confirmed }];
+        let mut events = Vec::new();
+        if !to_come.is_empty() {
+            events.push(Event::WavesPlanned { key: key.clone(), waves: to_come });
+        }
+        events.insert(0, Event::AttemptStarted { key, places, payload, confirmed });
         if let (Part::Action, Some(Work::Soak(soak))) = (part, self.work_of(step, part)) {
             events.push(Event::SoakStarted { step: step.clone(), until: now.after(soak.r#for) });
         }
@@ -204,7 +212,7 @@ impl State {
         self.attempt(&job.key)?.seen.get(&job.place)
     }
 
-    fn attempt(&self, key: &Key) -> Option<&Attempt> {
+    pub(super) fn attempt(&self, key: &Key) -> Option<&Attempt> {
         let attempts = &self.track_of(&key.step, key.part).attempts;
         attempts.iter().find(|attempt| attempt.key == *key)
     }

@@ -189,6 +189,23 @@ pub struct Attempt {
     pub seen: BTreeMap<Place, Seen>,
     /// Whether it is being stopped, and why.
     pub stopping: Option<Stopping>,
+    /// The wave under way, or the last one: all of its places, where it has no others.
+    pub wave: Wave,
+    /// The waves that have not started, in order.
+    pub to_come: Vec<Vec<Place>>,
+}
+
+/// Some places of an attempt, which start together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wave {
+    /// Its number in the attempt, from 1.
+    pub number: usize,
+    /// When it started.
+    pub started: Timestamp,
+    /// Its places.
+    pub places: Vec<Place>,
+    /// When the next may start: it is over and well.
+    pub next_at: Option<Timestamp>,
 }
 
 /// How an attempt ended in one place.
@@ -222,6 +239,11 @@ impl Attempt {
     /// Whether every place has ended.
     pub fn has_ended(&self) -> bool {
         self.places.values().all(Option::is_some)
+    }
+
+    /// How many waves it has, started or not.
+    pub const fn waves(&self) -> usize {
+        self.wave.number + self.to_come.len()
     }
 
     /// The places where it has not ended, as far as is known.

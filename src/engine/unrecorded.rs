@@ -81,6 +81,7 @@ impl State {
     fn needs(&self, event: &Event) -> Needs {
         match event {
             Event::JobSighted { .. }
+            | Event::WavePaused { .. }
             | Event::JobEnded { .. }
             | Event::SoakBreached { .. }
             | Event::Settled { .. }
@@ -115,7 +116,9 @@ impl State {
             | Event::RollbackEnded { .. }
             | Event::Returned { .. }
             | Event::Continued => Needs::WayBack,
-            Event::AttemptStarted { key, .. } => self.on_the_way_back(&key.step, key.part),
+            Event::AttemptStarted { key, .. }
+            | Event::WavesPlanned { key, .. }
+            | Event::WaveStarted { key, .. } => self.on_the_way_back(&key.step, key.part),
             Event::DoneByHand { step, part, .. }
             | Event::FailureAccepted { step, part, .. }
             | Event::SignedOff { step, part, .. } => self.on_the_way_back(step, *part),

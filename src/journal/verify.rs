@@ -371,7 +371,9 @@ impl Told {
                 self.signers.push(key);
             }
             let event = &fact.event;
-            if let Event::AttemptStarted { key, places, .. } = event {
+            if let Event::AttemptStarted { key, places, .. } | Event::WaveStarted { key, places } =
+                event
+            {
                 let job = |place: &Place| Job { key: key.clone(), place: place.clone() };
                 self.started.extend(places.iter().map(job));
             } else if let Event::JobEnded { job, transcript, .. } = event {

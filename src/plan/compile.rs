@@ -7,12 +7,12 @@ use thiserror::Error;
 
 use crate::base::{Digest, HostId, Millis, SafeText, StepId, VarName, Zone};
 use crate::runbook::{
-    Action, Asked, Check, Given, Host, Inventory, Manual, Phase, Playbook, Probe, Quoting, Runbook,
-    Source, Stage, Step, Undo, UndoSource, UndoStage, Verify, suggestion,
+    Action, Asked, Batch, BatchSize, Check, Given, Host, Inventory, Manual, Pause, Phase, Playbook, Probe,
+    Quoting, Runbook, Source, Stage, Step, Undo, UndoSource, UndoStage, Verify, suggestion,
 };
 
 use super::model::{
-    CheckPlan, PhasePlan, Plan, PlaybookPlan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work,
+    BatchPlan, CheckPlan, PhasePlan, Plan, PlaybookPlan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work,
 };
 use super::text::Text;
 
@@ -338,6 +338,7 @@ impl<'a> Compiler<'a> {
             title: self.safe(&format!("the title of {part}"), &step.title),
             hosts: step.on.clone(),
             stream: step.stream.clone(),
+            batch: step.batch.as_ref().map(|batch| in_waves(batch, &step.on)),
             needs: needs.get(&step.id).into_iter().flatten().map(|id| (*id).clone()).collect(),
             when: step.when.clone(),
             class: raised.unwrap_or(floor),
@@ -464,6 +465,29 @@ impl<'a> Compiler<'a> {
             work,
         }
     }
+}
+
+/// The hosts of each wave.
+fn in_waves(batch: &Batch, hosts: &[HostId]) -> BatchPlan {
+    let mut waves = Vec::new();
+    let mut left = hosts;
+    let mut sizes = batch.sizes.iter();
+    let mut size = BatchSize::Percent(100);
+    while !left.is_empty() {
+        size = sizes.next().copied().unwrap_or(size);
+        let wanted = match size {
+            BatchSize::Hosts(wanted) => wanted,
+            BatchSize::Percent(percent) => (hosts.len() * percent).div_ceil(100),
+        };
+        let (wave, rest) = left.split_at(wanted.clamp(1, left.len()));
+        waves.push(wave.to_vec());
+        left = rest;
+    }
+    let (pause, ask) = match batch.pause {
+        Pause::Time(pause) => (pause, false),
+        Pause::Ask => (Millis::ZERO, true),
+    };
+    BatchPlan { waves, pause, ask, max_failures: batch.max_failures }
 }
 
 /// The name under which a command sees a variable.

@@ -334,6 +334,15 @@ impl StepPlan {
         self.soak.as_ref().map_or(Millis::ZERO, |soak| soak.r#for)
     }
 
+    /// How long its action should take: the estimate is that of one wave, and the waves come one
+    /// after the other.
+    pub fn works(&self) -> Millis {
+        let Some(batch) = &self.batch else { return self.estimate };
+        let waves = u64::try_from(batch.waves.len().max(1)).unwrap_or(u64::MAX);
+        let times = |span: Millis, times: u64| Millis::new(span.as_millis().saturating_mul(times));
+        times(self.estimate, waves).plus(times(batch.pause, waves - 1))
+    }
+
     /// How long it should take from start to end, soaking included.
     pub fn takes(&self) -> Millis {
         let soak = self.watches();
@@ -343,7 +352,7 @@ impl StepPlan {
             | Work::Local(_)
             | Work::Manual(_)
             | Work::Gate(_)
-            | Work::Notify { .. } => self.estimate.plus(soak),
+            | Work::Notify { .. } => self.works().plus(soak),
         }
     }
 }

@@ -148,6 +148,8 @@ pub struct StepPlan {
     pub hosts: Vec<HostId>,
     /// The stream it belongs to; none: it is common to all of them.
     pub stream: Option<StreamId>,
+    /// Its hosts in waves.
+    pub batch: Option<BatchPlan>,
     /// Steps that have to be over before.
     pub needs: Vec<StepId>,
     /// Run only if this expression holds.
@@ -221,6 +223,38 @@ impl StepPlan {
     pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
         let given = self.env.values().chain(&self.stdin);
         given.filter_map(Given::secret).collect::<std::collections::BTreeSet<_>>().into_iter()
+    }
+}
+
+/// Hosts in waves: the next begins only once the one before is well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchPlan {
+    /// The hosts of each wave, in order; every host of the step is in one.
+    pub waves: Vec<Vec<HostId>>,
+    /// How long to wait between two waves.
+    pub pause: Millis,
+    /// Whether a person goes on after each wave.
+    pub ask: bool,
+    /// So many hosts may fail, over all waves, and the next still begins.
+    pub max_failures: usize,
+}
+
+impl BatchPlan {
+    /// The waves in one line: `3 waves of 1, 5, 14 hosts, 5m between, stops after 1 failed`.
+    pub fn words(&self) -> String {
+        let sizes: Vec<_> = self.waves.iter().map(|wave| wave.len().to_string()).collect();
+        let between = match (self.ask, self.pause) {
+            (true, _) => ", you go on after each".to_owned(),
+            (false, Millis::ZERO) => String::new(),
+            (false, pause) => format!(", {pause} between"),
+        };
+        let stops = self.max_failures + 1;
+        let waves = if sizes.len() == 1 { "wave" } else { "waves" };
+        format!(
+            "{} {waves} of {} hosts{between}, stops when {stops} failed",
+            sizes.len(),
+            sizes.join(", ")
+        )
     }
 }
 

@@ -68,6 +68,18 @@ pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
             let again = key.attempt > 1 && *confirmed != Confirmed::ByRule;
             of(&key.step, what).result("started").main(again || key.part == Part::Undo)
         }
+        Event::WavesPlanned { key, waves } => {
+            let sizes: Vec<_> = waves.iter().map(|wave| wave.len().to_string()).collect();
+            of(&key.step, format!("waves to come, with {} hosts", sizes.join(", ")))
+        }
+        Event::WavePaused { key, until } => {
+            of(&key.step, format!("wave over; the next from {}", plan.zone.time(*until)))
+                .result("WELL")
+        }
+        Event::WaveStarted { key, places } => {
+            let what = format!("attempt {}, next wave on {}", key.attempt, list(places));
+            of(&key.step, what).result("started")
+        }
         Event::JobSighted { job, sight } => {
             let what = format!("{}attempt {}", part_of(job.key.part), job.key.attempt);
             let lost = !matches!(sight, Sight::Began(_) | Sight::Back);

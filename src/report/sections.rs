@@ -62,7 +62,11 @@ pub(super) fn plan_and_actual(story: &Story<'_>, to: &mut Document) {
 /// ones; what an attempt's own command was is held by the payload digest in the record.
 pub(super) fn sent(story: &Story<'_>, to: &mut Document) {
     let rows = story.facts().filter_map(|(at, fact)| {
-        let Event::AttemptStarted { key, places, .. } = &fact.event else { return None };
+        let (Event::AttemptStarted { key, places, .. } | Event::WaveStarted { key, places }) =
+            &fact.event
+        else {
+            return None;
+        };
         let step = story.plan.step(&key.step)?;
         let undo = match &step.undo {
             UndoPlan::Undo(undo) => Some(undo),
@@ -184,6 +188,9 @@ fn is_decision(event: &Event) -> bool {
         Event::AttemptStarted { key, .. } => key.attempt > 1,
         Event::SessionOpened(genesis) => genesis.overridden.is_some(),
         Event::RunBegan
+        | Event::WavesPlanned { .. }
+        | Event::WavePaused { .. }
+        | Event::WaveStarted { .. }
         | Event::JobSighted { .. }
         | Event::JobEnded { .. }
         | Event::RetryPlanned { .. }

@@ -223,6 +223,10 @@ fn contradictions(joined: &Joined<'_>, draft: &Draft, step: &Step) -> Vec<Proble
         let message = "a second person has to agree, and no role names anybody";
         add("four_eyes", message, "add [roles.NAME] with `people = [\"…\"]`");
     }
+    if step.batch.is_some() && step.retry.is_some() {
+        let message = "a wave that fails stops the others: nothing of it is repeated by itself";
+        add("retry", message, "remove `retry`, or `batch`");
+    }
     if let (Some(_), Action::Script(path)) = (&step.shell, &step.action)
         && joined.checked.scripts.get(path).is_some_and(|text| text.len() > SHELL_BYTES_MAX)
     {

@@ -570,20 +570,7 @@ const HINTS: &[(&str, &str, &str)] = &[
 const LATER: &[(&str, &[&str])] = &[
     ("a runbook", &["objectives", "include", "snippet"]),
     ("a role", &["keys"]),
-    (
-        "a step",
-        &[
-            "upload",
-            "download",
-            "http",
-            "reconcile",
-            "use",
-            "with",
-            "batch",
-            "pause",
-            "max_failures",
-        ],
-    ),
+    ("a step", &["upload", "download", "http", "reconcile", "use", "with"]),
     ("an undo", &["upload", "http"]),
     ("a verification", &["http"]),
     ("a channel", &["slack", "webhook", "teams", "email", "pagerduty"]),

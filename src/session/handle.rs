@@ -63,11 +63,14 @@ impl View {
     /// How much longer the action of a step takes, if each place says how far it is there.
     fn left(&self, step: &StepId) -> Option<Millis> {
         let track = self.state.track(step);
-        let attempt = track.last().filter(|_| track.status == Status::Running)?;
+        let attempt = track.last_action().filter(|_| track.status == Status::Running)?;
+        if !attempt.to_come.is_empty() {
+            return None; // It speaks of this wave only.
+        }
         let mut longest = None;
         for job in attempt.open_jobs() {
             let Gauge { share, at } = self.gauges.get(&job)?;
-            let left = share.left(at.since(attempt.started))?.minus(self.at.since(*at));
+            let left = share.left(at.since(attempt.wave.started))?.minus(self.at.since(*at));
             longest = longest.max(Some(left));
         }
         longest

@@ -27,7 +27,11 @@ pub(super) fn show_again(dir: &Path, entries: &[Entry], tap: &mpsc::Sender<Chunk
     let mut jobs = Vec::new();
     for fact in entries.iter().rev().flat_map(|entry| entry.facts.iter().rev()) {
         // Those that never ended too: what they printed is what there is to judge them by.
-        let Event::AttemptStarted { key, places, .. } = &fact.event else { continue };
+        let (Event::AttemptStarted { key, places, .. } | Event::WaveStarted { key, places }) =
+            &fact.event
+        else {
+            continue;
+        };
         let job = |place: &Place| Job { key: key.clone(), place: place.clone() };
         jobs.extend(places.iter().rev().map(job).take(TAIL_JOBS.saturating_sub(jobs.len())));
     }

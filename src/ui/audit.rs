@@ -67,6 +67,13 @@ fn describe(event: &Event) -> (&'static str, String) {
         Event::AttemptStarted { key, places, payload, .. } => {
             ("started", format!("{key} in {} places, sends {}", places.len(), payload.short()))
         }
+        Event::WavesPlanned { key, waves } => {
+            ("waves planned", format!("{key} goes on in {} more", waves.len()))
+        }
+        Event::WavePaused { key, .. } => ("wave over", key.to_string()),
+        Event::WaveStarted { key, places } => {
+            ("wave started", format!("{key} in {} more places", places.len()))
+        }
         Event::JobEnded { job, end, transcript } => {
             let bytes = transcript.as_ref().map_or(0, |transcript| transcript.bytes);
             ("ended", format!("{job} {}, {bytes} bytes", end_words(end)))

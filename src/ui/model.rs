@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::{HostId, Millis, PhaseId, SafeText, Share, StepId, Timestamp, Zone};
 use crate::engine::{Board, End, Job, Part, RunKind, RunStage, State, Status, WayBack};
-use crate::plan::{Forecast, PhasePlan, Plan, StepPlan, Work};
+use crate::plan::{BatchPlan, Forecast, PhasePlan, Plan, StepPlan, Work};
 use crate::runbook::Class;
 
 use super::audit::AuditTail;
@@ -319,8 +319,29 @@ impl<'a> Model<'a> {
     /// How far the action of a step has come: as far as the place that is the farthest behind.
     pub(super) fn share(&self, id: &StepId, part: Part) -> Option<Share> {
         let track = self.state.track_of(id, part);
-        let attempt = track.last().filter(|_| track.status == Status::Running)?;
+        let attempt = track.last_action().filter(|_| track.status == Status::Running)?;
         attempt.open_jobs().filter_map(|job| self.gauges.get(&job).copied()).min()
+    }
+
+    /// The waves of a step, where it has any.
+    pub(super) fn batch(&self, id: &StepId) -> Option<&'a BatchPlan> {
+        self.state.plan().step(id)?.batch.as_ref()
+    }
+
+    /// `3/20 hosts, wave 2/3` of a step that goes in waves, once it has started.
+    pub(super) fn waves(&self, id: &StepId, part: Part) -> Option<String> {
+        let batch = self.batch(id).filter(|_| !part.is_undo())?;
+        let track = self.state.track(id);
+        let attempt = track.last_action()?;
+        let ends = track.latest_ends();
+        let all: usize = batch.waves.iter().map(Vec::len).sum();
+        let over = ends.values().filter(|end| end.is_some()).count();
+        let wave = if track.status.is_over() {
+            String::new()
+        } else {
+            format!(" w{}/{}", attempt.wave.number, attempt.waves())
+        };
+        Some(format!("{over}/{all}{wave}"))
     }
 
     /// The phase of a forward step.

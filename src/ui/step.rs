@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use crate::base::{HostId, Millis, SafeText, StepId, cells};
-use crate::engine::{End, Job, Part, PlaceEnd, Status, Track, Verdict};
+use crate::engine::{Attempt, End, Job, Part, PlaceEnd, Status, Track, Verdict};
 use crate::plan::{CheckPlan, StepPlan, UndoPlan, VerifyPlan, Work};
 use crate::runbook::{Breach, Class, Expect, Soak};
 
@@ -17,10 +17,10 @@ use super::model::{Model, class_word, command};
 use super::theme::{Role, Theme};
 
 /// How long a step, or its undo, should take.
-pub(super) const fn estimate(step: &StepPlan, part: Part) -> Millis {
+pub(super) fn estimate(step: &StepPlan, part: Part) -> Millis {
     match &step.undo {
         UndoPlan::Undo(undo) if part.is_undo() => undo.estimate,
-        UndoPlan::None | UndoPlan::Undo(_) | UndoPlan::Irreversible(_) => step.estimate,
+        UndoPlan::None | UndoPlan::Undo(_) | UndoPlan::Irreversible(_) => step.works(),
     }
 }
 
@@ -172,6 +172,9 @@ impl Rows<'_, '_> {
                 let rise = if step.r#become { "   (with become)" } else { "" };
                 let n = super::text::hosts(hosts.len());
                 self.say("Hosts", &format!("{n}: {}{rise}", names(hosts)));
+                if let Some(batch) = step.batch.as_ref().filter(|_| !part.is_undo()) {
+                    self.say("Waves", &batch.words());
+                }
             }
             Some(Work::Local(_) | Work::Notify { .. }) => {
                 self.say("Where", "this machine");
@@ -300,7 +303,8 @@ impl Rows<'_, '_> {
             let text = format!("tries again by itself at {}", self.m.time(at));
             self.say_as("Retry", &text, Role::Title);
         }
-        let Some(last) = track.last() else { return };
+        let runs = track.status == Status::Running;
+        let Some(last) = (if runs { track.last_action() } else { track.last() }) else { return };
         let attempts = track.attempts.iter().filter(|a| a.key.part == last.key.part).count();
         let part = match last.key.part {
             Part::Action | Part::Undo => "",
@@ -310,7 +314,11 @@ impl Rows<'_, '_> {
         let text =
             format!("attempt {attempts}{part}, started {}{stopping}", self.m.time(last.started));
         self.say("Result", &text);
+        let folded = self.waves(track, last);
         for (place, end) in &last.places {
+            if folded && end.as_ref().is_some_and(|it| it.end.verdict() == Verdict::Succeeded) {
+                continue;
+            }
             let job = Job { key: last.key.clone(), place: place.clone() };
             let unrecorded = self.m.unrecorded.get(&job);
             let (mark, words, role) = match unrecorded {
@@ -328,6 +336,39 @@ impl Rows<'_, '_> {
             let text = format!("{mark} {place:<12} {words}{progress}");
             self.say_as("", &text, role);
         }
+    }
+
+    /// How far a step in waves has come, in rows of their own. Says whether the places that are
+    /// well are among them.
+    fn waves(&mut self, track: &Track, last: &Attempt) -> bool {
+        let step = &last.key.step;
+        let Some(attempt) = track.last_action().filter(|_| self.m.batch(step).is_some()) else {
+            return false;
+        };
+        let next = match attempt.wave.next_at {
+            Some(_) if self.m.state.hold().is_some() => "; the next waits for you".to_owned(),
+            Some(at) => format!("; the next at {}", self.m.time(at)),
+            None => String::new(),
+        };
+        let text = format!("{} of {}{next}", attempt.wave.number, attempt.waves());
+        self.say_as("Wave", &text, Role::Title);
+        let list = |places: &[String]| {
+            format!("{}: {}", super::text::hosts(places.len()), places.join(" "))
+        };
+        let well: Vec<_> = track
+            .latest_ends()
+            .into_iter()
+            .filter(|(_, end)| end.is_some_and(|end| end.end.verdict() == Verdict::Succeeded))
+            .map(|(place, _)| place.to_string())
+            .collect();
+        if !well.is_empty() {
+            self.say_as("Well", &list(&well), Role::Dim);
+        }
+        let to_come: Vec<_> = self.m.state.untried(step).iter().map(ToString::to_string).collect();
+        if !to_come.is_empty() {
+            self.say_as("Not begun", &list(&to_come), Role::Text);
+        }
+        last.key.part == Part::Action
     }
 
     /// How far a job says that it has come: the percentage in the last line that it printed.

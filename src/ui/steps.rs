@@ -322,6 +322,8 @@ fn step_row(id: &StepId, part: Part, width: usize, m: &Model<'_>, theme: Theme) 
         | Status::Succeeded => "",
     };
     let share = m.share(id, part).map(|share| format!("{share}  ")).unwrap_or_default();
+    let waves = m.waves(id, part).map(|waves| format!("{waves}  ")).unwrap_or_default();
+    let share = format!("{waves}{share}");
     let stream = step.stream.as_ref().filter(|_| m.state.rollback().is_none());
     let stream = stream.map(|stream| format!("[{stream}] ")).unwrap_or_default();
     let body = format!("{bad}{label} {share}{stream}{}", step.title);

@@ -120,6 +120,11 @@ impl Spec {
         if flag(2) && machine {
             text.push_str("retry = { attempts = 2, delay = \"10s\" }\n");
         }
+        if kind % 10 >= 3 && kind % 10 <= 4 && !flag(2) {
+            let pause = if hosts >> 3 & 1 == 1 { "\"ask\"" } else { "\"10s\"" };
+            let most = hosts >> 4 & 1;
+            let _ = writeln!(text, "batch = [1, \"50%\"]\npause = {pause}\nmax_failures = {most}");
+        }
         if flag(3) && flag(4) {
             text.push_str("soak = { for = \"30s\", probes = [\"p99\", \"errors\"] }\n");
         }

@@ -151,6 +151,8 @@ mod trust;
 #[cfg(test)]
 mod unrecorded;
 #[cfg(test)]
+mod waves;
+#[cfg(test)]
 mod websites;
 #[cfg(test)]
 mod wire;

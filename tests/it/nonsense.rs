@@ -223,7 +223,7 @@ impl Made<'_> {
                 payload: Digest::of(b""),
                 confirmed: Confirmed::ByPerson { class: Class::Critical, after: self.span() },
             },
-            14..20 => Event::JobEnded {
+            14..17 => Event::JobEnded {
                 job: self.job(),
                 end: self.end(),
                 transcript: Some(Transcript {
@@ -233,6 +233,9 @@ impl Made<'_> {
                     redacted: BTreeMap::new(),
                 }),
             },
+            17 => Event::WavesPlanned { key, waves: vec![places, vec![self.place()]] },
+            18 => Event::WavePaused { key, until: self.time() },
+            19 => Event::WaveStarted { key, places },
             20 => Event::TimeLimitReached { key },
             21 => Event::StopAsked { key },
             22 => Event::RetryPlanned { step, at: self.time() },

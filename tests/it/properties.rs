@@ -41,10 +41,11 @@ fn lives(cases: u32, test: impl Fn(&History) -> TestCaseResult) {
 }
 
 pub(crate) fn started(fact: &Fact) -> Option<(&Key, &[Place])> {
-    if let Event::AttemptStarted { key, places, .. } = &fact.event {
-        Some((key, places))
-    } else {
-        None
+    match &fact.event {
+        Event::AttemptStarted { key, places, .. } | Event::WaveStarted { key, places } => {
+            Some((key, places))
+        }
+        _ => None,
     }
 }
 
@@ -61,6 +62,10 @@ fn rule_1_intent_before_effect() {
                             Some(*payload)
                         }
                         _ => None,
+                    });
+                    let wave = |fact: &Fact| matches!(&fact.event, Event::WaveStarted { .. });
+                    let payload = payload.or_else(|| {
+                        turn.facts.iter().any(wave).then(|| run.payload()) // Said with the first.
                     });
                     assert_eq!(payload, Some(run.payload()), "what was written is what is sent");
                 }
@@ -104,16 +109,40 @@ fn rule_1_intent_before_effect() {
 fn rule_2_at_most_one_start_of_each_attempt_and_one_end_of_each_job() {
     always(64, |turn| {
         let mut keys = BTreeSet::new();
+        let mut places = BTreeSet::new();
         let mut jobs = BTreeSet::new();
         for (_, fact) in turn.journal {
-            if let Some((key, _)) = started(fact) {
+            if let Event::AttemptStarted { key, .. } = &fact.event {
                 assert!(keys.insert(key), "{key} was started twice");
+            }
+            for (key, place) in started(fact)
+                .into_iter()
+                .flat_map(|(key, places)| places.iter().map(move |place| (key, place)))
+            {
+                assert!(places.insert((key, place)), "{key} was started twice on {place}");
             }
             if let Event::JobEnded { job, .. } = &fact.event {
                 assert!(jobs.insert(job), "{job} ended twice");
-                assert!(keys.contains(&job.key), "{job} ended before it started");
+                assert!(places.contains(&(&job.key, &job.place)), "{job} ended before it started");
             }
         }
+    });
+}
+
+#[test]
+fn a_wave_starts_only_after_one_that_is_over_and_well_enough() {
+    always(64, |turn| {
+        turn.each(|before, fact, _| {
+            let Event::WaveStarted { key, places } = &fact.event else { return };
+            let track = before.track(&key.step);
+            let attempt = track.last_action().expect("it is under way");
+            assert_eq!((&attempt.key, attempt.to_come.first()), (key, Some(places)), "as planned");
+            assert!(attempt.has_ended() && attempt.stopping.is_none(), "{key}");
+            let batch = before.plan().step(&key.step).unwrap().batch.as_ref().unwrap();
+            assert!(track.bad_places().len() <= batch.max_failures, "{key}");
+            assert!(before.hold().is_none() && before.guard().is_none(), "{key}");
+            assert_eq!(before.stage(), RunStage::Active, "{key}");
+        });
     });
 }
 
@@ -224,8 +253,16 @@ fn rule_3_unknown_is_never_started_again_without_a_persons_reason() {
             let track = before.track_of(&key.step, key.part);
             let ends = track.latest_ends();
             let mut verdicts = ends.values().flatten().map(|end| end.end.verdict());
-            let doubt = track.status == Status::Unknown
+            let mut doubt = track.status == Status::Unknown
                 || verdicts.any(|verdict| verdict == Verdict::Unknown);
+            if matches!(fact.event, Event::WaveStarted { .. }) {
+                // Earlier attempts were answered for when this one began, a verification settles.
+                let attempt = track.last_action().expect("it is under way");
+                let mut bad = track.bad_places().into_iter().filter_map(|place| {
+                    attempt.places.get(place)?.as_ref().map(|end| end.end.verdict())
+                });
+                doubt = bad.any(|verdict| verdict == Verdict::Unknown);
+            }
             if !doubt || places.is_empty() || !matches!(key.part, Part::Action | Part::Undo) {
                 return;
             }
@@ -300,7 +337,8 @@ fn rules_5_and_7_a_step_starts_only_when_it_may() {
             if !repeated && !taken_up {
                 assert_eq!(before.hold(), None, "{key} started in a hold");
             }
-            if fact.by == Actor::Engine && key.attempt == 1 {
+            let is_wave = matches!(fact.event, Event::WaveStarted { .. }); // Confirmed as a whole.
+            if fact.by == Actor::Engine && key.attempt == 1 && !is_wave {
                 let plan = before.plan().step(&key.step).expect("a step of the plan");
                 assert_eq!(plan.class, golive::runbook::Class::Check, "{key} started by itself");
             }
@@ -336,6 +374,8 @@ fn rule_8_every_event_names_who_caused_it() {
                 Event::AlarmRaised { .. }
                 | Event::Returned { .. }
                 | Event::WaiverEnded { .. }
+                | Event::WavePaused { .. }
+                | Event::WaveStarted { .. }
                 | Event::AlarmCleared { .. }
                 | Event::RetryPlanned { .. }
                 | Event::TimeLimitReached { .. }
@@ -480,6 +520,9 @@ fn the_histories_hold_every_kind_of_event_and_every_status() {
         "Abandoned",
         "abandoned",
         "closed",
+        "wave-started",
+        "wave-paused",
+        "waves-planned",
         "done-by-hand",
         "driver-left",
         "failure-accepted",

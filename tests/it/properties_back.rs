@@ -29,7 +29,9 @@ fn ran(plan: &Plan, journal: &[(Timestamp, Fact)]) -> BTreeMap<StepId, Timestamp
                 open.retain(|step, _| !again.contains(step));
                 by_hand.retain(|step, _| !again.contains(step));
             }
-            Event::AttemptStarted { key, places, .. } if key.part == Part::Action => {
+            Event::AttemptStarted { key, places, .. } | Event::WaveStarted { key, places }
+                if key.part == Part::Action =>
+            {
                 let entry = open.entry(key.step.clone()).or_insert((*at, BTreeMap::new(), false));
                 entry.2 |= places.is_empty();
                 entry.1.extend(places.iter().map(|place| ((key.clone(), place.clone()), true)));

@@ -210,6 +210,7 @@ fn work() -> BoxedStrategy<Event> {
     let in_doubt = collection::vec(job(), 0..3);
     let sought = collection::vec(job(), 0..3);
     let places = collection::vec(place(), 0..3);
+    let some_places = || collection::vec(place(), 0..3);
     prop_oneof![
         genesis().prop_map(Event::SessionOpened),
         Just(Event::RunBegan),
@@ -228,6 +229,10 @@ fn work() -> BoxedStrategy<Event> {
         (key(), places, digest(), confirmed()).prop_map(|(key, places, payload, confirmed)| {
             Event::AttemptStarted { key, places, payload, confirmed }
         }),
+        (key(), collection::vec(some_places(), 0..3))
+            .prop_map(|(key, waves)| Event::WavesPlanned { key, waves }),
+        (key(), time()).prop_map(|(key, until)| Event::WavePaused { key, until }),
+        (key(), some_places()).prop_map(|(key, places)| Event::WaveStarted { key, places }),
         (job(), end(), option::of(transcript()))
             .prop_map(|(job, end, transcript)| Event::JobEnded { job, end, transcript }),
         key().prop_map(|key| Event::TimeLimitReached { key }),

@@ -220,6 +220,7 @@ pub(super) fn asked(plan: &Plan) -> Vec<String> {
 pub(super) fn manner(step: &StepPlan) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     found.extend(step.stream.as_ref().map(|stream| ("stream", stream.to_string())));
+    found.extend(step.batch.as_ref().map(|batch| ("batch", batch.words())));
     found.extend(step.progress.as_ref().map(|it| ("progress", format!("read from /{it}/"))));
     found.extend(step.dir.as_ref().map(|dir| ("folder", dir.shown().to_owned())));
     found.extend(step.shell.as_ref().map(|shell| ("shell", shell.clone())));

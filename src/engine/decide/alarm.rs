@@ -3,7 +3,7 @@
 use crate::base::{SafeText, StepId};
 use crate::engine::event::{Actor, AlarmId, Event, Level};
 use crate::engine::job::Part;
-use crate::engine::state::{RunStage, State};
+use crate::engine::state::{RunStage, State, Status};
 
 impl State {
     /// Raises an alarm, unless the same one is open.
@@ -37,10 +37,20 @@ impl State {
     pub(super) fn settle_choice(&self, step: &StepId, part: Part) -> Vec<Event> {
         let mut events = self.step_clear(step);
         let by_engine = self.hold.as_ref().is_some_and(|hold| hold.by == Actor::Engine);
-        if by_engine && !self.another_wants_choice(step, part) {
+        if by_engine && !self.another_wants_choice(step, part) && !self.a_wave_asks(step) {
             events.push(Event::Continued);
         }
         events
+    }
+
+    /// Whether a wave of another step is over, and a person has to say that it goes on.
+    fn a_wave_asks(&self, step: &StepId) -> bool {
+        self.plan.order.iter().filter(|id| *id != step).any(|id| {
+            let track = self.track(id);
+            let wave = track.last_action().filter(|_| track.status == Status::Running);
+            self.batch_of(id).is_some_and(|batch| batch.ask)
+                && wave.is_some_and(|attempt| attempt.wave.next_at.is_some())
+        })
     }
 
     /// Whether anything else that matters at this stage wants a choice. On the way back, a

@@ -47,6 +47,7 @@ pub(super) fn retry(
     let all = state.places_of(step, part);
     let places = match which {
         Which::All => all,
+        Which::Failed if plan.batch.is_some() && !part.is_undo() => state.to_repeat(step),
         Which::Failed => {
             let failed = track.failed_places();
             // All places are fine and the verification failed: the whole step runs again.

@@ -25,6 +25,8 @@ pub struct Step {
     pub on: Vec<HostId>,
     /// The stream it belongs to; none: it is common to all of them.
     pub stream: Option<StreamId>,
+    /// A few hosts first, and the others in waves.
+    pub batch: Option<Batch>,
     /// Steps that have to be over before; none means "the step before in the same stream".
     pub needs: Option<Vec<StepId>>,
     /// Run only if this expression holds.
@@ -90,6 +92,35 @@ pub struct Step {
     pub stage: Option<UndoStage>,
     /// The value that it is for, if it is one of the steps that a `for_each` makes.
     pub each: Option<Each>,
+}
+
+/// Hosts in waves: the next begins only once the one before is well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// How many hosts each wave has; the last holds for all that are left. Never empty.
+    pub sizes: Vec<BatchSize>,
+    /// How long to wait between two waves.
+    pub pause: Pause,
+    /// So many hosts may fail, over all waves, and the next still begins.
+    pub max_failures: usize,
+}
+
+/// How many hosts a wave has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchSize {
+    /// So many.
+    Hosts(usize),
+    /// So many of a hundred, rounded up.
+    Percent(usize),
+}
+
+/// What is between two waves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// Some time, or none.
+    Time(Millis),
+    /// A hold: a person looks, and goes on.
+    Ask,
 }
 
 /// One of the steps that a `for_each` makes: the same step with its own value of a variable.

@@ -21,13 +21,16 @@ const OF_COMMANDS: &[&str] = &[
     "idempotent",
 ];
 /// Keys that need hosts.
-const OF_HOSTS: &[&str] = &["on", "become", "detached", "reboot"];
+const OF_HOSTS: &[&str] = &["on", "become", "detached", "reboot", "batch", "pause", "max_failures"];
 /// Keys that need work which changes something.
 const OF_WORK: &[&str] = &["verify", "soak", "undo", "irreversible"];
 /// Keys of forward steps only.
 const OF_FORWARD: &[&str] = &[
     "needs",
     "stream",
+    "batch",
+    "pause",
+    "max_failures",
     "undo",
     "irreversible",
     "point_of_no_return",
@@ -98,6 +101,10 @@ pub(super) fn without_effect(reading: &mut Reading<'_>, item: &Item<'_>, on_what
         ("four_eyes", "a `gate` step") => "ask more than one role with `poll`",
         ("four_eyes", _) => "a rollback is confirmed as a whole, and waits for nobody",
         ("needs" | "stream", _) => "the steps of a rollback run one after the other, as written",
+        ("batch" | "pause" | "max_failures", "a step of the rollback") => {
+            "a rollback goes everywhere at once"
+        }
+        ("pause" | "max_failures", _) => "add `batch = [1, \"100%\"]`, or remove it",
         ("gate", _) => "a rollback is not decided twice; use `manual` to ask for a sign-off",
         ("timeout", _) => "a person is not stopped by a clock; use `estimate`",
         _ => "remove it",

@@ -1,6 +1,7 @@
 //! The shape of a step: exactly one action, and keys that have an effect on it.
 
 mod action;
+mod batch;
 mod effect;
 mod undo;
 
@@ -20,6 +21,7 @@ use super::shape_secret::given;
 use super::template::Quoting;
 
 use self::action::{action, soak};
+use self::batch::batch;
 use self::effect::no_effect;
 use self::undo::{stage, undo, verify};
 
@@ -75,6 +77,7 @@ pub(in crate::runbook) fn step(
         action,
         on: Vec::new(),
         stream,
+        batch: batch(reading, &mut table),
         needs,
         when: when(reading, &mut table, &before),
         class: table.take(reading, "class").and_then(|item| reading.word(&item, CLASSES)),
