@@ -152,6 +152,7 @@ impl State {
         clippy::wildcard_enum_match_arm,
         reason = "`apply` names every event and sends only those of a step here"
     )]
+    #[expect(clippy::too_many_lines, reason = "one arm for each event of a step")]
     fn apply_to_step(&mut self, at: Timestamp, by: &Actor, event: &Event) {
         match event {
             Event::AttemptStarted { key, places, .. } => self.start(at, by, key, places),

@@ -14,17 +14,20 @@ use super::state::{State, Status, Track};
 
 /// What has to be done because `event` happened; `state` is the state after it.
 #[must_use = "an effect that is not performed is a step that never ran"]
+#[expect(clippy::too_many_lines, reason = "one arm for each thing that can happen")]
 pub fn react(state: &State, event: &Event) -> Vec<Effect> {
     match event {
-        Event::AttemptStarted { key, places, .. } => started(state, key, places),
-        Event::WaveStarted { key, places } => started(state, key, places),
-        Event::WavePaused { until, .. } => vec![Effect::WakeAt(*until)],
+        Event::AttemptStarted { key, places, .. } | Event::WaveStarted { key, places } => {
+            started(state, key, places)
+        }
         Event::TimeLimitReached { key } | Event::StopAsked { key } => {
             vec![Effect::Stop(key.clone())]
         }
         Event::RetryPlanned { at, .. } => vec![Effect::WakeAt(*at)],
         Event::SoakStarted { step, until } => soaks(state, step, *until),
-        Event::Waived { until, .. } => vec![Effect::WakeAt(*until)],
+        Event::Waived { until, .. } | Event::WavePaused { until, .. } => {
+            vec![Effect::WakeAt(*until)]
+        }
         Event::HealthChanged { .. } => wakes(state),
         Event::Returned { checkpoint } => {
             let text = format!("back at checkpoint {checkpoint}: the run may go on from there");

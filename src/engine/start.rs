@@ -11,7 +11,7 @@ use super::event::{Confirmed, Event, Genesis};
 use super::job::{Job, Key, Part, Place, Verdict};
 use super::refusal::Refusal;
 use super::sight::Seen;
-use super::state::{Attempt, PlaceEnd, State};
+use super::state::{Attempt, PlaceEnd, State, Status};
 
 /// How much longer than `within` a verification may take before it is stopped.
 const VERIFY_GRACE: Millis = Millis::from_secs(15);
@@ -89,10 +89,11 @@ impl State {
             return places; // Done by hand: nobody wrote down where.
         }
         let attempts = self.track(step).present();
+        let by_hand = self.track(step).status == Status::DoneByHand;
         let untouched = |place: &Place| {
             let mut ends = attempts.iter().filter_map(|attempt| attempt.places.get(place));
-            // Not a place of the step, or one that no wave has come to.
-            let Some(first) = ends.next() else { return self.is_untried(step, place) };
+            // Not a place of the step, or one that no wave has come to; a person may have.
+            let Some(first) = ends.next() else { return !by_hand && self.is_untried(step, place) };
             let never = |end: &Option<PlaceEnd>| end.as_ref().is_some_and(PlaceEnd::never_started);
             never(first) && ends.all(never)
         };

@@ -31,10 +31,10 @@ impl Track {
     /// since that all is well there.
     pub fn bad_places(&self) -> BTreeSet<&Place> {
         let is_action = |a: &Attempt| matches!(a.key.part, Part::Action | Part::Undo);
-        let Some(last) = self.attempts.iter().rposition(is_action) else {
+        let Some(last) = self.present().iter().rposition(is_action) else {
             return BTreeSet::new();
         };
-        let mut attempts = self.attempts.iter().skip(last);
+        let mut attempts = self.present().iter().skip(last);
         let places = attempts.next().into_iter().flat_map(|attempt| &attempt.places);
         let bad = places.filter(|(_, end)| !is_well(end.as_ref())).map(|(place, _)| place);
         let mut bad: BTreeSet<_> = bad.collect();
@@ -47,7 +47,7 @@ impl Track {
     }
 
     fn has_tried(&self, place: &Place) -> bool {
-        self.attempts.iter().any(|attempt| attempt.places.contains_key(place))
+        self.present().iter().any(|attempt| attempt.places.contains_key(place))
     }
 }
 

@@ -7,12 +7,13 @@ use thiserror::Error;
 
 use crate::base::{Digest, HostId, Millis, SafeText, StepId, VarName, Zone};
 use crate::runbook::{
-    Action, Asked, Batch, BatchSize, Check, Given, Host, Inventory, Manual, Pause, Phase, Playbook, Probe,
-    Quoting, Runbook, Source, Stage, Step, Undo, UndoSource, UndoStage, Verify, suggestion,
+    Action, Asked, Batch, BatchSize, Check, Given, Host, Inventory, Manual, Pause, Phase, Playbook,
+    Probe, Quoting, Runbook, Source, Stage, Step, Undo, UndoSource, UndoStage, Verify, suggestion,
 };
 
 use super::model::{
-    BatchPlan, CheckPlan, PhasePlan, Plan, PlaybookPlan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work,
+    BatchPlan, CheckPlan, PhasePlan, Plan, PlaybookPlan, StepPlan, UndoPlan, UndoStep, VerifyPlan,
+    Work,
 };
 use super::text::Text;
 

@@ -24,7 +24,8 @@ pub use forecast::{
 };
 pub use lint::lint;
 pub use model::{
-    BatchPlan, CheckPlan, PhasePlan, Plan, PlaybookPlan, StepPlan, UndoPlan, UndoStep, VerifyPlan, Work,
+    BatchPlan, CheckPlan, PhasePlan, Plan, PlaybookPlan, StepPlan, UndoPlan, UndoStep, VerifyPlan,
+    Work,
 };
 pub use text::{NotCaptured, Text, holds};
 

@@ -52,6 +52,7 @@ impl AuditTail {
 }
 
 /// An event's word and what it is about.
+#[expect(clippy::too_many_lines, reason = "one arm for each thing that can happen")]
 fn describe(event: &Event) -> (&'static str, String) {
     match event {
         Event::SessionOpened(genesis) => {

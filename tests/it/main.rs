@@ -51,6 +51,7 @@ mod engine_back;
 mod engine_choices;
 #[cfg(test)]
 mod engine_durable;
+#[cfg(test)]
 mod engine_gates;
 #[cfg(test)]
 mod engine_unrecorded;
@@ -92,6 +93,7 @@ mod plan;
 mod plans;
 #[cfg(test)]
 mod postgres;
+#[cfg(test)]
 mod practice;
 #[cfg(test)]
 mod practice_durable;
@@ -101,6 +103,7 @@ mod practice_runbooks;
 mod probes;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
 mod properties_back;
 #[cfg(test)]
 mod proxy;
@@ -114,7 +117,9 @@ mod report;
 mod runbook;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
 mod screen;
+#[cfg(test)]
 mod screen_gates;
 #[cfg(test)]
 mod screen_keys;
