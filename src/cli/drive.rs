@@ -118,6 +118,8 @@ fn demo_inputs(strategy: Strategy, window: &str) -> Inputs {
         inventory: None,
         vars: BTreeMap::new(),
         practice: true,
+        contents: BTreeMap::new(),
+        folder: String::new(),
     }
 }
 

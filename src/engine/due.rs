@@ -155,7 +155,7 @@ impl State {
     fn captured(&self, ends: &BTreeMap<&Place, Option<&PlaceEnd>>) -> Vec<Event> {
         let mut last = BTreeMap::new();
         for (place, end) in ends {
-            if let Some(End::Exited { captured, .. }) = end.map(|end| &end.end) {
+            if let Some(captured) = end.and_then(|end| end.end.captured()) {
                 last.extend(captured.iter().map(|(name, value)| (name, (value, *place))));
             }
         }
@@ -241,6 +241,7 @@ impl State {
                 Some(format!("{code} on {place}"))
             }
             End::Exited { .. }
+            | End::Done(_)
             | End::Signalled { .. }
             | End::Stopped { .. }
             | End::Rebooted { .. }
@@ -341,6 +342,7 @@ impl State {
             Work::Soak(soak) => Some(soak),
             Work::Run(_)
             | Work::Local(_)
+            | Work::Builtin(_)
             | Work::Manual(_)
             | Work::Gate(_)
             | Work::Notify { .. } => plan.soak.as_ref(),
@@ -431,7 +433,11 @@ impl State {
                 Ok(true) => {}
             }
             let by_itself = match plan.work {
-                Work::Run(_) | Work::Local(_) | Work::Soak(_) | Work::Notify { .. } => true,
+                Work::Run(_)
+                | Work::Local(_)
+                | Work::Builtin(_)
+                | Work::Soak(_)
+                | Work::Notify { .. } => true,
                 Work::Manual(_) | Work::Gate(_) => false,
             };
             let alone = by_itself && plan.class == Class::Check && !plan.four_eyes;
@@ -536,6 +542,7 @@ pub(super) fn describe_attempt(attempt: &Attempt) -> String {
             format!(" on {place}: exit {code}, {unmet}")
         }
         End::Exited { code, unmet: None, .. } => format!(" on {place}: exit {code}"),
+        End::Done(done) => format!(" on {place}: {}", done.words()),
         End::Signalled { signal } => format!(" on {place}: ended by signal {signal}"),
         End::Stopped { survivors: Some(alive) } if alive.is_empty() => {
             format!(" on {place}: stopped, and nothing of it is left")

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::{
     ChannelId, Digest, HostId, Millis, SafeText, SecretName, SessionId, Timestamp, VarName,
 };
-use crate::runbook::{Expect, Given};
+use crate::runbook::{Builtin, Expect, Given};
 
 use super::job::{Job, Key, Place};
 use super::sight::Begun;
@@ -90,6 +90,10 @@ pub struct Run {
     pub prove: bool,
     /// What makes it outlive its link on hosts; none for what ends with it.
     pub durable: Option<Durable>,
+    /// What golive does itself instead of running [`Run::line`], which then says it in words.
+    pub builtin: Option<Builtin<String>>,
+    /// The name of the run on hosts, for the names of temporary files there.
+    pub session: Option<SessionId>,
 }
 
 /// What belongs to a command that runs on where nobody watches it.
@@ -120,7 +124,8 @@ pub struct Poll {
 impl Run {
     /// The secrets that it is given, each once.
     pub fn secrets(&self) -> BTreeSet<&SecretName> {
-        self.env.values().chain(&self.stdin).filter_map(Given::secret).collect()
+        let given = self.env.values().chain(&self.stdin).filter_map(Given::secret);
+        given.chain(self.builtin.iter().flat_map(Builtin::secrets)).collect()
     }
 
     /// Whether it is given any secret: then nothing of what is sent may lie on a disk.

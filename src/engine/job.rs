@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Digest, HostId, Millis, SafeText, SecretName, StepId, VarName};
 
+use super::done::Done;
 use super::sight::Doubt;
 
 /// Which part of a step an attempt belongs to.
@@ -113,6 +114,8 @@ pub enum End {
         /// The signal's name without `SIG`.
         signal: SafeText,
     },
+    /// golive did it itself, or found out for certain that it is not done.
+    Done(Box<Done>),
     /// It was stopped on demand.
     Stopped {
         /// What still lives of it, where that is known; empty is the proof that all is gone.
@@ -144,13 +147,28 @@ impl End {
         Self::Unknown { why: SafeText::new(why), doubt }
     }
 
+    /// The values that were captured from what it printed or answered.
+    pub const fn captured(&self) -> Option<&BTreeMap<VarName, SafeText>> {
+        match self {
+            Self::Exited { captured, .. } => Some(captured),
+            Self::Done(done) => Some(&done.captured),
+            Self::Signalled { .. }
+            | Self::Stopped { .. }
+            | Self::NotStarted { .. }
+            | Self::Rebooted { .. }
+            | Self::Unknown { .. } => None,
+        }
+    }
+
     /// The outcome in one word of the step states.
     pub const fn verdict(&self) -> Verdict {
         match self {
             Self::Exited { unmet: None, .. } | Self::Rebooted { .. } => Verdict::Succeeded,
-            Self::Exited { .. } | Self::Signalled { .. } | Self::NotStarted { .. } => {
-                Verdict::Failed
-            }
+            Self::Done(done) if done.unmet.is_none() => Verdict::Succeeded,
+            Self::Exited { .. }
+            | Self::Done(_)
+            | Self::Signalled { .. }
+            | Self::NotStarted { .. } => Verdict::Failed,
             Self::Stopped { survivors: Some(alive) } if alive.is_empty() => Verdict::Cancelled,
             Self::Stopped { .. } | Self::Unknown { .. } => Verdict::Unknown,
         }

@@ -22,6 +22,7 @@ mod advance;
 mod apply;
 mod command;
 mod decide;
+mod done;
 mod due;
 mod effect;
 mod event;
@@ -44,6 +45,7 @@ mod way_back;
 pub use advance::{Advance, advance};
 pub use command::{Command, Gesture, Which};
 pub use decide::decide;
+pub use done::Done;
 pub use effect::{Durable, Effect, Poll, Run};
 pub use event::{
     Actor, AlarmId, Choice, Confirmed, Event, Evidence, Genesis, Item, Level, Return, RunKind,

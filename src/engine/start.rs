@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::{Digest, HostId, Millis, SessionId, StepId, Timestamp};
 use crate::plan::{CheckPlan, NotCaptured, StepPlan, Text, UndoPlan, UndoStep, VerifyPlan, Work};
-use crate::runbook::{Class, Expect};
+use crate::runbook::{Builtin, Class, Expect};
 
 use super::effect::{Durable, Effect, Poll, Run};
 use super::event::{Confirmed, Event, Genesis};
@@ -72,12 +72,15 @@ impl State {
         let checks = matches!(part, Part::Verify | Part::UndoVerify);
         match work {
             Work::Local(_) | Work::Notify { .. } => vec![Place::Here],
+            Work::Builtin(_) if !work.is_on_hosts() => vec![Place::Here],
             // A person's work runs nowhere; what verifies it may.
             Work::Manual(_) | Work::Gate(_) | Work::Soak(_) if !checks => Vec::new(),
             Work::Manual(_) | Work::Gate(_) | Work::Soak(_) if hosts.is_empty() => {
                 vec![Place::Here]
             }
-            Work::Run(_) | Work::Manual(_) | Work::Gate(_) | Work::Soak(_) => hosts,
+            Work::Run(_) | Work::Builtin(_) | Work::Manual(_) | Work::Gate(_) | Work::Soak(_) => {
+                hosts
+            }
         }
     }
 
@@ -151,6 +154,10 @@ impl State {
         let (text, poll) = match key.part {
             Part::Action | Part::Undo => match self.work_of(&step.id, key.part) {
                 Some(Work::Run(text) | Work::Local(text)) => (text, None),
+                Some(Work::Builtin(builtin)) => {
+                    let builtin = builtin.try_map(&mut |text| resolve(text))?;
+                    return Ok(Some(self.by_itself(step, key, places, builtin, None)));
+                }
                 Some(Work::Notify { channels, text }) => {
                     return Ok(Some(Effect::Notify {
                         key: Some(key.clone()),
@@ -193,7 +200,47 @@ impl State {
                 Part::Verify | Part::UndoVerify => false,
             },
             durable: self.durable(key, places),
+            session: None,
+            builtin: None,
         }))))
+    }
+
+    /// The effect of something that golive does itself.
+    fn by_itself(
+        &self,
+        step: &StepPlan,
+        key: &Key,
+        places: &[Place],
+        builtin: Builtin<String>,
+        poll: Option<Poll>,
+    ) -> Effect {
+        let is_action = key.part == Part::Action;
+        Effect::Run(Box::new(Run {
+            key: key.clone(),
+            places: places.to_vec(),
+            line: builtin.text(),
+            env: BTreeMap::new(),
+            stdin: None,
+            r#become: step.r#become,
+            silence: None,
+            expect: Expect::default(),
+            capture: if is_action { step.capture.clone() } else { BTreeMap::new() },
+            poll,
+            prove: match key.part {
+                Part::Action => step.class > Class::Check,
+                Part::Undo => true,
+                Part::Verify | Part::UndoVerify => false,
+            },
+            durable: None,
+            session: self.name_on_hosts(),
+            builtin: Some(builtin),
+        }))
+    }
+
+    /// Whether golive can tell, from what is there, what became of a job that it lost sight of.
+    pub fn can_be_looked_at(&self, job: &Job) -> bool {
+        let builtin = self.work_of(&job.key.step, job.key.part).and_then(Work::builtin);
+        matches!(builtin, Some(Builtin::Upload(_)))
     }
 
     /// Whether a job outlives its link, and golive.

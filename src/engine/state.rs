@@ -220,9 +220,17 @@ pub struct PlaceEnd {
 }
 
 impl PlaceEnd {
-    /// Whether it is known that nothing was sent.
-    pub const fn never_started(&self) -> bool {
-        matches!(self.end, End::NotStarted { .. })
+    /// Whether it is known that nothing was sent, or that nothing came of it.
+    pub fn never_started(&self) -> bool {
+        match &self.end {
+            End::NotStarted { .. } => true,
+            End::Done(done) => done.untouched,
+            End::Exited { .. }
+            | End::Signalled { .. }
+            | End::Stopped { .. }
+            | End::Rebooted { .. }
+            | End::Unknown { .. } => false,
+        }
     }
 }
 

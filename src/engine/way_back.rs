@@ -2,7 +2,7 @@
 
 use crate::base::{HostId, Millis, SafeText, StepId, Timestamp};
 use crate::plan::{Actual, Progress, UndoPlan, Work};
-use crate::runbook::{Class, UndoStage};
+use crate::runbook::{Builtin, Class, UndoStage};
 
 use super::event::Item;
 use super::gate::Readiness;
@@ -81,6 +81,11 @@ impl State {
         text.resolve(&self.captures).unwrap_or_else(|_| text.shown().to_owned())
     }
 
+    /// The same for all texts of something that golive does itself.
+    pub fn filled_in(&self, builtin: &Builtin<crate::plan::Text>) -> Builtin<String> {
+        builtin.filled(&mut |text| self.filled(text))
+    }
+
     /// What rolling back now would do.
     pub fn way_back(&self) -> WayBack {
         let items: Vec<_> = match &self.rollback {
@@ -106,6 +111,7 @@ impl State {
         let resolved = |text: &crate::plan::Text| self.filled(text);
         let command = match work {
             Work::Run(text) | Work::Local(text) => resolved(text),
+            Work::Builtin(builtin) => self.filled_in(builtin).brief(),
             Work::Manual(manual) => format!("by hand: {}", manual.text),
             Work::Notify { text, .. } => format!("tell: {}", resolved(text)),
             Work::Gate(_) => "decide".to_owned(),

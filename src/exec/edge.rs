@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -58,6 +59,14 @@ pub trait Sinks: Send + Sync {
     /// There is none.
     fn again(&self, job: &Job) -> io::Result<Box<dyn Sink>> {
         self.open(job)
+    }
+
+    /// The folder for what is brought from hosts.
+    ///
+    /// # Errors
+    /// There is none.
+    fn evidence(&self) -> io::Result<PathBuf> {
+        Err(io::Error::other("nothing is kept here"))
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use crate::base::{HostId, Millis, SafeText, SecretName, VarName};
 use crate::engine::{Doubt, End, Job, Place, Run, Sight, Transcript};
 
+use super::builtin;
 use super::durable::{self, Fate, Hosts, Trip};
 use super::edge::{Link, Report, Sink, Sinks};
 use super::gauge::Gauge;
@@ -107,9 +108,10 @@ pub(super) async fn run_job(task: Task) -> Option<(End, Option<Transcript>)> {
         let (job, reports) = (task.job.clone(), task.reports.clone());
         AbortOnDrop(tokio::spawn(watch_silence(job, reports, silence, heard, began)))
     });
-    let outcome = match task.run.poll {
-        None => whole(&task, &ear).await,
-        Some(poll) => {
+    let outcome = match (&task.run.builtin, task.run.poll) {
+        (Some(builtin), _) => Outcome::Own(builtin::perform(&task, builtin, &ear).await),
+        (None, None) => whole(&task, &ear).await,
+        (None, Some(poll)) => {
             let deadline = Instant::now() + poll.within.to_std();
             Outcome::Plain(poll_until(&task, &ear, poll.every.to_std(), deadline).await)
         }
@@ -124,6 +126,7 @@ pub(super) async fn run_job(task: Task) -> Option<(End, Option<Transcript>)> {
     let end = match outcome {
         Outcome::Plain(end) => Some(judge.judge(end, &task.run)),
         Outcome::Durable(fate, unrecorded) => judge.weigh(fate, unrecorded, &task.run),
+        Outcome::Own(end) => end.map(|end| judge.add_captured(end, &task.run)),
     };
     let redacted = redact::sum(out.redactor.counts(), err.redactor.counts());
     let kept = rest.and_then(|()| sink.finish());
@@ -146,6 +149,8 @@ enum Outcome {
     Plain(RunEnd),
     /// One that outlives it, and why its output could not be kept.
     Durable(Fate, Option<io::Error>),
+    /// Something that golive does itself; none if it was let go.
+    Own(Option<End>),
 }
 
 /// Runs the command once: so that it outlives its link, where that is wanted and possible.
@@ -204,7 +209,7 @@ async fn whole(task: &Task, ear: &Shared<Ear>) -> Outcome {
 }
 
 /// Says that a host was not reached.
-fn down(task: &Task, host: &HostId, why: &SshError) {
+pub(super) fn down(task: &Task, host: &HostId, why: &SshError) {
     if why.kind() != ErrorKind::Other {
         // Said before the end of the job, so that nobody sees the one without the other.
         let link = Link::Down(SafeText::new(&why.to_string()));
@@ -301,7 +306,7 @@ async fn poll_until(task: &Task, ear: &Shared<Ear>, every: Duration, deadline: I
 }
 
 /// Hears what a command prints: takes secrets out, keeps the rest, and then judges that.
-struct Ear {
+pub(super) struct Ear {
     sink: Box<dyn Sink>,
     judge: Judge,
     /// Standard output and standard error.
@@ -483,6 +488,17 @@ impl Judge {
         }
     }
 
+    /// The end of something that golive did itself, with what is captured from its output.
+    fn add_captured(mut self, end: End, run: &Run) -> End {
+        let End::Done(mut done) = end else { return end };
+        self.stdout.take_line(&self.captures, &mut self.captured);
+        if done.unmet.is_none() {
+            done.unmet = self.unmet(0, run).map(|unmet| SafeText::new(&unmet));
+        }
+        done.captured = self.captured.values;
+        End::Done(done)
+    }
+
     /// What the fate of a durable command means; none for one that was let go.
     fn weigh(self, fate: Fate, unrecorded: Option<io::Error>, run: &Run) -> Option<End> {
         let end = match fate {
@@ -568,6 +584,7 @@ fn survivors(proof: &Proof) -> Option<Vec<SafeText>> {
 fn in_words(end: &End) -> String {
     match end {
         End::Exited { code, .. } => format!("it exited with {code}"),
+        End::Done(done) => done.words(),
         End::Signalled { signal } => format!("signal {signal} ended it"),
         End::Stopped { .. } => "it was stopped".to_owned(),
         End::NotStarted { why } => format!("it did not start: {why}"),

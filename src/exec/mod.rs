@@ -13,6 +13,7 @@
 //!
 //! The journal and the state: who asks for an effect records it first.
 
+mod builtin;
 pub mod durable;
 mod edge;
 mod forms;
@@ -30,6 +31,7 @@ mod shared;
 pub mod ssh;
 mod web;
 
+pub use builtin::read_content;
 pub use edge::{Edge, Link, Report, Sink, Sinks};
 pub use redact::{
     Needles, Redactor, SECRET_BYTES_MAX, SECRET_BYTES_MIN, Unusable, mark as redaction_mark,

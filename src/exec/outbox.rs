@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 use crate::base::SafeText;
-use crate::engine::{End, Reading, Sight};
+use crate::engine::{Done, End, Reading, Sight};
 
 use super::edge::{Link, Report};
 use super::secrets::Secrets;
@@ -67,6 +67,11 @@ impl Outbox {
         match end {
             End::Exited { code, unmet, captured } => {
                 End::Exited { code, unmet: unmet.map(clean), captured }
+            }
+            End::Done(done) => {
+                let Done { what, digest, unmet, untouched, captured } = *done;
+                let (what, unmet) = (clean(what), unmet.map(clean));
+                End::Done(Box::new(Done { what, digest, unmet, untouched, captured }))
             }
             End::Signalled { signal } => End::Signalled { signal: clean(signal) },
             End::Stopped { survivors } => {

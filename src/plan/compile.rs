@@ -7,8 +7,9 @@ use thiserror::Error;
 
 use crate::base::{Digest, HostId, Millis, SafeText, StepId, VarName, Zone};
 use crate::runbook::{
-    Action, Asked, Batch, BatchSize, Check, Given, Host, Inventory, Manual, Pause, Phase, Playbook,
-    Probe, Quoting, Runbook, Source, Stage, Step, Undo, UndoSource, UndoStage, Verify, suggestion,
+    Action, Asked, Batch, BatchSize, Builtin, Check, Content, Given, Host, Inventory, Manual,
+    Pause, Phase, Playbook, Probe, Quoting, Runbook, Source, Stage, Step, Undo, UndoSource,
+    UndoStage, Verify, suggestion,
 };
 
 use super::model::{
@@ -31,6 +32,10 @@ pub struct Inputs {
     pub vars: BTreeMap<VarName, String>,
     /// The text of every script, by the path as written.
     pub scripts: BTreeMap<String, String>,
+    /// What is to be uploaded, by the path as written, variables filled in.
+    pub contents: BTreeMap<String, Arc<Content>>,
+    /// The folder of the runbook, as golive finds it.
+    pub folder: String,
 }
 
 /// Why a runbook does not become a plan.
@@ -180,7 +185,7 @@ impl<'a> Part<'a> {
 struct Compiler<'a> {
     runbook: &'a Runbook,
     inventory: &'a Inventory,
-    scripts: &'a BTreeMap<String, String>,
+    inputs: &'a Inputs,
     vars: Arc<BTreeMap<VarName, String>>,
     capturable: BTreeSet<VarName>,
     /// `GL_<NAME>` for every variable.
@@ -212,7 +217,7 @@ impl<'a> Compiler<'a> {
         Self {
             runbook,
             inventory,
-            scripts: &inputs.scripts,
+            inputs,
             capturable: captures.collect(),
             vars: Arc::new(vars),
             env,
@@ -399,13 +404,14 @@ impl<'a> Compiler<'a> {
             Action::Run(command) => Work::Run(self.text(part, command, Quoting::Shell)),
             Action::Local(command) => Work::Local(self.text(part, command, Quoting::Shell)),
             Action::Script(path) => {
-                let text = self.scripts.get(path);
+                let text = self.inputs.scripts.get(path);
                 if text.is_none() {
                     let (step, path) = (step.id.clone(), path.clone());
                     self.errors.push(PlanError::NoScript { step, path });
                 }
                 Work::Run(Text::literal(text.map_or("", String::as_str)))
             }
+            Action::Builtin(builtin) => Work::Builtin(Box::new(self.builtin(part, builtin))),
             Action::Manual(manual) => Work::Manual(Manual {
                 text: self.plain(part, &manual.text),
                 checklist: self.checklist(part, &manual.checklist),
@@ -421,6 +427,21 @@ impl<'a> Compiler<'a> {
                 text: self.text(part, &notify.text, Quoting::Plain),
             },
         }
+    }
+
+    fn builtin(&mut self, part: &str, builtin: &Builtin<String>) -> Builtin<Text> {
+        let mut text = |template: &String| {
+            Ok::<_, std::convert::Infallible>(self.text(part, template, Quoting::Plain))
+        };
+        let mut planned = match builtin.try_map(&mut text) {
+            Ok(planned) => planned,
+            Err(never) => match never {},
+        };
+        if let Builtin::Upload(upload) = &mut planned {
+            upload.folder.clone_from(&self.inputs.folder);
+            upload.content = self.inputs.contents.get(upload.from.shown()).cloned();
+        }
+        planned
     }
 
     fn checklist(&mut self, part: &str, list: &[SafeText]) -> Vec<SafeText> {
@@ -455,7 +476,7 @@ impl<'a> Compiler<'a> {
         let part = format!("the undo of step `{}`", step.id);
         let work = self.work(step, &undo.action, &part);
         let estimate = undo.estimate.unwrap_or(estimate);
-        let remote = matches!(work, Work::Run(_));
+        let remote = work.is_on_hosts();
         let hosts = undo.on.as_ref().unwrap_or(&step.on);
         UndoStep {
             hosts: if remote { hosts.clone() } else { Vec::new() },
@@ -498,7 +519,7 @@ fn env_name(name: &VarName) -> String {
 
 const fn default_estimate(work: &Work) -> Millis {
     match work {
-        Work::Run(_) | Work::Local(_) | Work::Notify { .. } => ESTIMATE,
+        Work::Run(_) | Work::Local(_) | Work::Builtin(_) | Work::Notify { .. } => ESTIMATE,
         Work::Manual(_) | Work::Gate(_) => ESTIMATE_OF_PEOPLE,
         Work::Soak(soak) => soak.r#for,
     }
@@ -507,7 +528,9 @@ const fn default_estimate(work: &Work) -> Millis {
 fn default_timeout(work: &Work, estimate: Millis) -> Option<Millis> {
     let generous = Millis::new(estimate.as_millis().saturating_mul(5));
     match work {
-        Work::Run(_) | Work::Local(_) | Work::Notify { .. } => Some(generous.max(TIMEOUT_MIN)),
+        Work::Run(_) | Work::Local(_) | Work::Builtin(_) | Work::Notify { .. } => {
+            Some(generous.max(TIMEOUT_MIN))
+        }
         Work::Manual(_) | Work::Gate(_) | Work::Soak(_) => None,
     }
 }

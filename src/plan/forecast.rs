@@ -350,6 +350,7 @@ impl StepPlan {
             Work::Soak(soak) => self.estimate.max(soak.r#for),
             Work::Run(_)
             | Work::Local(_)
+            | Work::Builtin(_)
             | Work::Manual(_)
             | Work::Gate(_)
             | Work::Notify { .. } => self.works().plus(soak),

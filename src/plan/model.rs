@@ -7,8 +7,8 @@ use crate::base::{
     StepId, StreamId, VarName, Zone,
 };
 use crate::runbook::{
-    Asked, Channel, Class, Each, Expect, Gate, Given, Host, InFlight, Manual, Probe, Retry, Role,
-    SecretSource, Soak, Stage, Strategy, Trigger, UndoStage, Window,
+    Asked, Builtin, Channel, Class, Each, Expect, Gate, Given, Host, InFlight, Manual, Probe,
+    Retry, Role, SecretSource, Soak, Stage, Strategy, Trigger, UndoStage, Window,
 };
 
 use super::text::Text;
@@ -221,8 +221,15 @@ pub struct StepPlan {
 impl StepPlan {
     /// The secrets that its commands are given, each once.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
-        let given = self.env.values().chain(&self.stdin);
-        given.filter_map(Given::secret).collect::<std::collections::BTreeSet<_>>().into_iter()
+        let given = self.env.values().chain(&self.stdin).filter_map(Given::secret);
+        let undo = match &self.undo {
+            UndoPlan::Undo(undo) => Some(&undo.work),
+            UndoPlan::None | UndoPlan::Irreversible(_) => None,
+        };
+        let works = std::iter::once(&self.work).chain(undo);
+        let builtins = works.filter_map(Work::builtin);
+        let all = given.chain(builtins.flat_map(Builtin::secrets));
+        all.collect::<std::collections::BTreeSet<_>>().into_iter()
     }
 }
 
@@ -265,6 +272,8 @@ pub enum Work {
     Run(Text),
     /// A shell command on the operator's machine.
     Local(Text),
+    /// golive does it itself.
+    Builtin(Box<Builtin<Text>>),
     /// A person does it and signs off.
     Manual(Manual),
     /// A go / no-go decision.
@@ -282,14 +291,62 @@ pub enum Work {
 
 impl Work {
     /// The word of the runbook for it.
-    pub const fn word(&self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         match self {
             Self::Run(_) => "run",
             Self::Local(_) => "local",
+            Self::Builtin(builtin) => builtin.word(),
             Self::Manual(_) => "manual",
             Self::Gate(_) => "gate",
             Self::Soak(_) => "soak",
             Self::Notify { .. } => "notify",
+        }
+    }
+
+    /// Whether it is done on hosts, one by one.
+    pub fn is_on_hosts(&self) -> bool {
+        match self {
+            Self::Run(_) => true,
+            Self::Builtin(builtin) => builtin.is_on_hosts(),
+            Self::Local(_)
+            | Self::Manual(_)
+            | Self::Gate(_)
+            | Self::Soak(_)
+            | Self::Notify { .. } => false,
+        }
+    }
+
+    /// What golive does itself, if it is that.
+    pub fn builtin(&self) -> Option<&Builtin<Text>> {
+        match self {
+            Self::Builtin(builtin) => Some(builtin),
+            Self::Run(_)
+            | Self::Local(_)
+            | Self::Manual(_)
+            | Self::Gate(_)
+            | Self::Soak(_)
+            | Self::Notify { .. } => None,
+        }
+    }
+
+    /// Whether it is a command.
+    pub const fn is_command(&self) -> bool {
+        matches!(self, Self::Run(_) | Self::Local(_))
+    }
+}
+
+impl Builtin<Text> {
+    /// As it can be shown now; `‹captured: name›` stands for values yet to come.
+    pub fn shown(&self) -> Builtin<String> {
+        self.filled(&mut |text| text.shown().to_owned())
+    }
+
+    /// With every text as `fill` says.
+    pub fn filled(&self, fill: &mut dyn FnMut(&Text) -> String) -> Builtin<String> {
+        let mut whole = |text: &Text| Ok::<_, std::convert::Infallible>(fill(text));
+        match self.try_map(&mut whole) {
+            Ok(filled) => filled,
+            Err(never) => match never {},
         }
     }
 }
@@ -328,7 +385,7 @@ pub enum UndoPlan {
 /// How to undo a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UndoStep {
-    /// A `Run`, `Local` or `Manual`.
+    /// A `Run`, `Local`, `Builtin` or `Manual`.
     pub work: Work,
     /// Where.
     pub hosts: Vec<HostId>,

@@ -25,6 +25,7 @@ mod fault;
 mod fleet;
 mod host;
 mod server;
+mod sftp;
 mod shell;
 mod spool;
 mod switch;

@@ -14,7 +14,11 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::durable;
 use super::host::{Host, Signal};
+use super::sftp;
 use super::shell::{Feed, Input, Output, Shell, standard_input};
+
+/// The one subsystem.
+const SFTP: &str = "sftp";
 
 /// How a command ended.
 enum End {
@@ -183,10 +187,14 @@ impl Handler for Visitor {
     async fn subsystem_request(
         &mut self,
         channel: ChannelId,
-        _: &str,
+        name: &str,
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        session.channel_failure(channel)
+        if name == SFTP {
+            session.channel_success(channel)
+        } else {
+            session.channel_failure(channel)
+        }
     }
 }
 
@@ -201,6 +209,13 @@ async fn converse(host: Arc<Host>, user: String, channel: Channel<Msg>, handle: 
                 break Some(String::from_utf8_lossy(&command).into_owned());
             }
             Some(ChannelMsg::RequestShell { .. }) => break None,
+            Some(ChannelMsg::RequestSubsystem { name, .. }) if name == SFTP => {
+                sftp::serve(&host, &mut read, &write).await;
+                handle.eof(id).await.ok();
+                handle.close(id).await.ok();
+                while read.wait().await.is_some() {}
+                return;
+            }
             Some(ChannelMsg::SetEnv { variable_name, variable_value, .. }) if env.len() < 64 => {
                 env.push((variable_name, variable_value));
             }

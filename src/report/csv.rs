@@ -140,7 +140,8 @@ fn hosts(story: &Story<'_>) -> String {
         for Row { attempt, place, end } in jobs(track) {
             let code = end.and_then(|end| match &end.end {
                 End::Exited { code, .. } => Some(*code),
-                End::Signalled { .. }
+                End::Done(_)
+                | End::Signalled { .. }
                 | End::Stopped { .. }
                 | End::Rebooted { .. }
                 | End::NotStarted { .. }

@@ -78,6 +78,7 @@ pub(super) fn sent(story: &Story<'_>, to: &mut Document) {
         };
         let work = |work: &Work| match work {
             Work::Run(text) | Work::Local(text) => Some(story.state.filled(text)),
+            Work::Builtin(builtin) => Some(story.state.filled_in(builtin).brief()),
             Work::Notify { text, .. } => Some(format!("tell: {}", story.state.filled(text))),
             Work::Manual(_) | Work::Gate(_) | Work::Soak(_) => None,
         };

@@ -31,6 +31,7 @@ pub fn end_words(end: &End) -> String {
     match end {
         End::Exited { code, unmet: None, .. } => format!("exit {code}"),
         End::Exited { code, unmet: Some(unmet), .. } => format!("exit {code}, {unmet}"),
+        End::Done(done) => done.words(),
         End::Signalled { signal } => format!("ended by SIG{signal}"),
         End::Stopped { survivors: None } => {
             "stopped; what still lives of it is not known".to_owned()

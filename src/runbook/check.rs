@@ -165,7 +165,7 @@ fn hosts(joined: &mut Joined<'_>, draft: &mut Draft) {
 fn no_target(joined: &Joined<'_>, step: &Step, unwritten: bool) -> Option<Problem> {
     let places = &joined.reading.places;
     if step.is_remote() && unwritten && places.key(&format!("step {}", step.id), "on").is_none() {
-        let key = if matches!(step.action, Action::Run(_)) { "run" } else { "script" };
+        let key = step.action.word();
         let message = format!("step `{}` does not say on which hosts", step.id);
         let problem = Problem::new(Code::NoTarget, places.step(&step.id, key), &message);
         return Some(
@@ -181,13 +181,13 @@ fn no_target(joined: &Joined<'_>, step: &Step, unwritten: bool) -> Option<Proble
         return Some(problem.label("nobody in it").help("name a host, or fill the group"));
     }
     let UndoSource::Undo(undo) = &step.undo else { return None };
-    let remote = matches!(undo.action, Action::Run(_) | Action::Script(_));
+    let remote = undo.action.is_remote();
     let nowhere = match &undo.on {
         Some(on) => on.is_empty() && joined.known_hosts && !unknown,
         None => !step.is_remote(),
     };
     (remote && nowhere).then(|| {
-        let place = places.of(&format!("undo of {}", step.id), "run");
+        let place = places.of(&format!("undo of {}", step.id), undo.action.word());
         let message = format!("the undo of step `{}` does not say on which hosts", step.id);
         let problem = Problem::new(Code::NoTarget, place, &message).label("where?");
         problem.help("add `on = \"host\"` to the undo, or use `local`")

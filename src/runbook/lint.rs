@@ -61,7 +61,11 @@ impl<'a> Lints<'a> {
             Action::Script(path) => {
                 self.joined.checked.scripts.get(path).map(|text| ("script", text.as_str()))
             }
-            Action::Manual(_) | Action::Gate(_) | Action::Soak(_) | Action::Notify(_) => None,
+            Action::Builtin(_)
+            | Action::Manual(_)
+            | Action::Gate(_)
+            | Action::Soak(_)
+            | Action::Notify(_) => None,
         }
     }
 
@@ -80,7 +84,8 @@ impl<'a> Lints<'a> {
             let help = "add `estimate = \"2m\"`: forecast and latest safe rollback stand on it";
             found.push(warning(Code::NoEstimate, at("id"), &message, help));
         }
-        if step.timeout.is_none() && step.is_command() {
+        let works = step.is_command() || matches!(step.action, Action::Builtin(_));
+        if step.timeout.is_none() && works {
             let message = format!("step `{id}` has no timeout");
             let help = "add `timeout = \"10m\"`: a hanging command is noticed by then";
             found.push(warning(Code::NoTimeout, at("id"), &message, help));
@@ -140,7 +145,7 @@ impl<'a> Lints<'a> {
         let steps: Vec<_> = self.runbook.forward().collect();
         let end = steps.iter().position(|step| step.point_of_no_return);
         for step in steps.iter().take(end.unwrap_or(steps.len())) {
-            let changes = step.is_command() && !step.read_only;
+            let changes = step.may_change() && !step.read_only;
             if changes && matches!(step.undo, UndoSource::None) {
                 let message = format!("step `{}` changes something and has no undo", step.id);
                 let place = self.places().step(&step.id, "id");

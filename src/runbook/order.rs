@@ -140,6 +140,9 @@ impl Step {
             (Action::Gate(_), _) => (Class::Check, "a gate is decided in its own dialog"),
             (Action::Soak(_), _) => (Class::Check, "it only watches"),
             (Action::Notify(_), _) => (Class::Check, "it only tells people"),
+            (Action::Builtin(builtin), _) if builtin.only_reads() => {
+                (Class::Check, "it only reads")
+            }
             (Action::Manual(_), UndoSource::None) => {
                 (Class::Check, "a person does it and signs off")
             }
@@ -161,9 +164,13 @@ impl Step {
             Action::Run(_) | Action::Script(_) | Action::Local(_) if !self.read_only && !looks => {
                 (Class::Change, "a step of the rollback")
             }
+            Action::Builtin(ref builtin) if !builtin.only_reads() && !self.read_only => {
+                (Class::Change, "a step of the rollback")
+            }
             Action::Run(_)
             | Action::Script(_)
             | Action::Local(_)
+            | Action::Builtin(_)
             | Action::Manual(_)
             | Action::Gate(_)
             | Action::Soak(_)
@@ -178,7 +185,43 @@ impl Step {
 
     /// Whether it runs on hosts.
     pub const fn is_remote(&self) -> bool {
-        matches!(self.action, Action::Run(_) | Action::Script(_))
+        self.action.is_remote()
+    }
+
+    /// Whether it may change something, here or on hosts, as far as its action tells.
+    pub const fn may_change(&self) -> bool {
+        match &self.action {
+            Action::Run(_) | Action::Script(_) | Action::Local(_) => true,
+            Action::Builtin(builtin) => !builtin.only_reads(),
+            Action::Manual(_) | Action::Gate(_) | Action::Soak(_) | Action::Notify(_) => false,
+        }
+    }
+}
+
+impl Action {
+    /// Whether it is done on hosts, one by one.
+    pub const fn is_remote(&self) -> bool {
+        match self {
+            Self::Run(_) | Self::Script(_) => true,
+            Self::Builtin(builtin) => builtin.is_on_hosts(),
+            Self::Local(_) | Self::Manual(_) | Self::Gate(_) | Self::Soak(_) | Self::Notify(_) => {
+                false
+            }
+        }
+    }
+
+    /// The key of the runbook that it is written under.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Script(_) => "script",
+            Self::Local(_) => "local",
+            Self::Builtin(builtin) => builtin.word(),
+            Self::Manual(_) => "manual",
+            Self::Gate(_) => "gate",
+            Self::Soak(_) => "soak",
+            Self::Notify(_) => "notify",
+        }
     }
 }
 

@@ -570,8 +570,8 @@ const HINTS: &[(&str, &str, &str)] = &[
 const LATER: &[(&str, &[&str])] = &[
     ("a runbook", &["objectives", "include", "snippet"]),
     ("a role", &["keys"]),
-    ("a step", &["upload", "download", "http", "reconcile", "use", "with"]),
-    ("an undo", &["upload", "http"]),
+    ("a step", &["http", "reconcile", "use", "with"]),
+    ("an undo", &["http"]),
     ("a verification", &["http"]),
     ("a channel", &["slack", "webhook", "teams", "email", "pagerduty"]),
 ];

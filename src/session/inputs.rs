@@ -13,8 +13,9 @@ use crate::base::{SafeText, VarName};
 use crate::engine::RunKind;
 use crate::journal::{self, Disk, Open, RealDisk};
 use crate::plan::{self, Plan};
-use crate::runbook::{self, Checked, Options, SourceFile};
+use crate::runbook::{self, Checked, Content, Options, SourceFile};
 
+use super::content;
 use super::store::{Found, StoreError};
 
 /// The exact texts and values that a plan is made from. The same inputs give the same plan.
@@ -31,6 +32,10 @@ pub struct Inputs {
     pub vars: BTreeMap<VarName, String>,
     /// Whether the hosts are the practice fleet's.
     pub practice: bool,
+    /// What is to be uploaded, by its path in the plan.
+    pub contents: BTreeMap<String, Arc<Content>>,
+    /// The folder of the runbook; empty where it has none.
+    pub folder: String,
 }
 
 /// What `pinned/inputs.json` holds; the texts are files of their own beside it.
@@ -41,6 +46,10 @@ struct Manifest {
     vars: BTreeMap<VarName, String>,
     practice: bool,
     files: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    contents: BTreeMap<String, Arc<Content>>,
+    #[serde(default)]
+    folder: String,
 }
 
 /// Inputs that cannot be read, or make no plan.
@@ -131,13 +140,18 @@ impl Inputs {
                 files.insert(written.to_owned(), text.clone());
                 Ok(SourceFile::new(&file.display().to_string(), &text))
             });
-        let inputs = Self {
+        let folder = std::path::absolute(&beside).unwrap_or(beside);
+        let mut inputs = Self {
             files,
             main: name,
             inventory: options.inventory.clone(),
             vars: options.vars.clone(),
             practice: false,
+            contents: BTreeMap::new(),
+            folder: folder.display().to_string(),
         };
+        let mut checked = checked;
+        content::take(&mut inputs, &mut checked);
         let checked = inputs.with_doubts(checked);
         Ok((inputs, checked))
     }
@@ -171,7 +185,12 @@ impl Inputs {
         let Some(runbook) = &checked.runbook else {
             return Err(InputsError::Invalid(Box::new(checked.clone())));
         };
-        let inputs = plan::Inputs { vars: self.vars.clone(), scripts: checked.scripts.clone() };
+        let inputs = plan::Inputs {
+            vars: self.vars.clone(),
+            scripts: checked.scripts.clone(),
+            contents: self.contents.clone(),
+            folder: self.folder.clone(),
+        };
         let plan = plan::compile(runbook, &checked.inventory, &inputs, self.digest());
         plan.map(Arc::new).map_err(|errors| {
             let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
@@ -202,6 +221,10 @@ impl Inputs {
         for (name, value) in &self.vars {
             field(name.as_str());
             field(value);
+        }
+        for (name, content) in &self.contents {
+            field(name);
+            field(&content.manifest());
         }
         hasher.digest()
     }
@@ -239,6 +262,8 @@ impl Inputs {
             vars: self.vars.clone(),
             practice: self.practice,
             files,
+            contents: self.contents.clone(),
+            folder: self.folder.clone(),
         };
         let text = serde_json::to_string_pretty(&manifest).map_err(|error| {
             InputsError::Pinned { path: dir.join("inputs.json"), why: error.to_string() }
@@ -289,6 +314,8 @@ impl Inputs {
             inventory: manifest.inventory,
             vars: manifest.vars,
             practice: manifest.practice,
+            contents: manifest.contents,
+            folder: manifest.folder,
         })
     }
 }

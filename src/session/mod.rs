@@ -15,6 +15,7 @@
 //! Nothing is drawn here, and no argument is parsed.
 
 mod clock;
+mod content;
 mod core;
 mod dispatcher;
 mod door;

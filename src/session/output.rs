@@ -119,6 +119,10 @@ impl Sinks for Outputs {
         self.new_sink(job, [0; 2])
     }
 
+    fn evidence(&self) -> io::Result<PathBuf> {
+        Ok(self.dir.join("evidence"))
+    }
+
     /// What was kept of the job before is kept beside what comes now: nothing is lost.
     fn again(&self, job: &Job) -> io::Result<Box<dyn Sink>> {
         let path = Transcript::path_of(&self.dir, job);

@@ -46,6 +46,7 @@ fn held(state: &State) -> BTreeMap<HostId, Option<Job>> {
                 }
                 Some(
                     End::Exited { .. }
+                    | End::Done(_)
                     | End::Signalled { .. }
                     | End::NotStarted { .. }
                     | End::Rebooted { .. },

@@ -159,6 +159,7 @@ pub fn end_words(end: &End) -> String {
     match end {
         End::Exited { code, unmet: None, .. } => format!("exit {code}"),
         End::Exited { code, unmet: Some(unmet), .. } => format!("exit {code}, {unmet}"),
+        End::Done(done) => done.words(),
         End::Signalled { signal } => format!("ended by signal {signal}"),
         End::Stopped { survivors: None } => "stopped, not known what still lives".to_owned(),
         End::Stopped { survivors: Some(alive) } if alive.is_empty() => "stopped, gone".to_owned(),

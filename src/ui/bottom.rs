@@ -93,11 +93,10 @@ fn doing(m: &Model<'_>, step: &StepId, part: Part) -> String {
     let undo = if part.is_undo() { "The undo of " } else { "" };
     let Some(plan) = m.plan().step(step) else { return step.to_string() };
     let hosts = match Model::work(plan, part) {
-        Some(Work::Run(_)) => format!(" on {}", text::hosts(Model::hosts(plan, part).len())),
-        Some(
-            Work::Local(_) | Work::Manual(_) | Work::Gate(_) | Work::Soak(_) | Work::Notify { .. },
-        )
-        | None => String::new(),
+        Some(work) if work.is_on_hosts() => {
+            format!(" on {}", text::hosts(Model::hosts(plan, part).len()))
+        }
+        Some(_) | None => String::new(),
     };
     let track = m.state.track_of(step, part);
     let stops = track.status.is_in_flight() && track.last().is_some_and(|a| a.stopping.is_some());
@@ -146,7 +145,9 @@ fn kind_of(step: &StepPlan) -> &'static str {
     match step.work {
         Work::Gate(_) => "Next decision: gate",
         Work::Manual(_) => "Next, by hand:",
-        Work::Run(_) | Work::Local(_) | Work::Soak(_) | Work::Notify { .. } => "Next:",
+        Work::Run(_) | Work::Local(_) | Work::Builtin(_) | Work::Soak(_) | Work::Notify { .. } => {
+            "Next:"
+        }
     }
 }
 
@@ -217,9 +218,11 @@ fn running(m: &Model<'_>) -> String {
                     let verb = match step.work {
                         Work::Gate(_) => "decide",
                         Work::Manual(_) => "begin",
-                        Work::Run(_) | Work::Local(_) | Work::Soak(_) | Work::Notify { .. } => {
-                            "start"
-                        }
+                        Work::Run(_)
+                        | Work::Local(_)
+                        | Work::Builtin(_)
+                        | Work::Soak(_)
+                        | Work::Notify { .. } => "start",
                     };
                     format!("WAITING FOR YOU since {since}: {verb} {}. Enter opens it.", step.id)
                 }

@@ -231,6 +231,7 @@ impl Confirm {
                 Some(Work::Manual(_) | Work::Gate(_)) => "open it",
                 Some(Work::Soak(_)) => "watch",
                 Some(Work::Notify { .. }) => "send",
+                Some(Work::Builtin(builtin)) => builtin.word(),
                 Some(Work::Run(_) | Work::Local(_)) | None => "run",
             },
         }
@@ -240,6 +241,10 @@ impl Confirm {
         let Some(step) = m.plan().step(step) else { return "run".to_owned() };
         match &step.work {
             Work::Run(_) => format!("run on {}", text::hosts(step.hosts.len())),
+            Work::Builtin(builtin) if builtin.is_on_hosts() => {
+                format!("{} on {}", builtin.word(), text::hosts(step.hosts.len()))
+            }
+            Work::Builtin(builtin) => builtin.word().to_owned(),
             Work::Local(_) => "run on this machine".to_owned(),
             Work::Manual(_) => "open it: a person begins".to_owned(),
             Work::Gate(_) => "open the gate".to_owned(),
@@ -297,7 +302,11 @@ impl Confirm {
         let title = format!("RUN {id}  {}", step.title);
         let where_to = match &step.work {
             Work::Run(_) => format!(" on {} {}", step.hosts.len(), m.kind().word()),
+            Work::Builtin(builtin) if builtin.is_on_hosts() => {
+                format!(" on {} {}", step.hosts.len(), m.kind().word())
+            }
             Work::Local(_)
+            | Work::Builtin(_)
             | Work::Manual(_)
             | Work::Gate(_)
             | Work::Soak(_)
@@ -435,7 +444,11 @@ fn what_is_sent(rows: &mut Rows<'_, '_>, step: &StepPlan, part: Part) {
                 rows.say("Input", &input);
             }
         }
-        Work::Manual(_) | Work::Gate(_) | Work::Soak(_) | Work::Notify { .. } => {
+        Work::Builtin(_)
+        | Work::Manual(_)
+        | Work::Gate(_)
+        | Work::Soak(_)
+        | Work::Notify { .. } => {
             rows.work(step, part);
         }
     }

@@ -3,7 +3,9 @@
 use ratatui::text::{Line, Span};
 
 use crate::base::{StepId, Timestamp, cells, pad};
-use crate::engine::{AlarmId, Command, End, Gesture, Part, Place, RunStage, Status, Track, Which};
+use crate::engine::{
+    AlarmId, Command, Gesture, Part, Place, RunStage, Status, Track, Verdict, Which,
+};
 use crate::plan::{StepPlan, UndoPlan, Work};
 use crate::runbook::Class;
 
@@ -44,7 +46,7 @@ impl Failure {
     pub(super) fn is_unknown(&self, m: &Model<'_>) -> bool {
         let track = self.track(m);
         let unknown = |end: Option<&crate::engine::PlaceEnd>| {
-            end.is_some_and(|end| end.end.verdict() == crate::engine::Verdict::Unknown)
+            end.is_some_and(|end| end.end.verdict() == Verdict::Unknown)
         };
         track.status == Status::Unknown || track.latest_ends().into_values().any(unknown)
     }
@@ -204,11 +206,8 @@ impl Failure {
         for (place, end) in track.latest_ends() {
             let Some(end) = end else { continue };
             let spent = started.map(|start| format!(", {} after its start", end.at.since(start)));
-            let role = if matches!(end.end, End::Exited { unmet: None, .. }) {
-                Role::Text
-            } else {
-                Role::Title
-            };
+            let role =
+                if end.end.verdict() == Verdict::Succeeded { Role::Text } else { Role::Title };
             let said = format!(
                 "{}  {place}  {}{}",
                 m.time(end.at),
@@ -226,7 +225,11 @@ impl Failure {
                     let text = command(rows.m, work).unwrap_or_default();
                     rows.command("$", &text);
                 }
-                Work::Manual(_) | Work::Gate(_) | Work::Soak(_) | Work::Notify { .. } => {
+                Work::Builtin(_)
+                | Work::Manual(_)
+                | Work::Gate(_)
+                | Work::Soak(_)
+                | Work::Notify { .. } => {
                     rows.work(step, self.part);
                 }
             }

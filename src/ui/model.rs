@@ -398,6 +398,7 @@ pub(super) fn command(m: &Model<'_>, work: &Work) -> Option<String> {
         Work::Run(text) | Work::Local(text) | Work::Notify { text, .. } => {
             Some(m.state.filled(text))
         }
+        Work::Builtin(builtin) => Some(m.state.filled_in(builtin).brief()),
         Work::Manual(manual) => Some(manual.text.clone()),
         Work::Gate(_) | Work::Soak(_) => None,
     }

@@ -87,7 +87,12 @@ pub(super) fn manual_of<'m>(m: &Model<'m>, step: &StepId, part: Part) -> Option<
     let step: &'m crate::plan::StepPlan = m.plan().step(step)?;
     match Model::work(step, part)? {
         Work::Manual(manual) => Some(manual),
-        Work::Run(_) | Work::Local(_) | Work::Gate(_) | Work::Soak(_) | Work::Notify { .. } => None,
+        Work::Run(_)
+        | Work::Local(_)
+        | Work::Builtin(_)
+        | Work::Gate(_)
+        | Work::Soak(_)
+        | Work::Notify { .. } => None,
     }
 }
 

@@ -135,6 +135,11 @@ impl Rows<'_, '_> {
             Work::Run(text) | Work::Local(text) => {
                 self.labelled_command("Run", &self.m.state.filled(text));
             }
+            Work::Builtin(builtin) => {
+                for (label, fact) in self.m.state.filled_in(builtin).facts() {
+                    self.say_as(label, SafeText::new(&fact).as_str(), Role::Title);
+                }
+            }
             Work::Notify { channels, text } => {
                 let to: Vec<&str> = channels.iter().map(crate::base::ChannelId::as_str).collect();
                 self.say("Tell", &to.join(" "));
@@ -156,7 +161,11 @@ impl Rows<'_, '_> {
         let list = match work {
             Work::Manual(manual) => &manual.checklist,
             Work::Gate(gate) => &gate.checklist,
-            Work::Run(_) | Work::Local(_) | Work::Soak(_) | Work::Notify { .. } => return,
+            Work::Run(_)
+            | Work::Local(_)
+            | Work::Builtin(_)
+            | Work::Soak(_)
+            | Work::Notify { .. } => return,
         };
         for (at, item) in list.iter().enumerate() {
             self.say(if at == 0 { "Items" } else { "" }, item.as_str());
@@ -168,7 +177,7 @@ impl Rows<'_, '_> {
         let hosts = Model::hosts(step, part);
         let down = self.m.state.links_down();
         match Model::work(step, part) {
-            Some(Work::Run(_)) => {
+            Some(work) if work.is_on_hosts() => {
                 let rise = if step.r#become { "   (with become)" } else { "" };
                 let n = super::text::hosts(hosts.len());
                 self.say("Hosts", &format!("{n}: {}{rise}", names(hosts)));
@@ -176,10 +185,10 @@ impl Rows<'_, '_> {
                     self.say("Waves", &batch.words());
                 }
             }
-            Some(Work::Local(_) | Work::Notify { .. }) => {
+            Some(Work::Local(_) | Work::Builtin(_) | Work::Notify { .. }) => {
                 self.say("Where", "this machine");
             }
-            Some(Work::Manual(_) | Work::Gate(_) | Work::Soak(_)) | None => {}
+            Some(Work::Run(_) | Work::Manual(_) | Work::Gate(_) | Work::Soak(_)) | None => {}
         }
         if matches!(Model::work(step, part), Some(Work::Run(_) | Work::Local(_))) {
             let dir = step.dir.as_ref().map(|dir| self.m.state.filled(dir));

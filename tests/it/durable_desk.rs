@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use golive::base::Digest;
@@ -24,7 +24,7 @@ pub(crate) struct Printed {
 
 /// Keeps what jobs print.
 #[derive(Clone, Default)]
-pub(crate) struct Shelf(Arc<Mutex<BTreeMap<String, Printed>>>);
+pub(crate) struct Shelf(Arc<Mutex<BTreeMap<String, Printed>>>, Option<PathBuf>);
 
 impl Shelf {
     fn shelf(&self) -> MutexGuard<'_, BTreeMap<String, Printed>> {
@@ -42,6 +42,10 @@ impl Sinks for Shelf {
     fn open(&self, job: &Job) -> io::Result<Box<dyn Sink>> {
         self.shelf().insert(job.to_string(), Printed::default());
         Ok(Box::new(Book(self.clone(), job.to_string())))
+    }
+
+    fn evidence(&self) -> io::Result<PathBuf> {
+        self.1.clone().ok_or_else(|| io::Error::other("nothing is kept here"))
     }
 }
 
@@ -75,13 +79,23 @@ impl Console {
     }
 
     pub(crate) fn with(pool: Pool, secrets: &Secrets) -> Self {
+        Self::keeping(pool, secrets, None, crate::session::THREE)
+    }
+
+    /// One that keeps evidence, for the plan of this runbook.
+    pub(crate) fn keeping(
+        pool: Pool,
+        secrets: &Secrets,
+        evidence: Option<&Path>,
+        runbook: &str,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("night.toml");
-        fs::write(&file, crate::session::THREE).unwrap();
+        fs::write(&file, runbook).unwrap();
         let (_, plan) = crate::session::inputs(&file);
         let (sender, reports) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Handle::current();
-        let shelf = Shelf::default();
+        let shelf = Shelf(Arc::default(), evidence.map(Path::to_owned));
         let sinks = Arc::new(shelf.clone());
         let edge = Edge::new(&plan, pool, sinks, sender, runtime, secrets);
         let (edge, told, ends) = (edge.unwrap(), Vec::new(), BTreeMap::new());
@@ -183,6 +197,8 @@ pub(crate) fn durable(step: &str, attempt: u32, line: &str) -> Run {
             reboot: false,
             stop: false,
         }),
+        builtin: None,
+        session: None,
     }
 }
 

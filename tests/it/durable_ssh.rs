@@ -424,6 +424,7 @@ async fn a_reboot_is_a_doubt_unless_it_was_wanted() {
         match end {
             End::Rebooted { .. } => assert!(wanted),
             end @ (End::Exited { .. }
+            | End::Done(_)
             | End::Signalled { .. }
             | End::Stopped { .. }
             | End::NotStarted { .. }

@@ -66,6 +66,8 @@ fn here(line: &str, poll: Option<Poll>) -> Run {
         poll,
         prove: false,
         durable: None,
+        builtin: None,
+        session: None,
     }
 }
 

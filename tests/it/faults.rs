@@ -221,6 +221,7 @@ fn trial(
             ("stopped", alive.is_empty() && begins && ran <= 1 && stop_at.is_some())
         }
         End::Stopped { survivors: None }
+        | End::Done(_)
         | End::Signalled { .. }
         | End::Rebooted { .. }
         | End::Unknown { .. } => ("in doubt", false),

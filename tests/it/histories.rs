@@ -618,7 +618,12 @@ pub(crate) fn criteria(plan: &Plan, step: &StepId) -> Vec<golive::base::ProbeId>
     match plan.step(step).map(|step| &step.work) {
         Some(Work::Gate(gate)) => gate.healthy.clone(),
         Some(
-            Work::Run(_) | Work::Local(_) | Work::Manual(_) | Work::Soak(_) | Work::Notify { .. },
+            Work::Run(_)
+            | Work::Local(_)
+            | Work::Builtin(_)
+            | Work::Manual(_)
+            | Work::Soak(_)
+            | Work::Notify { .. },
         )
         | None => Vec::new(),
     }

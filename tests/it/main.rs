@@ -84,6 +84,10 @@ mod manner;
 #[cfg(test)]
 mod memdisk;
 #[cfg(test)]
+mod moves;
+#[cfg(test)]
+mod moves_runbook;
+#[cfg(test)]
 mod night;
 #[cfg(test)]
 mod nonsense;

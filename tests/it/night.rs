@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use golive::base::{Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
-    Actor, Begun, Change, Choice, ClockOffset, Command, Criterion, Doubt, Effect, End, Evidence,
-    Fact, Gesture, Health, HostSaid, Job, Part, Reading, RunKind, RunStage, Sight, State, Sync,
-    Voice, Which, advance,
+    Actor, Begun, Change, Choice, ClockOffset, Command, Criterion, Done, Doubt, Effect, End,
+    Evidence, Fact, Gesture, Health, HostSaid, Job, Part, Reading, RunKind, RunStage, Sight, State,
+    Sync, Voice, Which, advance,
 };
 use golive::plan::Plan;
 use golive::runbook::Class;
@@ -418,6 +418,11 @@ fn end(words: &[&str]) -> End {
         "warn" => exited(2, None),
         "bad" => exited(3, Some("not an accepted exit status")),
         "signal" => End::Signalled { signal: "KILL".into() },
+        "done" => End::Done(Box::new(Done::well("3 B in place", None))),
+        "refused" => {
+            End::Done(Box::new(Done { untouched: true, ..Done::not("no space", "as it was") }))
+        }
+        "in-part" => End::Done(Box::new(Done::not("no space", "1 of 2 files are in place"))),
         "stopped" => End::Stopped { survivors: Some(Vec::new()) },
         "alive" => End::Stopped { survivors: Some(vec!["sleep".into()]) },
         "stopped-perhaps" => End::Stopped { survivors: None },

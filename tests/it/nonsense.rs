@@ -8,9 +8,10 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use golive::base::{Digest, Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
-    Actor, AlarmId, Board, Choice, ClockOffset, Command, Confirmed, Criterion, Doubt, End, Event,
-    Evidence, Fact, Frozen, Genesis, Gesture, Health, HostFact, Item, Job, Judged, Key, Level,
-    Part, Place, Reading, Return, RunKind, State, Transcript, Verdict, Voice, Vote, Which, advance,
+    Actor, AlarmId, Board, Choice, ClockOffset, Command, Confirmed, Criterion, Done, Doubt, End,
+    Event, Evidence, Fact, Frozen, Genesis, Gesture, Health, HostFact, Item, Job, Judged, Key,
+    Level, Part, Place, Reading, Return, RunKind, State, Transcript, Verdict, Voice, Vote, Which,
+    advance,
 };
 use golive::journal::{Entry, Journal, Stamp, read_all, verify};
 use golive::plan::{Plan, forecast};
@@ -114,6 +115,7 @@ impl Made<'_> {
             End::Exited { code: i32::MIN, unmet: None, captured: captured.clone() },
             End::Exited { code: 0, unmet: Some(why.clone()), captured },
             End::Signalled { signal: why.clone() },
+            End::Done(Box::new(Done::not(why.as_str(), why.as_str()))),
             End::Stopped { survivors: None },
             End::Stopped { survivors: Some(vec![why.clone()]) },
             End::NotStarted { why: why.clone() },

@@ -23,7 +23,7 @@ fn vars(pairs: &[(&str, &str)]) -> BTreeMap<VarName, String> {
 pub(crate) fn plan_with(pairs: &[(&str, &str)]) -> Result<Plan, Vec<PlanError>> {
     let checked = shop();
     let vars = vars(pairs);
-    let inputs = Inputs { vars, scripts: checked.scripts };
+    let inputs = Inputs { vars, scripts: checked.scripts, ..Inputs::default() };
     compile(&checked.runbook.unwrap(), &checked.inventory, &inputs, Digest::of(b"shop"))
 }
 

@@ -1,7 +1,6 @@
 //! Small plans for tests of the engine, made from TOML by the program's own loader and compiler,
 //! and the first moments of a session.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use golive::base::{Digest, SafeText, Timestamp};
@@ -51,7 +50,7 @@ fn plan_of(text: &str) -> Plan {
     let checked = check(&main, &mut |path| Err(format!("no file {path}")));
     let errors: Vec<_> = checked.errors().map(|problem| &problem.message).collect();
     assert!(errors.is_empty(), "{errors:#?}\n{text}");
-    let inputs = Inputs { vars: BTreeMap::new(), scripts: checked.scripts };
+    let inputs = Inputs { scripts: checked.scripts, ..Inputs::default() };
     let runbook = checked.runbook.expect("it has no error");
     compile(&runbook, &checked.inventory, &inputs, Digest::of(text.as_bytes()))
         .unwrap_or_else(|errors| panic!("{errors:#?}\n{text}"))

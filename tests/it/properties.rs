@@ -219,7 +219,7 @@ fn rule_3_no_invented_outcomes() {
                 (_, _) => &plan.work,
             };
             let done = match work {
-                Work::Run(_) | Work::Local(_) | Work::Notify { .. } => {
+                Work::Run(_) | Work::Local(_) | Work::Builtin(_) | Work::Notify { .. } => {
                     all_well(track) || verified(before, step, *part)
                 }
                 Work::Manual(_) | Work::Gate(_) => {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use golive::base::{Digest, Millis, SafeText, Timestamp};
 use golive::engine::{
-    Actor, AlarmId, Begun, Choice, ClockOffset, Confirmed, Doubt, End, Event, Evidence, Fact,
+    Actor, AlarmId, Begun, Choice, ClockOffset, Confirmed, Done, Doubt, End, Event, Evidence, Fact,
     Genesis, Health, HostFact, Item, Job, Key, Level, Part, Place, Reading, RunKind, Sight, Sync,
     Transcript, Verdict,
 };
@@ -95,11 +95,24 @@ fn end() -> impl Strategy<Value = End> {
         (any::<i32>(), option::of(text()), captured)
             .prop_map(|(code, unmet, captured)| End::Exited { code, unmet, captured }),
         text().prop_map(|signal| End::Signalled { signal }),
+        done().prop_map(|done| End::Done(Box::new(done))),
         option::of(collection::vec(text(), 0..3)).prop_map(|survivors| End::Stopped { survivors }),
         text().prop_map(|why| End::NotStarted { why }),
         (text(), doubt()).prop_map(|(why, doubt)| End::Unknown { why, doubt }),
         millis().prop_map(|after| End::Rebooted { after }),
     ]
+}
+
+fn done() -> impl Strategy<Value = Done> {
+    let captured = collection::btree_map(id(), text(), 0..3);
+    let parts = (text(), option::of(digest()), option::of(text()), any::<bool>(), captured);
+    parts.prop_map(|(what, digest, unmet, untouched, captured)| Done {
+        what,
+        digest,
+        unmet,
+        untouched,
+        captured,
+    })
 }
 
 fn transcript() -> impl Strategy<Value = Transcript> {

@@ -254,7 +254,11 @@ impl Rules {
                     Err(format!("{id} is in a person's hands: --answer {id}=done:\"words\""))
                 }
             },
-            Work::Run(_) | Work::Local(_) | Work::Soak(_) | Work::Notify { .. } => {
+            Work::Run(_)
+            | Work::Local(_)
+            | Work::Builtin(_)
+            | Work::Soak(_)
+            | Work::Notify { .. } => {
                 let by_class = self.confirm.is_some_and(|class| step.class <= class);
                 if by_class || self.steps.contains(id) {
                     let gesture = Gesture { class: step.class, after: Millis::ZERO };

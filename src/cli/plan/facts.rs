@@ -181,7 +181,8 @@ pub(in crate::cli) fn span(millis: i64) -> String {
 pub(in crate::cli) fn place(work: &Work, hosts: &[HostId]) -> String {
     match work {
         Work::Run(_) => names(hosts),
-        Work::Local(_) => "this machine".to_owned(),
+        Work::Builtin(builtin) if builtin.is_on_hosts() => names(hosts),
+        Work::Local(_) | Work::Builtin(_) => "this machine".to_owned(),
         Work::Manual(_) | Work::Gate(_) => "a person".to_owned(),
         Work::Soak(_) | Work::Notify { .. } => "golive".to_owned(),
     }
@@ -252,6 +253,7 @@ pub(super) fn manner(step: &StepPlan) -> Vec<(&'static str, String)> {
 pub(in crate::cli) fn lines_of(work: &Work) -> Vec<String> {
     let text = match work {
         Work::Run(text) | Work::Local(text) => text.shown().to_owned(),
+        Work::Builtin(builtin) => builtin.shown().text(),
         Work::Manual(manual) => {
             let items = manual.checklist.iter().map(|item| format!("\n[ ] {item}"));
             format!("{}{}", manual.text.trim_end(), items.collect::<String>())

@@ -67,7 +67,7 @@ fn work_json(work: &Work) -> Value {
     let text = match work {
         Work::Run(text) | Work::Local(text) | Work::Notify { text, .. } => text.shown().to_owned(),
         Work::Manual(manual) => manual.text.clone(),
-        Work::Gate(_) | Work::Soak(_) => lines_of(work).join("\n"),
+        Work::Builtin(_) | Work::Gate(_) | Work::Soak(_) => lines_of(work).join("\n"),
     };
     json!(text)
 }

@@ -131,8 +131,10 @@ pub(super) fn resume(
     signer: Option<&SafeText>,
     now: Timestamp,
 ) -> Vec<Event> {
-    let (sought, in_doubt): (Vec<Job>, Vec<Job>) =
-        state.in_flight().flat_map(Attempt::open_jobs).partition(|job| state.is_durable(job));
+    let (sought, in_doubt): (Vec<Job>, Vec<Job>) = state
+        .in_flight()
+        .flat_map(Attempt::open_jobs)
+        .partition(|job| state.is_durable(job) || state.can_be_looked_at(job));
     let mut events = vec![Event::Resumed {
         driver: driver.clone(),
         machine: machine.clone(),

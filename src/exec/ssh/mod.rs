@@ -29,6 +29,7 @@ mod run;
 mod shell;
 mod sign;
 mod stop;
+mod subsystem;
 mod transport;
 
 pub(super) use call::{At, Call, CallEnd, Said};

@@ -45,7 +45,7 @@ pub(in crate::practice) enum FileError {
 type Answer<T> = Result<T, FileError>;
 
 /// `path` seen from the folder `from`, without `.`, `..` and doubled slashes.
-pub(super) fn absolute(from: &str, path: &str) -> String {
+pub(in crate::practice) fn absolute(from: &str, path: &str) -> String {
     let whole = if path.starts_with('/') { path.to_owned() } else { format!("{from}/{path}") };
     let mut parts: Vec<&str> = Vec::new();
     for part in whole.split('/') {
@@ -112,15 +112,15 @@ impl Files {
         self.disk().put(path, bytes, true)
     }
 
-    pub(super) fn is_file(&self, path: &str) -> bool {
+    pub(in crate::practice) fn is_file(&self, path: &str) -> bool {
         matches!(self.disk().nodes.get(path), Some(Node::File(_)))
     }
 
-    pub(super) fn is_folder(&self, path: &str) -> bool {
+    pub(in crate::practice) fn is_folder(&self, path: &str) -> bool {
         matches!(self.disk().nodes.get(path), Some(Node::Folder))
     }
 
-    pub(super) fn size(&self, path: &str) -> Option<usize> {
+    pub(in crate::practice) fn size(&self, path: &str) -> Option<usize> {
         match self.disk().nodes.get(path)? {
             Node::File(bytes) => Some(bytes.len()),
             Node::Folder => Some(4096),
@@ -128,7 +128,7 @@ impl Files {
     }
 
     /// Makes a folder, and those above it if `parents`.
-    pub(super) fn make_folder(&self, path: &str, parents: bool) -> Answer<()> {
+    pub(in crate::practice) fn make_folder(&self, path: &str, parents: bool) -> Answer<()> {
         let mut disk = self.disk();
         match disk.nodes.get(path) {
             Some(Node::Folder) if parents => return Ok(()),
@@ -151,7 +151,7 @@ impl Files {
     }
 
     /// Takes away a file, or a folder with all that is in it if `all`.
-    pub(super) fn remove(&self, path: &str, all: bool) -> Answer<()> {
+    pub(in crate::practice) fn remove(&self, path: &str, all: bool) -> Answer<()> {
         let mut disk = self.disk();
         match disk.nodes.get(path) {
             None => return Err(FileError::Missing),
@@ -166,7 +166,7 @@ impl Files {
     }
 
     /// Takes away an empty folder.
-    pub(super) fn remove_folder(&self, path: &str) -> Answer<()> {
+    pub(in crate::practice) fn remove_folder(&self, path: &str) -> Answer<()> {
         if !self.is_folder(path) {
             return Err(FileError::NotFolder);
         }
@@ -177,7 +177,7 @@ impl Files {
     }
 
     /// The names in a folder, in order.
-    pub(super) fn names(&self, folder: &str) -> Vec<String> {
+    pub(in crate::practice) fn names(&self, folder: &str) -> Vec<String> {
         let prefix = if folder == "/" { "/".to_owned() } else { format!("{folder}/") };
         let disk = self.disk();
         let below = disk.nodes.range(prefix.clone()..).map(|(name, _)| name);
@@ -187,6 +187,78 @@ impl Files {
             .filter(|name| !name.is_empty() && !name.contains('/'))
             .map(str::to_owned)
             .collect()
+    }
+
+    /// At most `length` bytes of a file, from `offset` on; none at its end.
+    pub(in crate::practice) fn read_at(
+        &self,
+        path: &str,
+        offset: u64,
+        length: usize,
+    ) -> Answer<Vec<u8>> {
+        match self.disk().nodes.get(path) {
+            Some(Node::File(bytes)) => {
+                let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                let rest = bytes.get(from..).unwrap_or_default();
+                Ok(rest.iter().take(length).copied().collect())
+            }
+            Some(Node::Folder) => Err(FileError::Folder),
+            None => Err(FileError::Missing),
+        }
+    }
+
+    /// Puts bytes into a file that is there, from `offset` on.
+    pub(in crate::practice) fn write_at(
+        &self,
+        path: &str,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Answer<()> {
+        let mut disk = self.disk();
+        let used = disk.bytes;
+        let Some(Node::File(held)) = disk.nodes.get_mut(path) else {
+            return Err(FileError::Missing);
+        };
+        let from = usize::try_from(offset).map_err(|_| FileError::Full)?;
+        let end = from.checked_add(bytes.len()).ok_or(FileError::Full)?;
+        let more = end.saturating_sub(held.len());
+        if used + more > DISK_BYTES_MAX {
+            return Err(FileError::Full);
+        }
+        held.resize(held.len().max(end), 0);
+        if let Some(place) = held.get_mut(from..end) {
+            place.copy_from_slice(bytes);
+        }
+        disk.bytes += more;
+        Ok(())
+    }
+
+    /// Gives a file or a folder another name, over a file that is there.
+    pub(in crate::practice) fn rename(&self, from: &str, to: &str) -> Answer<()> {
+        let mut disk = self.disk();
+        if disk.nodes.get(parent(to)) != Some(&Node::Folder) {
+            return Err(FileError::Missing);
+        }
+        let folder = match disk.nodes.get(from) {
+            None => return Err(FileError::Missing),
+            Some(node) => *node == Node::Folder,
+        };
+        match disk.nodes.get(to) {
+            Some(Node::Folder) => return Err(FileError::Exists),
+            Some(Node::File(_)) if folder => return Err(FileError::NotFolder),
+            Some(Node::File(_)) | None => {}
+        }
+        let below = format!("{from}/");
+        let moved = |name: &String| name == from || name.starts_with(&below);
+        let names: Vec<String> = disk.nodes.keys().filter(|name| moved(name)).cloned().collect();
+        for name in names {
+            if let Some(node) = disk.nodes.remove(&name) {
+                let target = format!("{to}{}", name.strip_prefix(from).unwrap_or_default());
+                disk.nodes.insert(target, node);
+            }
+        }
+        disk.bytes = disk.nodes.values().map(Node::len).sum();
+        Ok(())
     }
 
     /// Copies a file, or a folder with all that is in it.

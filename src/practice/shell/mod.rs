@@ -14,7 +14,7 @@ mod parse;
 mod run;
 mod streams;
 
-pub(super) use files::Files;
+pub(super) use files::{FileError, Files, absolute};
 pub(super) use io::{Feed, Input, Output, standard_input};
 pub(super) use run::{Ended, Shell, Unwind};
 

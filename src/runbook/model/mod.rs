@@ -1,9 +1,11 @@
 //! The plan as written: a runbook whose every name is known and every value has its type.
 
+mod builtin;
 mod probe;
 mod reach;
 mod step;
 
+pub use builtin::*;
 pub use probe::*;
 pub use reach::*;
 pub use step::*;

@@ -9,7 +9,7 @@ use crate::base::{
 };
 
 use super::super::secret::Given;
-use super::Class;
+use super::{Builtin, Class};
 
 /// One step as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,6 +145,8 @@ pub enum Action {
     Script(String),
     /// A shell command on the operator's machine.
     Local(String),
+    /// golive does it itself.
+    Builtin(Box<Builtin<String>>),
     /// A person does it and signs off.
     Manual(Manual),
     /// A go / no-go decision.
@@ -303,7 +305,7 @@ pub enum UndoSource {
 /// How to undo a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undo {
-    /// A `Run`, `Script`, `Local` or `Manual`.
+    /// A `Run`, `Script`, `Local`, `Builtin` or `Manual`.
     pub action: Action,
     /// Where, if not on the step's own hosts.
     pub on: Option<Vec<HostId>>,

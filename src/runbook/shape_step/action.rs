@@ -9,8 +9,10 @@ use super::super::model::{Action, Breach, Gate, Manual, Notify, Require, Soak};
 use super::super::reader::{At, Item, Kind, Reading, Scope, Table};
 use super::super::shape::{Context, template_item};
 use super::super::template::Quoting;
+use super::builtin::{BUILTINS, builtin};
 
-const ACTIONS: [&str; 6] = ["run", "script", "local", "manual", "gate", "notify"];
+const ACTIONS: [&str; 8] =
+    ["run", "script", "upload", "download", "local", "manual", "gate", "notify"];
 
 /// The one action of a step, and its key.
 pub(super) fn action(
@@ -38,11 +40,10 @@ pub(super) fn action(
     }
     let Some((kind, item)) = items.first() else {
         if !table.has("soak") {
-            let later = ["upload", "download", "http", "reconcile", "use"];
+            let later = ["http", "reconcile", "use"];
             if !later.iter().any(|key| table.has(key)) {
                 let message = "a step without an action";
-                let help =
-                    "add one of `run`, `script`, `local`, `manual`, `gate`, `soak` and `notify`";
+                let help = "add one of `run`, `script`, `upload`, `download`, `local`, `manual`, `gate`, `soak` and `notify`";
                 reading.complain(Code::OneAction, &table.span(), message, "it does nothing", help);
             }
             return (nothing, "none");
@@ -68,6 +69,9 @@ pub(super) fn one_action(
             let path = reading.filled(item)?;
             context.scripts.push(path.clone());
             Some(Action::Script(path.value))
+        }
+        kind if BUILTINS.contains(&kind) => {
+            builtin(reading, kind, item, scope).map(|it| Action::Builtin(Box::new(it)))
         }
         "manual" => manual(reading, item).map(Action::Manual),
         "gate" => gate(reading, context, item).map(Action::Gate),

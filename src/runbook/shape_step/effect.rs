@@ -3,25 +3,27 @@
 use super::super::code::Code;
 use super::super::reader::{Item, Reading, Table};
 use super::Role;
+use super::builtin::BUILTINS;
 
 /// Keys that need a command.
 const OF_COMMANDS: &[&str] = &[
-    "read_only",
-    "timeout",
     "silence",
     "expect",
     "warn_exit",
-    "capture",
     "progress",
-    "retry",
     "env",
     "stdin",
     "dir",
     "shell",
-    "idempotent",
+    "detached",
+    "reboot",
 ];
-/// Keys that need hosts.
-const OF_HOSTS: &[&str] = &["on", "become", "detached", "reboot", "batch", "pause", "max_failures"];
+/// Keys that need a command, or something that golive does itself.
+const OF_TRIES: &[&str] = &["timeout", "retry"];
+/// Keys that need output to take values from.
+const OF_OUTPUT: &[&str] = &["capture"];
+/// Keys that need something which may be done twice, and may change something or not.
+const OF_DEEDS: &[&str] = &["read_only", "idempotent"];
 /// Keys that need work which changes something.
 const OF_WORK: &[&str] = &["verify", "soak", "undo", "irreversible"];
 /// Keys of forward steps only.
@@ -49,12 +51,12 @@ pub(super) fn no_effect(
     kind: &'static str,
     role: Role,
 ) {
-    let (hosts, command) = match kind {
-        "run" | "script" => (true, true),
-        "local" => (false, true),
-        "none" | "many" => return,
-        _ => (false, false),
-    };
+    let command = matches!(kind, "run" | "script" | "local");
+    let builtin = BUILTINS.contains(&kind);
+    let hosts = matches!(kind, "run" | "script" | "upload" | "download");
+    if matches!(kind, "none" | "many") {
+        return;
+    }
     let mut check = |keys: &[&'static str], what: &str| {
         for key in keys {
             if let Some(item) = table.peek(key) {
@@ -62,13 +64,25 @@ pub(super) fn no_effect(
             }
         }
     };
+    let what = format!("a `{kind}` step");
     if !hosts {
-        check(OF_HOSTS, &format!("a `{kind}` step"));
+        check(&["on", "batch", "pause", "max_failures"], &what);
+    }
+    if !matches!(kind, "run" | "script" | "upload") {
+        check(&["become"], &what);
+    }
+    if kind == "local" {
+        check(&["detached", "reboot"], &what);
     }
     if !command {
-        check(OF_COMMANDS, &format!("a `{kind}` step"));
+        check(OF_COMMANDS, &what);
+        check(OF_OUTPUT, &what);
+        check(OF_DEEDS, &what);
     }
-    if !command && kind != "manual" {
+    if !command && !builtin {
+        check(OF_TRIES, &what);
+    }
+    if !command && !matches!(kind, "manual" | "upload") {
         let keys: Vec<_> = OF_WORK.iter().copied().filter(|key| *key != kind).collect();
         check(&keys, &format!("a `{kind}` step"));
     }

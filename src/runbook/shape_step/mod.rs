@@ -2,6 +2,7 @@
 
 mod action;
 mod batch;
+mod builtin;
 mod effect;
 mod undo;
 

@@ -124,6 +124,7 @@ impl Night {
                     }
                     Some(
                         End::NotStarted { .. }
+                        | End::Done(_)
                         | End::Signalled { .. }
                         | End::Stopped { .. }
                         | End::Rebooted { .. }

@@ -1,0 +1,48 @@
+//! What became of something that golive did itself: moved, asked, compared.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Digest, SafeText, VarName};
+
+/// The end of something that golive did itself. Everything in it is certain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// What is now so, in words: `1.2 MiB in place, mode 0644`; for a failure what was left as it
+    /// was.
+    pub what: SafeText,
+    /// Digest of what was moved or answered, where there is one thing to have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// Why it does not count as done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmet: Option<SafeText>,
+    /// Nothing that it is about was changed: there is nothing to undo.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untouched: bool,
+    /// Values captured from what was answered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub captured: BTreeMap<VarName, SafeText>,
+}
+
+impl Done {
+    /// It is done.
+    pub fn well(what: &str, digest: Option<Digest>) -> Self {
+        Self { what: SafeText::new(what), digest, ..Self::default() }
+    }
+
+    /// It is not done, for this reason; `what` says how things stand.
+    pub fn not(why: &str, what: &str) -> Self {
+        Self { what: SafeText::new(what), unmet: Some(SafeText::new(why)), ..Self::default() }
+    }
+
+    /// It in one line.
+    pub fn words(&self) -> String {
+        match &self.unmet {
+            None => self.what.to_string(),
+            Some(why) if self.what.as_str().is_empty() => why.to_string(),
+            Some(why) => format!("{why}; {}", self.what),
+        }
+    }
+}

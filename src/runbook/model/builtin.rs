@@ -1,0 +1,267 @@
+//! What golive does itself, without a command of the author's: moving files.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Digest, Hasher, SecretName};
+
+use super::super::secret::Given;
+
+/// Something that golive does itself. `T` is how its texts are held: as templates in a runbook,
+/// with their variables filled in in a plan, whole when it is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Builtin<T> {
+    /// A file or folder of the operator's machine goes to hosts.
+    Upload(Upload<T>),
+    /// A file or folder of hosts comes into the session's evidence.
+    Download(Download<T>),
+}
+
+/// A file or folder that goes to hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload<T> {
+    /// The local path; relative to [`Upload::folder`].
+    pub from: T,
+    /// The whole path on the hosts; relative to the account's home.
+    pub to: T,
+    /// Permission bits of every file; those of the local files where there are none.
+    pub mode: Option<u32>,
+    /// The digest that the author knows: of the file, or of the manifest of a folder.
+    pub sha256: Option<T>,
+    /// The folder of the runbook; empty in a runbook.
+    pub folder: String,
+    /// What was there when the plan was made: nothing else is ever sent.
+    pub content: Option<Arc<Content>>,
+}
+
+/// A file or folder that comes from hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Download<T> {
+    /// The path on the hosts; relative to the account's home.
+    pub from: T,
+    /// Its name in the evidence of the attempt; the last part of `from` where there is none.
+    pub to: Option<String>,
+}
+
+/// What is to be uploaded, file by file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// Whether it is a folder; else it is one file, with an empty path.
+    pub is_folder: bool,
+    /// The files, sorted by path.
+    pub files: Vec<ContentFile>,
+    /// The folders inside, sorted by path: each comes after the one that it is in.
+    pub folders: Vec<String>,
+}
+
+/// A file to be uploaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContentFile {
+    /// Its path inside the folder; empty for a file on its own.
+    pub path: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// Its permission bits.
+    pub mode: u32,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+impl Content {
+    /// How many bytes all files have.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).fold(0, u64::saturating_add)
+    }
+
+    /// The digest of the file, or of the manifest of the folder: `DIGEST  PATH` a line, sorted by
+    /// path, as `sha256sum` prints it.
+    pub fn digest(&self) -> Digest {
+        if let (false, [file]) = (self.is_folder, self.files.as_slice()) {
+            return file.digest;
+        }
+        let mut hasher = Hasher::default();
+        for ContentFile { path, digest, .. } in &self.files {
+            hasher.update(format!("{digest}  {path}\n").as_bytes());
+        }
+        hasher.digest()
+    }
+
+    /// Everything of it that a plan depends on, as text.
+    pub fn manifest(&self) -> String {
+        let file = |file: &ContentFile| {
+            let ContentFile { path, bytes, mode, digest } = file;
+            format!("{digest} {mode:04o} {bytes} {path}\n")
+        };
+        let files = self.files.iter().map(file);
+        files.chain(self.folders.iter().map(|folder| format!("folder {folder}\n"))).collect()
+    }
+
+    /// It in a few words: `3 files, 1.2 MiB`.
+    pub fn words(&self) -> String {
+        match (self.is_folder, self.files.len()) {
+            (true, 1) => format!("a folder with 1 file, {}", size(self.bytes())),
+            (true, count) => format!("a folder with {count} files, {}", size(self.bytes())),
+            (false, _) => size(self.bytes()),
+        }
+    }
+}
+
+/// A number of bytes for people: `512 B`, `1.2 MiB`.
+pub fn size(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let unit = units.into_iter().find(|(bits, _)| bytes >> bits > 0);
+    unit.map_or_else(
+        || format!("{bytes} B"),
+        |(bits, name)| {
+            let tenths = u128::from(bytes) * 10 / (1_u128 << bits);
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        },
+    )
+}
+
+impl<T> Builtin<T> {
+    /// The word of the runbook for it.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Upload(_) => "upload",
+            Self::Download(_) => "download",
+        }
+    }
+
+    /// Whether it is done on hosts, one by one.
+    pub const fn is_on_hosts(&self) -> bool {
+        match self {
+            Self::Upload(_) | Self::Download(_) => true,
+        }
+    }
+
+    /// Whether it changes nothing but golive's own record.
+    pub const fn only_reads(&self) -> bool {
+        match self {
+            Self::Upload(_) => false,
+            Self::Download(_) => true,
+        }
+    }
+
+    /// The secrets that it is given.
+    pub fn secrets(&self) -> Vec<&SecretName> {
+        let given: Vec<&Given<T>> = match self {
+            Self::Upload(_) | Self::Download(_) => Vec::new(),
+        };
+        given.into_iter().filter_map(Given::secret).collect()
+    }
+
+    /// The same with `change` done to every text.
+    ///
+    /// # Errors
+    /// What `change` says.
+    pub fn try_map<U, E>(
+        &self,
+        change: &mut dyn FnMut(&T) -> Result<U, E>,
+    ) -> Result<Builtin<U>, E> {
+        Ok(match self {
+            Self::Upload(upload) => Builtin::Upload(Upload {
+                from: change(&upload.from)?,
+                to: change(&upload.to)?,
+                mode: upload.mode,
+                sha256: upload.sha256.as_ref().map(&mut *change).transpose()?,
+                folder: upload.folder.clone(),
+                content: upload.content.clone(),
+            }),
+            Self::Download(download) => Builtin::Download(Download {
+                from: change(&download.from)?,
+                to: download.to.clone(),
+            }),
+        })
+    }
+}
+
+impl Builtin<String> {
+    /// What it does, fact by fact: for the confirmation, the plan and the record. Never the value
+    /// of a secret.
+    pub fn facts(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Upload(upload) => upload.facts(),
+            Self::Download(download) => {
+                let to = format!("the evidence of this session, as {}", download.name());
+                vec![("Download", download.from.clone()), ("To", to)]
+            }
+        }
+    }
+
+    /// The same as text, one fact a line.
+    pub fn text(&self) -> String {
+        let line = |(what, text): (&str, String)| format!("{:<8} {text}", what.to_lowercase());
+        self.facts().into_iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// It in one line: for rows of a table.
+    pub fn brief(&self) -> String {
+        match self {
+            Self::Upload(Upload { from, to, .. }) => format!("upload {from} to {to}"),
+            Self::Download(Download { from, .. }) => format!("download {from}"),
+        }
+    }
+}
+
+impl Download<String> {
+    /// Its name in the evidence.
+    pub fn name(&self) -> &str {
+        self.to.as_deref().unwrap_or_else(|| last_part(&self.from))
+    }
+}
+
+impl Upload<String> {
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let mut facts = vec![("Upload", self.from.clone()), ("To", self.to.clone())];
+        if let Some(content) = &self.content {
+            facts.push(("Size", content.words()));
+            facts.push(("SHA-256", content.digest().to_string()));
+        } else if let Some(digest) = &self.sha256 {
+            facts.push(("SHA-256", format!("{digest}, or it is not sent")));
+        }
+        let mode = match (self.mode, self.content.as_deref().map(|it| it.files.as_slice())) {
+            (Some(mode), _) => format!("{mode:04o}"),
+            (None, Some([ContentFile { mode, .. }])) => format!("{mode:04o}, as here"),
+            (None, _) => "as here".to_owned(),
+        };
+        facts.push(("Mode", mode));
+        facts
+    }
+}
+
+/// The name at the end of a path.
+pub fn last_part(path: &str) -> &str {
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Content, ContentFile, last_part, size};
+    use crate::base::Digest;
+
+    #[test]
+    fn sizes_names_and_digests() {
+        assert_eq!([size(0), size(1023), size(1024)], ["0 B", "1023 B", "1.0 KiB"]);
+        assert_eq!(size(u64::MAX), "17179869183.9 GiB");
+        assert_eq!([last_part("/a/b/"), last_part("b"), last_part("/")], ["b", "b", ""]);
+        let file = |path: &str| ContentFile {
+            path: path.to_owned(),
+            bytes: 3,
+            mode: 0o644,
+            digest: Digest::of(b"abc"),
+        };
+        let one = Content { files: vec![file("")], ..Content::default() };
+        assert_eq!(one.digest(), Digest::of(b"abc"));
+        let many = Content {
+            is_folder: true,
+            files: vec![file("a"), file("b/c")],
+            folders: vec!["b".to_owned()],
+        };
+        let line = Digest::of(b"abc");
+        assert_eq!(many.digest(), Digest::of(format!("{line}  a\n{line}  b/c\n").as_bytes()));
+        assert_eq!([one.words(), many.words()], ["3 B", "a folder with 2 files, 6 B"]);
+        assert!(many.manifest().ends_with("folder b\n"));
+    }
+}
