@@ -16,6 +16,9 @@ use super::state::{Attempt, PlaceEnd, State, Status};
 /// How much longer than `within` a verification may take before it is stopped.
 const VERIFY_GRACE: Millis = Millis::from_secs(15);
 
+/// How what golive does itself says how far it is.
+const SHARE: &str = r"^([0-9]+) %";
+
 impl State {
     /// The plan of a step, or the refusal that there is none.
     pub(super) fn known(&self, step: &StepId) -> Result<&StepPlan, Refusal> {
@@ -223,6 +226,7 @@ impl State {
             stdin: None,
             r#become: step.r#become,
             silence: None,
+            progress: Some(SHARE.to_owned()),
             expect: Expect::default(),
             capture: if is_action { step.capture.clone() } else { BTreeMap::new() },
             poll,
