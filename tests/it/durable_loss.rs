@@ -128,6 +128,7 @@ async fn round(sshd: &Sshd, numbers: std::ops::Range<usize>, cuts: usize) -> (us
             End::Exited { code: it, .. } => *it == code && whole && ran == 1,
             End::NotStarted { .. } => ran == 0 && printed.out.is_empty(),
             End::Stopped { .. }
+            | End::Done(_)
             | End::Signalled { .. }
             | End::Rebooted { .. }
             | End::Unknown { .. } => false,
