@@ -176,6 +176,7 @@ impl State {
             Work::Gate(gate) => Some(gate),
             Work::Run(_)
             | Work::Local(_)
+            | Work::Builtin(_)
             | Work::Manual(_)
             | Work::Soak(_)
             | Work::Notify { .. } => None,
