@@ -206,7 +206,7 @@ fn an_upload_that_changed_nothing_needs_no_undo() {
         TWO,
         "0 start up change         | run up.1 web1
          1 end up.1.web1 refused   | up:failed; alarm failed on web1: no space
-         2 roll-back no            | ~up:pending",
+         2 roll-back no            | refused nothing to roll back",
     );
     story(
         TWO,
