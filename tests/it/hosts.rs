@@ -198,6 +198,19 @@ fn begin(dir: &Path, pool: &Pool, resume: bool) -> (golive::session::Found, Nigh
     (found, night)
 }
 
+/// Who is told to accept a key finds it, and both clocks, where the message points to.
+fn status_tells(state: &Path, held: &str, shown: &str) {
+    let said = golive_in(state, &["status", "last"]).out;
+    let line = format!("web1 is held to {held}, and showed {shown}: nothing is sent to it");
+    assert!(said.contains(&line), "{said}");
+    assert!(said.contains("--accept-host-key web1 --reason"), "{said}");
+    assert!(said.contains("clocks     2 of 2 hosts; the furthest is web"), "{said}");
+    let json = golive_in(state, &["status", "last", "--json"]).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["hosts"][0]["other_key"], shown);
+    assert!(json["hosts"][1]["other_key"].is_null() && json["hosts"][1]["clock_ahead"].is_i64());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_changes_during_a_run_stops_that_host_alone() {
     let (real, other) = (Sshd::start(), Sshd::start());
@@ -264,17 +277,7 @@ async fn a_key_that_changes_during_a_run_stops_that_host_alone() {
     });
     let (held, shown) = changed.expect("both fingerprints are in the record");
     assert_ne!(held, shown);
-    // Who is told to accept it finds it, with both clocks, where the message points to.
-    let state = dir.path().join("state");
-    let said = golive_in(&state, &["status", "last"]).out;
-    let line = format!("web1 is held to {held}, and showed {shown}: nothing is sent to it");
-    assert!(said.contains(&line), "{said}");
-    assert!(said.contains("--accept-host-key web1 --reason"), "{said}");
-    assert!(said.contains("clocks     2 of 2 hosts; the furthest is web"), "{said}");
-    let json = golive_in(&state, &["status", "last", "--json"]).out;
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json["hosts"][0]["other_key"], shown.as_str());
-    assert!(json["hosts"][1]["other_key"].is_null() && json["hosts"][1]["clock_ahead"].is_i64());
+    status_tells(&dir.path().join("state"), &held, &shown);
 
     // Another process: the record remembers what known_hosts does not.
     let (_, night) = begin(dir.path(), &make(), true);

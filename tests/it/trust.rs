@@ -137,20 +137,19 @@ fn every_command_that_is_named_is_one() {
     let mut named = BTreeSet::new();
     for path in &texts {
         let text = fs::read_to_string(path).unwrap();
-        for (at, _) in text.match_indices("golive ") {
-            let before = text[..at].chars().next_back().unwrap_or('\n');
+        let pieces: Vec<&str> = text.split("golive ").collect();
+        for (before, rest) in pieces.iter().zip(pieces.iter().skip(1)) {
+            let line = before.rsplit('\n').next().unwrap();
+            let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '-');
+            let (word, behind) = rest.split_at(end.unwrap_or(rest.len()));
             // It stands in a line of examples, in a sentence's quotes, or is put together.
-            let line = text[..at].rsplit('\n').next().unwrap();
-            let rest = &text[at + "golive ".len()..];
-            let word: String =
-                rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
             let example = line == "  " || line.ends_with("$ ") || line.ends_with("with: ");
-            let made = before == '"' && rest[word.len()..].starts_with(" {");
-            if !(before == '`' || example || made) {
+            let made = line.ends_with('"') && behind.starts_with(" {");
+            if !(line.ends_with('`') || example || made) {
                 continue;
             }
             if !word.is_empty() && !word.starts_with('-') {
-                named.insert((word, path.display().to_string()));
+                named.insert((word.to_owned(), path.display().to_string()));
             }
         }
     }
