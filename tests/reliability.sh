@@ -45,7 +45,8 @@ PAGE
 - Hosts without hard links, or without `setsid`, perl or python3: a step there ends with its link,
   and golive says so by name.
 - Root on the operator's machine during the run, or a malicious terminal emulator.
-- Power cuts were tried on ext4 in a loop image with an honest disk; ZFS, NFS and overlays were not.
+- Power cuts were tried on ext4, xfs and btrfs in a loop image with an honest disk; ZFS, NFS and overlays
+  were not.
 PAGE
 } >tests/RELIABILITY.md
 echo "tests/RELIABILITY.md: $(jq -s 'map(.trials) | add // 0' "$counts") trials, $(jq -s 'map(.violations) | add // 0' "$counts") violations"
