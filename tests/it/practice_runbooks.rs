@@ -280,7 +280,11 @@ fn answers(runbook: &Runbook) -> Vec<String> {
     let answer = |step: &Step| match &step.action {
         Action::Gate(_) => Some(format!("--answer={}=go:all is well", step.id)),
         Action::Manual(_) => Some(format!("--answer={}=done:done and seen", step.id)),
-        _ => None,
+        Action::Run(_)
+        | Action::Script(_)
+        | Action::Local(_)
+        | Action::Soak(_)
+        | Action::Notify(_) => None,
     };
     let critical =
         |step: &Step| step.point_of_no_return.then(|| format!("--confirm-step={}", step.id));
