@@ -284,7 +284,8 @@ fn answers(runbook: &Runbook) -> Vec<String> {
         | Action::Script(_)
         | Action::Local(_)
         | Action::Soak(_)
-        | Action::Notify(_) => None,
+        | Action::Notify(_)
+        | Action::Builtin(_) => None,
     };
     let critical =
         |step: &Step| step.point_of_no_return.then(|| format!("--confirm-step={}", step.id));
