@@ -66,10 +66,11 @@ mod for_each;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod gates_headless;
+#[cfg(test)]
 mod histories;
 #[cfg(test)]
 mod host_proof;
-#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod hosts;
