@@ -15,6 +15,8 @@ environment = \"here\"
 people = [\"Wei Zhang\"]
 [roles.dba]
 people = [\"Ana Souza\", \"Bo Li\"]
+[probes]
+allow = [\"127.0.0.1:1\"]
 [[probe]]
 id = \"nowhere\"
 source = { tcp = \"127.0.0.1:1\" }

@@ -65,8 +65,10 @@ fn at_the_gate() -> Night {
 }
 
 fn agree(night: &mut Night) {
-    let voice =
-        golive::engine::Voice { role: "dba".parse().unwrap(), person: SafeText::new("wang.fang") };
+    let voice = golive::engine::Voice {
+        role: "dba".parse().expect("a name"),
+        person: SafeText::new("wang.fang"),
+    };
     night.ask(&Command::Approve { step: id("c1"), voice, words: SafeText::new("the copy is ok") });
 }
 
