@@ -57,14 +57,22 @@ struct Folder(tempfile::TempDir);
 
 impl Folder {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("small.toml"), format!("{HEAD}{STEPS}")).unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = format!("{HEAD}{STEPS}");
+        std::fs::write(folder.path().join("small.toml"), text).expect("it can be written");
         Self(folder)
     }
 
     fn run(&self, more: &[&str]) -> Called {
         let file = self.0.path().join("small.toml");
-        let fixed = ["run", file.to_str().unwrap(), "--driver", "Wei Zhang", "--confirm", "change"];
+        let fixed = [
+            "run",
+            file.to_str().expect("it is UTF-8"),
+            "--driver",
+            "Wei Zhang",
+            "--confirm",
+            "change",
+        ];
         self.call(&fixed.iter().chain(more).copied().collect::<Vec<_>>())
     }
 
