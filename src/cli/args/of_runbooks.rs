@@ -180,7 +180,7 @@ pub(in crate::cli) struct RehearseArgs {
 
 #[derive(Args, Clone, Debug)]
 pub(in crate::cli) struct TrustArgs {
-    /// [USER@]HOST[:PORT], an alias of your SSH configuration, or with --inventory a host of it
+    /// HOST, USER@HOST or HOST:PORT, an alias of your SSH configuration, or a host of --inventory
     #[arg(value_name = "HOST", required = true)]
     pub hosts: Vec<String>,
     /// Takes the hosts, and the ways to them, from this inventory
