@@ -13,7 +13,6 @@ use super::sight::Doubt;
 use super::state::{State, Status, Track};
 
 /// What has to be done because `event` happened; `state` is the state after it.
-#[expect(clippy::too_many_lines, reason = "one arm for each event")]
 #[must_use = "an effect that is not performed is a step that never ran"]
 #[expect(clippy::too_many_lines, reason = "one arm for each thing that can happen")]
 pub fn react(state: &State, event: &Event) -> Vec<Effect> {
