@@ -71,6 +71,7 @@ mod gates_headless;
 mod histories;
 #[cfg(test)]
 mod host_proof;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod hosts;
