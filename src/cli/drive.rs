@@ -238,6 +238,7 @@ async fn at_the_console(
     let lives_on = outcome == Outcome::TerminalLost || ground.is_practice();
     wait_for_what_runs(screen, &handle, &by, &mut door, lives_on).await;
     super::unrecorded::last_words(screen, &found, &handle, &by).await;
+    super::message::wait_for_notices(screen, &handle).await;
     let signing = handle.settle().await;
     let view = handle.view();
     let state = Arc::clone(&view.state);

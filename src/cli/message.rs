@@ -4,10 +4,11 @@ use crate::base::SafeText;
 use crate::journal::{JournalError, LockError};
 use crate::report::end_words;
 use crate::session::{
-    Environment, InputsError, RecoverError, StartError, StoreError, SubmitError, View,
+    Environment, Handle, InputsError, RecoverError, StartError, StoreError, SubmitError, View,
 };
 
 use super::exit::Exit;
+use super::screen::{Ink, Screen};
 
 /// Why a command did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,6 +172,22 @@ impl From<SubmitError> for Failure {
             SubmitError::NotRecorded(_) | SubmitError::Gone => Exit::Failed,
         };
         Self::new(exit, error.to_string())
+    }
+}
+
+/// So long is waited for notices when golive ends.
+const NOTICES_MAX: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Lets notices that are under way come to their end, for a while, and says which did not.
+pub(super) async fn wait_for_notices(screen: Screen, handle: &Handle) {
+    let left = handle.told(NOTICES_MAX).await;
+    let closed = handle.view().state.is_closed();
+    for (channel, count) in left {
+        let warning = screen.error_ink(Ink::Yellow, "warning:");
+        let then =
+            if closed { "tell people yourself" } else { "`golive resume` goes on with them" };
+        screen
+            .complain(&format!("{warning} {count} notices to {channel} are not delivered: {then}"));
     }
 }
 

@@ -24,6 +24,11 @@ impl State {
     pub fn apply(&mut self, at: Timestamp, by: &Actor, event: &Event) {
         self.events += 1;
         self.note_record(at, by, event);
+        self.fold(at, by, event);
+        self.notices_of(at, event);
+    }
+
+    fn fold(&mut self, at: Timestamp, by: &Actor, event: &Event) {
         match event {
             Event::SessionOpened(genesis) => {
                 self.opened = at;
@@ -96,6 +101,8 @@ impl State {
             Event::RecordingLost { .. }
             | Event::RecordingOverridden { .. }
             | Event::RecordedLate { .. }
+            | Event::NoticeDelivered { .. }
+            | Event::NoticeLost { .. }
             | Event::ClockJumped { .. } => {}
             Event::StoodStill { span, .. } => {
                 self.standstills.push(StoodStill { until: at, span: *span });

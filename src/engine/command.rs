@@ -1,6 +1,6 @@
 //! What somebody asks for, and what the edge reports.
 
-use crate::base::{HostId, Millis, PlaybookId, SafeText, StepId};
+use crate::base::{ChannelId, HostId, Millis, PlaybookId, SafeText, StepId};
 use crate::runbook::Class;
 
 use super::event::{Choice, Evidence, Genesis};
@@ -289,6 +289,17 @@ pub enum Command {
     TryRecord,
     /// All that was kept has been recorded.
     RecordedLate,
+    /// Notices were delivered or given up.
+    Told {
+        /// To whom.
+        channel: ChannelId,
+        /// Which.
+        numbers: Vec<u64>,
+        /// The tries that it took.
+        tries: u32,
+        /// Why they were given up; none when they were delivered.
+        lost: Option<SafeText>,
+    },
     /// The wall clock moved.
     ClockJump {
         /// By how many milliseconds.

@@ -8,6 +8,7 @@ use crate::base::{
 use crate::runbook::{Builtin, Expect, Given};
 
 use super::job::{Job, Key, Place};
+use super::notice::Mark;
 use super::sight::Begun;
 
 /// Something to be done outside.
@@ -30,6 +31,8 @@ pub enum Effect {
         channels: Vec<ChannelId>,
         /// The text.
         text: SafeText,
+        /// What belongs to it.
+        mark: Box<Mark>,
     },
     /// Hold a host to this key from now on, and open its link.
     HoldToKey {

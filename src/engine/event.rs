@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{
-    Digest, HostId, Millis, PlaybookId, ProbeId, RunbookId, SafeText, SessionId, StepId, Timestamp,
-    VarName,
+    ChannelId, Digest, HostId, Millis, PlaybookId, ProbeId, RunbookId, SafeText, SessionId, StepId,
+    Timestamp, VarName,
 };
 
 use super::gate::{Criterion, Frozen, Voice};
@@ -166,8 +166,8 @@ pub enum AlarmId {
     LatestSafe,
     /// The window comes to its end.
     Window,
-    /// A notice could not be delivered.
-    Notice(StepId),
+    /// A channel does not deliver.
+    Notice(ChannelId),
     /// The record is not signed, although somebody is to sign it.
     Signing,
 }
@@ -513,6 +513,26 @@ pub enum Event {
         host: HostId,
         /// What.
         fact: HostFact,
+    },
+    /// Notices were delivered, in one message.
+    NoticeDelivered {
+        /// To whom.
+        channel: ChannelId,
+        /// Which.
+        numbers: Vec<u64>,
+        /// At which try.
+        tries: u32,
+    },
+    /// Notices were given up.
+    NoticeLost {
+        /// To whom.
+        channel: ChannelId,
+        /// Which.
+        numbers: Vec<u64>,
+        /// After how many tries.
+        tries: u32,
+        /// Why.
+        why: SafeText,
     },
     /// Every step is over.
     Completed,

@@ -32,6 +32,7 @@ mod hosts;
 mod job;
 mod limits;
 mod line;
+mod notice;
 mod react;
 mod refusal;
 mod sight;
@@ -57,6 +58,7 @@ pub use gate::{
 pub use health::{Board, Change, Health, Panel, READINGS_MAX, Reading};
 pub use hosts::{ClockOffset, HostFact, HostRecord, HostSaid, StoodStill};
 pub use job::{End, Job, Key, Part, Place, Transcript, Verdict};
+pub use notice::{Mark, OpenNotice, Signal};
 pub use react::react;
 pub use refusal::Refusal;
 pub use sight::{Begun, Doubt, OutOfSight, Seen, Sight, Sync};

@@ -145,6 +145,12 @@ impl State {
         Ok(events)
     }
 
+    /// When the last attempt of what `key` is of began.
+    fn started_of(&self, key: &Key) -> Timestamp {
+        let attempts = &self.track_of(&key.step, key.part).attempts;
+        attempts.last().map_or(self.opened, |attempt| attempt.started)
+    }
+
     /// What the edge has to do for an attempt; nothing for a person's work and for watching.
     pub(super) fn effect_of(&self, key: &Key, places: &[Place]) -> Result<Option<Effect>, Refusal> {
         if places.is_empty() {
@@ -166,6 +172,7 @@ impl State {
                         key: Some(key.clone()),
                         channels: self.heard(channels),
                         text: self.marked(&resolve(text)?),
+                        mark: Box::new(self.mark(self.started_of(key))),
                     }));
                 }
                 Some(Work::Manual(_) | Work::Gate(_) | Work::Soak(_)) | None => return Ok(None),

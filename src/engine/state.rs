@@ -11,6 +11,7 @@ use super::gate::{Approval, Frozen, Vote, Waiver};
 use super::health::Health;
 use super::hosts::{HostRecord, StoodStill};
 use super::job::{End, Job, Key, Part, Place, Transcript, Verdict};
+use super::notice::OpenNotice;
 use super::sight::{OutOfSight, Seen};
 use super::trigger::Since;
 use super::unrecorded::Lost;
@@ -49,6 +50,7 @@ pub struct State {
     pub(super) last_away: Option<(Timestamp, Millis)>,
     pub(super) hosts: BTreeMap<HostId, HostRecord>,
     pub(super) standstills: Vec<StoodStill>,
+    pub(super) notices: Vec<OpenNotice>,
     pub(super) lost: Option<Lost>,
 }
 
@@ -437,6 +439,7 @@ impl State {
             last_away: None,
             hosts: BTreeMap::new(),
             standstills: Vec::new(),
+            notices: Vec::new(),
             lost: None,
         }
     }

@@ -98,6 +98,8 @@ impl State {
             | Event::WaiverEnded { .. }
             | Event::ClockJumped { .. }
             | Event::StoodStill { .. }
+            | Event::NoticeDelivered { .. }
+            | Event::NoticeLost { .. }
             | Event::RecordingLost { .. }
             | Event::RecordingOverridden { .. }
             | Event::RecordedLate { .. } => Needs::Nothing,

@@ -9,7 +9,9 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 
-use crate::base::{HostId, Millis, ProbeId, SafeText, SecretName, SessionId, Share, StepId};
+use crate::base::{
+    ChannelId, HostId, Millis, ProbeId, SafeText, SecretName, SessionId, Share, StepId,
+};
 use crate::engine::{
     ClockOffset, Doubt, Effect, End, HostSaid, Job, Key, Place, Reading, Run, Sight, Transcript,
 };
@@ -19,11 +21,12 @@ use crate::runbook::Probe;
 use super::durable::{self, Hosts};
 use super::job::{Stops, run_job};
 use super::names::Names;
+use super::notify::{Desk, Notice, Patience};
 use super::outbox::Outbox;
+use super::probe;
 use super::secrets::Secrets;
 use super::ssh::{LinkChange, LinkState, Pool};
 use super::web::Web;
-use super::{notify, probe};
 
 /// So long may a host take to let go of what it holds of a run.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
@@ -146,10 +149,16 @@ pub enum Report {
         /// Why.
         why: SafeText,
     },
-    /// A notice by rule was not delivered.
-    NoticeLost {
-        /// Why.
-        why: SafeText,
+    /// Notices were delivered, or given up.
+    Told {
+        /// To whom.
+        channel: ChannelId,
+        /// Which, by their numbers.
+        numbers: Vec<u64>,
+        /// The tries that it took.
+        tries: u32,
+        /// Why they were given up; none when they were delivered.
+        lost: Option<SafeText>,
     },
 }
 
@@ -176,6 +185,7 @@ pub struct Edge {
     probes: Vec<JoinHandle<()>>,
     runtime: tokio::runtime::Handle,
     web: Web,
+    desk: Desk,
 }
 
 impl std::fmt::Debug for Edge {
@@ -199,22 +209,34 @@ impl Edge {
         secrets: &Secrets,
     ) -> Result<Self, reqwest::Error> {
         let asked = plan.probes.iter().filter_map(|probe| probe.source.asked());
-        let authorities: Vec<_> = asked.filter_map(|(_, ask)| ask.ca.as_ref()).collect();
+        let channels = plan.channels.iter().filter_map(|channel| channel.ca.as_ref());
+        let authorities = asked.filter_map(|(_, ask)| ask.ca.as_ref()).chain(channels);
+        let authorities: Vec<_> = authorities.collect();
         let web = Web::new(Names::system(), &authorities, secrets)?;
+        let reports = Outbox::new(reports, secrets.clone());
+        let desk = Desk::new(plan, web.clone(), secrets, reports.clone(), runtime.clone());
         let edge = Self {
             plan: Arc::clone(plan),
             pool,
             sinks,
-            reports: Outbox::new(reports, secrets.clone()),
+            reports,
             secrets: secrets.clone(),
             running: Arc::default(),
             hosts: Arc::default(),
             probes: Vec::new(),
             runtime,
             web,
+            desk,
         };
         edge.watch_links();
         Ok(edge)
+    }
+
+    /// How long channels are waited for, in place of what is usual.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.desk.set_patience(patience);
+        self
     }
 
     /// Opens the links that steps will need, before they need them.
@@ -254,20 +276,8 @@ impl Edge {
                 }
             }
             Effect::Stop(key) => self.stop(&key),
-            Effect::Notify { key, channels, text } => {
-                let channels = channels
-                    .iter()
-                    .filter_map(|id| self.plan.channels.iter().find(|channel| channel.id == *id))
-                    .cloned()
-                    .collect();
-                let task = notify::deliver(
-                    key,
-                    channels,
-                    text,
-                    self.reports.clone(),
-                    self.secrets.clone(),
-                );
-                self.runtime.spawn(task);
+            Effect::Notify { key, channels, text, mark } => {
+                self.desk.tell(key, &channels, Notice { text, mark: *mark });
             }
             Effect::HoldToKey { host, key } => {
                 let _entered = self.runtime.enter();

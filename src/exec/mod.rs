@@ -33,6 +33,7 @@ mod web;
 
 pub use builtin::read_content;
 pub use edge::{Edge, Link, Report, Sink, Sinks};
+pub use notify::Patience;
 pub use redact::{
     Needles, Redactor, SECRET_BYTES_MAX, SECRET_BYTES_MIN, Unusable, mark as redaction_mark,
 };

@@ -43,7 +43,9 @@ impl Outbox {
                 };
                 Report::Link { host, link }
             }
-            Report::NoticeLost { why } => Report::NoticeLost { why: clean(why) },
+            Report::Told { channel, numbers, tries, lost } => {
+                Report::Told { channel, numbers, tries, lost: lost.map(clean) }
+            }
             Report::Sighted { job, sight } => {
                 let sight = match sight {
                     Sight::Lost { why, proved } => Sight::Lost { why: clean(why), proved },

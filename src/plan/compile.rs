@@ -9,7 +9,7 @@ use crate::base::{Digest, HostId, Millis, SafeText, StepId, VarName, Zone};
 use crate::runbook::{
     Action, Asked, Batch, BatchSize, Builtin, Check, Content, Given, Host, Inventory, Manual,
     Pause, Phase, Playbook, Probe, Quoting, Runbook, Source, Stage, Step, Undo, UndoSource,
-    UndoStage, Verify, suggestion,
+    UndoStage, Verify, Way, suggestion,
 };
 
 use super::model::{
@@ -296,8 +296,10 @@ impl<'a> Compiler<'a> {
         let mut channels = self.runbook.channels.clone();
         for channel in &mut channels {
             let part = format!("the command of channel `{}`", channel.id);
-            let command = self.text(&part, &channel.command, Quoting::Shell);
-            command.shown().clone_into(&mut channel.command);
+            if let Way::Command(command) = &mut channel.way {
+                let text = self.text(&part, command, Quoting::Shell);
+                text.shown().clone_into(command);
+            }
         }
         channels
     }

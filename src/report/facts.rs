@@ -231,6 +231,15 @@ pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
             let way = if *millis < 0 { "back" } else { "forward" };
             run(format!("the wall clock jumped {way} by {by}; times here do not follow it"))
         }
+        Event::NoticeDelivered { channel, numbers, tries } => {
+            let many = counted(numbers.len(), "notice");
+            let tries = maybe(*tries > 1, || format!(" at try {tries}"));
+            run(format!("{many} delivered to {channel}{tries}")).main(false)
+        }
+        Event::NoticeLost { numbers, tries, why, .. } => {
+            let many = counted(numbers.len(), "notice");
+            run(format!("{many} given up: {why}")).result(format!("NOT DELIVERED, tries: {tries}"))
+        }
         Event::Completed => run("every step is over").result("COMPLETED"),
         Event::Abandoned { reason } => {
             run(format!("given up without rolling back: {reason}")).result("ABANDONED")
@@ -265,9 +274,9 @@ fn alarm(id: &AlarmId, what: String) -> Told {
         | AlarmId::Silent(step)
         | AlarmId::Soak(step)
         | AlarmId::Unseen(step)
-        | AlarmId::Waiver(step)
-        | AlarmId::Notice(step) => Some(step.clone()),
-        AlarmId::Probe(_)
+        | AlarmId::Waiver(step) => Some(step.clone()),
+        AlarmId::Notice(_)
+        | AlarmId::Probe(_)
         | AlarmId::Trigger(_)
         | AlarmId::Host(_)
         | AlarmId::HostKey(_)

@@ -184,6 +184,7 @@ fn is_decision(event: &Event) -> bool {
         | Event::RecordedLate { .. }
         | Event::Resumed { .. }
         | Event::DriverLeft { .. }
+        | Event::NoticeLost { .. }
         | Event::JobEnded { end: End::Unknown { doubt: Doubt::LetGo, .. }, .. } => true,
         Event::HostNoted { fact, .. } => fact.is_grave(),
         Event::AttemptStarted { key, .. } => key.attempt > 1,
@@ -206,6 +207,7 @@ fn is_decision(event: &Event) -> bool {
         | Event::Captured { .. }
         | Event::ClockJumped { .. }
         | Event::StoodStill { .. }
+        | Event::NoticeDelivered { .. }
         | Event::Completed
         | Event::Closed => false,
     }

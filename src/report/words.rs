@@ -22,7 +22,7 @@ pub(super) fn alarm_words(id: &AlarmId) -> String {
         AlarmId::LatestSafe => "latest safe rollback".to_owned(),
         AlarmId::Window => "window".to_owned(),
         AlarmId::Signing => "signing of the record".to_owned(),
-        AlarmId::Notice(step) => format!("notice of {step}"),
+        AlarmId::Notice(channel) => format!("channel {channel}"),
     }
 }
 

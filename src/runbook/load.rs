@@ -334,7 +334,8 @@ impl Joined<'_> {
             }
         }
         let asked = draft.runbook.probes.iter_mut().filter_map(|probe| probe.source.asked_mut());
-        for ca in asked.filter_map(|(_, ask)| ask.ca.as_mut()) {
+        let channels = draft.runbook.channels.iter_mut().filter_map(|channel| channel.ca.as_mut());
+        for ca in asked.filter_map(|(_, ask)| ask.ca.as_mut()).chain(channels) {
             ca.pem = known.get(&ca.file).cloned().unwrap_or_default();
         }
     }

@@ -22,6 +22,7 @@ mod schema;
 mod secret;
 mod shape;
 mod shape_back;
+mod shape_channel;
 mod shape_each;
 mod shape_hosts;
 mod shape_probe;

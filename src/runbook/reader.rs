@@ -6,11 +6,12 @@ use std::ops::Range;
 use serde_spanned::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
-use crate::base::{InvalidId, Millis, SafeText, StepId};
+use crate::base::{InvalidId, Millis, SafeText, SecretName, StepId};
 
 use super::code::Code;
 use super::model::Each;
 use super::problem::{Place, Problem, SourceFile};
+use super::secret::SecretSource;
 use super::suggest;
 use super::template::Quoting;
 
@@ -126,6 +127,8 @@ pub(super) struct Reading<'s> {
     pub(super) each: Option<Each>,
     /// Files of certificates, as written.
     pub(super) certificates: Vec<At<String>>,
+    /// Secrets that a channel declares where it uses them.
+    pub(super) own_secrets: BTreeMap<SecretName, SecretSource>,
 }
 
 /// A key with its value.
@@ -177,6 +180,7 @@ impl<'s> Reading<'s> {
             asked: BTreeMap::new(),
             each: None,
             certificates: Vec::new(),
+            own_secrets: BTreeMap::new(),
         }
     }
 
@@ -489,6 +493,11 @@ impl<'t> Table<'t> {
         Some(item)
     }
 
+    /// Whether the table in `item` has `key`.
+    pub(super) fn has_in(item: &Item<'_>, key: &str) -> bool {
+        item.raw().as_table().is_some_and(|table| table.contains_key(key))
+    }
+
     /// The value of `key`, without asking for it.
     pub(super) fn peek(&self, key: &str) -> Option<Item<'t>> {
         Self::peek_in(self.keys, key)
@@ -573,5 +582,4 @@ const LATER: &[(&str, &[&str])] = &[
     ("a step", &["http", "reconcile", "use", "with"]),
     ("an undo", &["http"]),
     ("a verification", &["http"]),
-    ("a channel", &["slack", "webhook", "teams", "email", "pagerduty"]),
 ];

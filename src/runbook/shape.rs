@@ -12,12 +12,12 @@ use crate::base::{
 
 use super::code::Code;
 use super::model::{
-    Channel, Inventory, InventorySource, NoticeEvent, Phase, Role, Rollback, Runbook, Stage,
-    Strategy, Window,
+    Inventory, InventorySource, Phase, Role, Rollback, Runbook, Stage, Strategy, Window,
 };
 use super::problem::SourceFile;
 use super::reader::{At, Item, Kind, Reading, Scope, Table, whole};
 use super::shape_back;
+use super::shape_channel;
 use super::shape_each::{self, Series};
 use super::shape_hosts::{self, RawInventory};
 use super::shape_probe;
@@ -82,7 +82,7 @@ pub(super) fn runbook(reading: &mut Reading<'_>, document: &DeTable<'_>) -> Draf
     for probe in &mut runbook.probes {
         probe.allow = allow.iter().map(|entry| entry.value.clone()).collect();
     }
-    runbook.channels = tables(reading, &mut top, "channel", channel);
+    runbook.channels = tables(reading, &mut top, "channel", shape_channel::channel);
     let mut context = Context {
         probes: runbook.probes.iter().map(|probe| probe.id.clone()).collect(),
         ..Context::default()
@@ -96,6 +96,7 @@ pub(super) fn runbook(reading: &mut Reading<'_>, document: &DeTable<'_>) -> Draf
     }
     runbook.playbooks = shape_back::playbooks(reading, &mut context, &mut top);
     top.finish(reading);
+    runbook.secrets.append(&mut reading.own_secrets);
     let Context { targets, scripts, series, .. } = context;
     series.in_needs(&mut runbook);
     Draft {
@@ -430,36 +431,6 @@ pub(super) fn own_name<T: std::str::FromStr<Err = crate::base::InvalidId>>(
     reading.defined.push((kind, text));
     Some(name)
 }
-
-fn channel(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Channel> {
-    let mut table = Table::open(reading, item, "a channel", "channel")?;
-    let id = own_name(reading, &mut table, Kind::Channel);
-    let command = match table.need(reading, "command") {
-        Some(item) => template_item(reading, &item, &Scope::Vars, Quoting::Shell),
-        None => None,
-    };
-    let events = table.take(reading, "events").map(|item| {
-        let items = reading.list(&item, "words");
-        items.iter().filter_map(|item| reading.word(item, EVENTS)).collect()
-    });
-    let drills = table.take(reading, "drills").and_then(|item| reading.flag(&item));
-    table.finish(reading);
-    Some(Channel {
-        id: id?,
-        command: command?,
-        events: events.unwrap_or_default(),
-        drills: drills.unwrap_or(false),
-    })
-}
-
-const EVENTS: &[(&str, NoticeEvent)] = &[
-    ("start", NoticeEvent::Start),
-    ("phase", NoticeEvent::Phase),
-    ("gate", NoticeEvent::Gate),
-    ("failed", NoticeEvent::Failed),
-    ("rollback", NoticeEvent::Rollback),
-    ("end", NoticeEvent::End),
-];
 
 const STAGES: &[(&str, Stage)] = &[
     ("assess", Stage::Assess),

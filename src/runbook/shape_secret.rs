@@ -10,7 +10,7 @@ use super::secret::{Given, SecretSource};
 use super::shape::{key_name, variable_name};
 
 /// The sources of a secret.
-const SOURCES: [&str; 4] = ["env", "file", "command", "prompt"];
+pub(super) const SOURCES: [&str; 4] = ["env", "file", "command", "prompt"];
 
 /// Reads `[secrets]`.
 pub(super) fn secrets(
@@ -28,14 +28,19 @@ pub(super) fn secrets(
         }
         let Some(name) = key_name::<SecretName>(reading, Kind::Secret, &item) else { continue };
         places.insert(name.clone(), reading.at((), &span));
-        if let Some(source) = source(reading, &name, &item) {
+        if let Some(source) = source_of(reading, &name, &item) {
             secrets.insert(name, source);
         }
     }
     places
 }
 
-fn source(reading: &mut Reading<'_>, name: &SecretName, item: &Item<'_>) -> Option<SecretSource> {
+/// Where the value of a secret comes from.
+pub(super) fn source_of(
+    reading: &mut Reading<'_>,
+    name: &SecretName,
+    item: &Item<'_>,
+) -> Option<SecretSource> {
     let help = "write { env = \"VAR\" }, { file = \"path\" }, { command = \"pass show x\" } or { prompt = \"Question\" }";
     if item.is_text() {
         let message = format!("secret `{name}` would have its value in the runbook");

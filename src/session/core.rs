@@ -563,9 +563,8 @@ impl Core {
                 let text = format!("the output of {job} is NOT KEPT from here on: {why}");
                 Some((Actor::Engine, Command::Note { step: Some(job.key.step), text }))
             }
-            Report::NoticeLost { why } => {
-                let text = format!("a notice was not delivered: {why}");
-                Some((Actor::Engine, Command::Note { step: None, text }))
+            Report::Told { channel, numbers, tries, lost } => {
+                Some((Actor::Engine, Command::Told { channel, numbers, tries, lost }))
             }
         }
     }

@@ -29,6 +29,8 @@ use super::store::{Found, Store, StoreError};
 const TICK: Duration = Duration::from_millis(500);
 /// Reports that share a line of the journal, if they come together.
 const REPORTS_AT_ONCE: usize = 256;
+/// So long does the end of a session wait for notices that are under way.
+const NOTICES_MAX: Duration = Duration::from_secs(10);
 /// Commands waiting for the session.
 const REQUESTS: usize = 256;
 
@@ -162,7 +164,7 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
         opening.push((Actor::Engine, Command::Note { step: None, text }));
     }
     let views = watch::Sender::new(Arc::new(core.view(now)));
-    let mut session = Session { core, _lock: lock, clock, edge, views, unrecorded };
+    let mut session = Session { core, _lock: lock, clock, edge, views, unrecorded, closing: None };
     let (requests, receiver) = mpsc::channel(REQUESTS);
     let handle = Handle { requests, views: session.views.subscribe(), desk };
     let (tell, told) = std::sync::mpsc::channel();
@@ -264,6 +266,8 @@ struct Session {
     views: watch::Sender<Arc<View>>,
     /// Whether output may go unkept.
     unrecorded: Arc<AtomicBool>,
+    /// Somebody has asked to close it, and until when that waits for notices.
+    closing: Option<(Request, Instant)>,
 }
 
 impl Session {
@@ -289,6 +293,9 @@ impl Session {
             loop {
                 // Looked at first, so that no flood of reports can keep time from passing.
                 let due = self.next_wake().min(next_tick);
+                if self.closing.is_some() && self.may_close(Instant::now()) {
+                    self.close().await;
+                }
                 if due <= Instant::now() {
                     self.tick();
                     next_tick = Instant::now() + TICK;
@@ -298,10 +305,11 @@ impl Session {
                     biased;
                     request = requests.recv() => match request {
                         None => break,
+                        Some(request) if request.command == Command::Close => {
+                            // What is told of the end is on its way: it is waited for, not long.
+                            self.closing = Some((request, Instant::now() + NOTICES_MAX));
+                        }
                         Some(Request { by, command, answer }) => {
-                            if command == Command::Close {
-                                self.clean().await;
-                            }
                             let result = self.submit(&by, &command);
                             answer.send(result).ok();
                         }
@@ -314,8 +322,36 @@ impl Session {
                 }
             }
         });
+        runtime.block_on(self.close());
         self.core.close(); // Before the lock is let go of.
         tracing::debug!("the session has ended");
+    }
+
+    /// Whether nothing is waited for any more before the session is closed.
+    fn may_close(&self, now: Instant) -> bool {
+        let late = self.closing.as_ref().is_some_and(|(_, until)| *until <= now);
+        let refused = decide(self.core.state(), &Command::Close, now_of(&self.clock)).is_err();
+        late || refused || self.core.state().open_notices().is_empty()
+    }
+
+    /// Closes the session, if that was asked for, and says what was not told.
+    async fn close(&mut self) {
+        let Some((Request { by, command, answer }, _)) = self.closing.take() else { return };
+        let open = self.core.state().open_notices();
+        let mut channels: Vec<_> = open.iter().map(|notice| notice.channel.as_str()).collect();
+        let count = channels.len();
+        channels.dedup();
+        if count > 0 && decide(self.core.state(), &command, now_of(&self.clock)).is_ok() {
+            let to = channels.join(", ");
+            let text = format!(
+                "{count} notices were not delivered before the end, to {to}: tell people yourself"
+            );
+            let note = Command::Note { step: None, text };
+            self.submit(&Actor::Engine, &note).ok();
+        }
+        self.clean().await;
+        let result = self.submit(&by, &command);
+        answer.send(result).ok();
     }
 
     /// Lets the hosts go of what they hold of the run, if it may be closed now.

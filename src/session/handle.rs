@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::base::{HostId, Millis, SafeText, Share, StepId, Timestamp};
+use crate::base::{ChannelId, HostId, Millis, SafeText, Share, StepId, Timestamp};
 use crate::engine::{Actor, Attempt, Board, Command, End, Fact, Job, Refusal, State, Status};
 use crate::journal::Stream;
 use crate::plan;
@@ -215,6 +216,19 @@ impl Handle {
         let Some(desk) = &self.desk else { return Signing::default() };
         desk.settle().await;
         desk.signing()
+    }
+
+    /// Comes back when no notice is under way any more, or after `limit`; gives back how many are
+    /// then, by channel.
+    pub async fn told(&self, limit: Duration) -> BTreeMap<ChannelId, usize> {
+        let mut views = self.views();
+        let told = views.wait_for(|view| view.state.open_notices().is_empty());
+        tokio::time::timeout(limit, told).await.map(drop).ok();
+        let mut left = BTreeMap::new();
+        for notice in self.view().state.open_notices() {
+            *left.entry(notice.channel.clone()).or_default() += 1;
+        }
+        left
     }
 
     /// The newest view.

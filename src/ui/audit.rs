@@ -148,6 +148,13 @@ fn describe(event: &Event) -> (&'static str, String) {
         Event::RecordingLost { why } => ("RECORD LOST", why.to_string()),
         Event::RecordingOverridden { reason } => ("override", format!("unrecorded: {reason}")),
         Event::RecordedLate { facts, .. } => ("recorded late", format!("{facts} facts")),
+        Event::NoticeDelivered { channel, numbers, tries } => {
+            let tries = if *tries > 1 { format!(", at try {tries}") } else { String::new() };
+            ("notice", format!("{channel}: {} delivered{tries}", numbers.len()))
+        }
+        Event::NoticeLost { tries, why, .. } => {
+            ("notice LOST", format!("{why}, after {tries} tries"))
+        }
         Event::Completed => ("completed", String::new()),
         Event::Abandoned { reason } => ("abandoned", reason.to_string()),
         Event::Closed => ("closed", String::new()),

@@ -126,7 +126,7 @@ impl Console {
                 | Report::LooksSecret { .. }
                 | Report::Tainted { .. }
                 | Report::OutputLost { .. }
-                | Report::NoticeLost { .. } => {}
+                | Report::Told { .. } => {}
             }
         }
     }

@@ -344,7 +344,7 @@ fn a_drill_says_so_and_only_to_channels_that_want_drills() {
         panic!("{:?}", night.effects)
     };
     assert!(channels.is_empty());
-    assert_eq!(text.as_str(), "DRILL DRILL DRILL it begins");
+    assert_eq!(text.as_str(), "[DRILL] it begins");
 }
 
 #[test]

@@ -54,6 +54,8 @@ mod engine_durable;
 #[cfg(test)]
 mod engine_gates;
 #[cfg(test)]
+mod engine_notices;
+#[cfg(test)]
 mod engine_unrecorded;
 #[cfg(test)]
 mod faults;
@@ -82,6 +84,8 @@ mod journal;
 #[cfg(test)]
 mod known_hosts;
 #[cfg(test)]
+mod mailbox;
+#[cfg(test)]
 mod manner;
 #[cfg(test)]
 mod memdisk;
@@ -93,6 +97,8 @@ mod moves_runbook;
 mod night;
 #[cfg(test)]
 mod nonsense;
+#[cfg(test)]
+mod notices;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]

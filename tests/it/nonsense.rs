@@ -134,7 +134,7 @@ impl Made<'_> {
             AlarmId::LatestSafe,
             AlarmId::Window,
             AlarmId::Unseen(self.step()),
-            AlarmId::Notice(self.step()),
+            AlarmId::Notice("ops".parse().unwrap()),
             AlarmId::Waiver(self.step()),
             AlarmId::Trigger(self.probe()),
             AlarmId::Signing,
@@ -309,6 +309,17 @@ impl Made<'_> {
             45 => Event::Noted { step: Some(step), text: self.pick(&TEXTS).to_owned() },
             46 => Event::Captured { name: "v".parse().unwrap(), value: why, from: self.place() },
             47 => Event::ClockJumped { millis: self.pick(&[i64::MIN, -1, 0, i64::MAX]) },
+            48 if self.1.is_multiple_of(3) => Event::NoticeDelivered {
+                channel: "ops".parse().unwrap(),
+                numbers: vec![0, self.1.into(), u64::MAX],
+                tries: u32::MAX,
+            },
+            48 if self.1.is_multiple_of(5) => Event::NoticeLost {
+                channel: "nobody".parse().unwrap(),
+                numbers: Vec::new(),
+                tries: 0,
+                why,
+            },
             48 => Event::Completed,
             51 => Event::StoodStill { span: self.span(), asleep: self.1.is_multiple_of(2) },
             52 => Event::HostNoted {
@@ -377,6 +388,12 @@ impl Made<'_> {
             Command::Ended { job: self.job(), end: self.end(), transcript: None },
             Command::Signing { trouble: Some(self.text()) },
             Command::Signing { trouble: None },
+            Command::Told {
+                channel: "ops".parse().unwrap(),
+                numbers: vec![0, u64::MAX],
+                tries: 0,
+                lost: Some(self.text()),
+            },
             Command::ClockJump { millis: i64::MIN },
             Command::Limit { latest_safe: Some(i64::MIN), window: Some(i64::MAX) },
         ]

@@ -17,7 +17,7 @@ use crate::websites::{Authority, Page, Site};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-struct NoSinks;
+pub(crate) struct NoSinks;
 
 impl Sinks for NoSinks {
     fn open(&self, _: &Job) -> io::Result<Box<dyn Sink>> {

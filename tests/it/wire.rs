@@ -339,6 +339,12 @@ fn surroundings() -> BoxedStrategy<Event> {
         any::<i64>().prop_map(|millis| Event::ClockJumped { millis }),
         (millis(), any::<bool>()).prop_map(|(span, asleep)| Event::StoodStill { span, asleep }),
         (id(), host_fact()).prop_map(|(host, fact)| Event::HostNoted { host, fact }),
+        (id(), collection::vec(any::<u64>(), 0..4), any::<u32>()).prop_map(
+            |(channel, numbers, tries)| Event::NoticeDelivered { channel, numbers, tries }
+        ),
+        (id(), collection::vec(any::<u64>(), 0..4), any::<u32>(), text()).prop_map(
+            |(channel, numbers, tries, why)| Event::NoticeLost { channel, numbers, tries, why }
+        ),
     ]
     .boxed()
 }

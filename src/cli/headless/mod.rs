@@ -19,7 +19,7 @@ use crate::session::{Chunk, Door, Found, Handle, SubmitError, next_knock};
 
 use super::args::Policy;
 use super::exit::Exit;
-use super::message::Failure;
+use super::message::{Failure, wait_for_notices};
 use super::screen::{Ink, Screen};
 use super::unrecorded::last_words;
 
@@ -160,6 +160,7 @@ async fn follow(mut run: Run, mut rules: Rules) -> Result<Exit, Failure> {
     leave(&run, &by, &rules, exit).await;
     let late = last_words(run.screen, &run.found, &run.handle, &by).await;
     let exit = if late && exit == Exit::Failed { Exit::Stopped } else { exit };
+    wait_for_notices(run.screen, &run.handle).await;
     let signing = run.handle.settle().await;
     printer.rest(run.handle.view().at);
     printer.events()?;

@@ -162,6 +162,9 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
         Command::Silent { job, quiet } => Ok(report::silent(state, job, *quiet)),
         Command::Health(change) => Ok(report::health(state, change)),
         Command::Link { host, down } => Ok(report::link(state, host, down.as_ref())),
+        Command::Told { channel, numbers, tries, lost } => {
+            Ok(report::told(state, channel, numbers, *tries, lost.as_ref()))
+        }
         Command::Signing { trouble } => Ok(report::signing(state, trouble.as_ref())),
         Command::Limit { latest_safe, window } => Ok(limit_alarms(state, *latest_safe, *window)),
         Command::AcceptHostKey { host, reason } => state.accept_key(host, reason),

@@ -1,6 +1,6 @@
 //! Reports of the edge: ends, silence, links, health.
 
-use crate::base::{HostId, Millis, SafeText};
+use crate::base::{ChannelId, HostId, Millis, SafeText};
 use crate::engine::event::{AlarmId, Event, Level};
 use crate::engine::health::{Change, Health, Reading};
 use crate::engine::job::{End, Job, Transcript};
@@ -75,6 +75,30 @@ pub(super) fn link(state: &State, host: &HostId, down: Option<&SafeText>) -> Vec
             state.alarm(id, Level::Caution, &format!("{host} cannot be reached: {why}"))
         }
         None => state.all_clear(id),
+    }
+}
+
+/// Notices have come to their end.
+pub(super) fn told(
+    state: &State,
+    channel: &ChannelId,
+    numbers: &[u64],
+    tries: u32,
+    lost: Option<&SafeText>,
+) -> Vec<Event> {
+    let id = AlarmId::Notice(channel.clone());
+    let (channel, numbers) = (channel.clone(), numbers.to_vec());
+    match lost {
+        None => {
+            let event = Event::NoticeDelivered { channel, numbers, tries };
+            [vec![event], state.all_clear(id)].concat()
+        }
+        Some(why) => {
+            let text = format!("{why}: given up after {tries} tries, tell people yourself");
+            let why = why.clone();
+            let event = Event::NoticeLost { channel, numbers, tries, why };
+            [vec![event], state.alarm(id, Level::Caution, &text)].concat()
+        }
     }
 }
 

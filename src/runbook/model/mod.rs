@@ -1,22 +1,24 @@
 //! The plan as written: a runbook whose every name is known and every value has its type.
 
 mod builtin;
+mod channel;
 mod probe;
 mod reach;
 mod step;
 
 pub use builtin::*;
+pub use channel::*;
 pub use probe::*;
 pub use reach::*;
 pub use step::*;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::{
-    ChannelId, GroupId, HostId, Millis, PhaseId, PlaybookId, ProbeId, RoleId, RunbookId, SafeText,
-    SecretName, Timestamp, VarName, Zone,
+    GroupId, HostId, Millis, PhaseId, PlaybookId, ProbeId, RoleId, RunbookId, SafeText, SecretName,
+    Timestamp, VarName, Zone,
 };
 
 use super::secret::SecretSource;
@@ -257,37 +259,6 @@ pub enum InFlight {
     Cancel,
     /// They run to their end, then are undone.
     Finish,
-}
-
-/// Where notices go: a command on the operator's machine that reads the text from its input.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Channel {
-    /// Its name.
-    pub id: ChannelId,
-    /// The command; the notice comes on its standard input.
-    pub command: String,
-    /// Which moments it is told of by itself.
-    pub events: BTreeSet<NoticeEvent>,
-    /// Is it used in rehearsals and drills too?
-    pub drills: bool,
-}
-
-/// A moment that channels are told of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NoticeEvent {
-    /// The run starts.
-    Start,
-    /// A phase is over.
-    Phase,
-    /// A gate was decided.
-    Gate,
-    /// A step failed.
-    Failed,
-    /// A rollback starts or ends.
-    Rollback,
-    /// The run is over.
-    End,
 }
 
 /// What proposes a rollback: a probe that has not been well for a while.
