@@ -8,7 +8,7 @@ use crate::base::{HostId, SafeText};
 use crate::engine::RunKind;
 use crate::exec::Secrets;
 use crate::exec::ssh::{ConfigSource, HostSpec, NeverAsk, Options, Passphrase, Pool, SecretKey};
-use crate::plan::Plan;
+use crate::plan::{Plan, Text};
 use crate::practice::{self, FleetOptions, PlannedFault};
 use crate::runbook::{Host, Source};
 use crate::session::may_run;
@@ -85,6 +85,12 @@ impl Ground {
                 *url = inside;
                 // The fleet is on this machine, and the operator asked for it.
                 probe.allow.push(fleet.http_addr().to_string());
+            }
+        }
+        for http in plan.http_mut() {
+            if let Some(inside) = fleet.rewrite(http.url.shown()) {
+                http.url = Text::literal(&inside);
+                http.allow.push(fleet.http_addr().to_string());
             }
         }
         // Made-up addresses lead nowhere: who is told over the network is not told of practice.

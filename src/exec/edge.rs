@@ -210,8 +210,8 @@ impl Edge {
     ) -> Result<Self, reqwest::Error> {
         let asked = plan.probes.iter().filter_map(|probe| probe.source.asked());
         let channels = plan.channels.iter().filter_map(|channel| channel.ca.as_ref());
-        let authorities = asked.filter_map(|(_, ask)| ask.ca.as_ref()).chain(channels);
-        let authorities: Vec<_> = authorities.collect();
+        let asks = asked.map(|(_, ask)| ask).chain(plan.http().map(|http| &http.ask));
+        let authorities: Vec<_> = asks.filter_map(|ask| ask.ca.as_ref()).chain(channels).collect();
         let web = Web::new(Names::system(), &authorities, secrets)?;
         let reports = Outbox::new(reports, secrets.clone());
         let desk = Desk::new(plan, web.clone(), secrets, reports.clone(), runtime.clone());
@@ -316,6 +316,7 @@ impl Edge {
                 released,
                 follow,
                 hosts: Arc::clone(&self.hosts),
+                web: self.web.clone(),
             });
             let running = Arc::clone(&self.running);
             let reports = self.reports.clone();

@@ -27,6 +27,7 @@ use super::shared::Shared;
 use super::ssh::{
     self, ErrorKind, Pool, Proof, RunEnd, SshError, StopHandle, StopSignal, Survivor,
 };
+use super::web::Web;
 
 /// Between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(10);
@@ -77,6 +78,7 @@ pub(super) struct Task {
     /// It was started before: it is looked for.
     pub follow: bool,
     pub hosts: Arc<Hosts>,
+    pub web: Web,
 }
 
 /// Runs a job to its end; none if it was let go before.

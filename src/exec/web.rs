@@ -56,7 +56,9 @@ impl Answer {
 pub(super) enum NoAnswer {
     /// It was not asked.
     NotAsked(String),
-    /// It was asked, or its name was, and it did not answer.
+    /// It was not reached: nothing was sent.
+    NotReached(String),
+    /// It was asked, and there is no whole answer.
     Failed(String),
 }
 
@@ -132,7 +134,7 @@ impl Web {
         let port = url.port_or_known_default().unwrap_or(80);
         let addresses = self.names.checked(&host, port, leave).await.map_err(|why| match why {
             NotAsked::Refused(why) => NoAnswer::NotAsked(why),
-            NotAsked::NoName(why) => NoAnswer::Failed(why),
+            NotAsked::NoName(why) => NoAnswer::NotReached(why),
         })?;
         self.checked.put(&host, addresses);
         let mut request = client.request(method, url);
@@ -146,8 +148,11 @@ impl Web {
             request = request.body(body);
         }
         let failed = |error: &reqwest::Error| {
-            let proxies = if error.is_connect() { self.proxies.as_str() } else { "" };
-            NoAnswer::Failed(format!("{}{proxies}", root_cause(error)))
+            if error.is_connect() {
+                NoAnswer::NotReached(format!("{}{}", root_cause(error), self.proxies))
+            } else {
+                NoAnswer::Failed(root_cause(error))
+            }
         };
         let mut answer = request.send().await.map_err(|error| failed(&error))?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());

@@ -413,7 +413,7 @@ impl<'a> Compiler<'a> {
                 }
                 Work::Run(Text::literal(text.map_or("", String::as_str)))
             }
-            Action::Builtin(builtin) => Work::Builtin(Box::new(self.builtin(part, builtin))),
+            Action::Builtin(builtin) => Work::Builtin(Box::new(self.builtin(step, part, builtin))),
             Action::Manual(manual) => Work::Manual(Manual {
                 text: self.plain(part, &manual.text),
                 checklist: self.checklist(part, &manual.checklist),
@@ -431,7 +431,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn builtin(&mut self, part: &str, builtin: &Builtin<String>) -> Builtin<Text> {
+    fn builtin(&mut self, step: &Step, part: &str, builtin: &Builtin<String>) -> Builtin<Text> {
         let mut text = |template: &String| {
             Ok::<_, std::convert::Infallible>(self.text(part, template, Quoting::Plain))
         };
@@ -439,9 +439,21 @@ impl<'a> Compiler<'a> {
             Ok(planned) => planned,
             Err(never) => match never {},
         };
-        if let Builtin::Upload(upload) = &mut planned {
-            upload.folder.clone_from(&self.inputs.folder);
-            upload.content = self.inputs.contents.get(upload.from.shown()).cloned();
+        match &mut planned {
+            Builtin::Upload(upload) => {
+                upload.folder.clone_from(&self.inputs.folder);
+                upload.content = self.inputs.contents.get(upload.from.shown()).cloned();
+            }
+            Builtin::Download(_) => {}
+            Builtin::Http(http) => {
+                http.allow.clone_from(&self.runbook.allow);
+                http.idempotent = step.idempotent;
+                for value in http.ask.headers.values_mut() {
+                    if let Given::Text(text) = value {
+                        *text = self.plain(part, text);
+                    }
+                }
+            }
         }
         planned
     }

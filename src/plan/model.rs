@@ -7,7 +7,7 @@ use crate::base::{
     StepId, StreamId, VarName, Zone,
 };
 use crate::runbook::{
-    Asked, Builtin, Channel, Class, Each, Expect, Gate, Given, Host, InFlight, Manual, Probe,
+    Asked, Builtin, Channel, Class, Each, Expect, Gate, Given, Host, Http, InFlight, Manual, Probe,
     Retry, Role, SecretSource, Soak, Stage, Strategy, Trigger, UndoStage, Window,
 };
 
@@ -77,6 +77,44 @@ impl Plan {
     /// The probe of this name.
     pub fn probe(&self, id: &ProbeId) -> Option<&Probe> {
         self.probes.iter().find(|probe| probe.id == *id)
+    }
+
+    /// Every request over HTTP of a step or of an undo.
+    pub fn http(&self) -> impl Iterator<Item = &Http<Text>> {
+        let works = self.steps.values().flat_map(|step| {
+            let undo = match &step.undo {
+                UndoPlan::Undo(undo) => Some(&undo.work),
+                UndoPlan::None | UndoPlan::Irreversible(_) => None,
+            };
+            std::iter::once(&step.work).chain(undo)
+        });
+        works.filter_map(|work| match work.builtin()? {
+            Builtin::Http(http) => Some(http),
+            Builtin::Upload(_) | Builtin::Download(_) => None,
+        })
+    }
+
+    /// The same, to be changed.
+    pub fn http_mut(&mut self) -> impl Iterator<Item = &mut Http<Text>> {
+        let works = self.steps.values_mut().flat_map(|step| {
+            let undo = match &mut step.undo {
+                UndoPlan::Undo(undo) => Some(&mut undo.work),
+                UndoPlan::None | UndoPlan::Irreversible(_) => None,
+            };
+            std::iter::once(&mut step.work).chain(undo)
+        });
+        works.filter_map(|work| match work {
+            Work::Builtin(builtin) => match builtin.as_mut() {
+                Builtin::Http(http) => Some(http),
+                Builtin::Upload(_) | Builtin::Download(_) => None,
+            },
+            Work::Run(_)
+            | Work::Local(_)
+            | Work::Manual(_)
+            | Work::Gate(_)
+            | Work::Soak(_)
+            | Work::Notify { .. } => None,
+        })
     }
 
     /// The place of a forward step in the file, from 1.

@@ -333,9 +333,15 @@ impl Joined<'_> {
                 }
             }
         }
-        let asked = draft.runbook.probes.iter_mut().filter_map(|probe| probe.source.asked_mut());
-        let channels = draft.runbook.channels.iter_mut().filter_map(|channel| channel.ca.as_mut());
-        for ca in asked.filter_map(|(_, ask)| ask.ca.as_mut()).chain(channels) {
+        let runbook = &mut draft.runbook;
+        let asked = runbook.probes.iter_mut().filter_map(|probe| probe.source.asked_mut());
+        let phases = runbook.phases.iter_mut().flat_map(|phase| &mut phase.steps);
+        let back = runbook.rollback.before.iter_mut().chain(&mut runbook.rollback.after);
+        let playbooks = runbook.playbooks.iter_mut().flat_map(|playbook| &mut playbook.steps);
+        let steps = phases.chain(back).chain(playbooks).flat_map(super::model::Step::http_mut);
+        let asks = asked.map(|(_, ask)| ask).chain(steps.map(|http| &mut http.ask));
+        let channels = runbook.channels.iter_mut().filter_map(|channel| channel.ca.as_mut());
+        for ca in asks.filter_map(|ask| ask.ca.as_mut()).chain(channels) {
             ca.pem = known.get(&ca.file).cloned().unwrap_or_default();
         }
     }

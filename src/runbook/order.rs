@@ -140,7 +140,7 @@ impl Step {
             (Action::Gate(_), _) => (Class::Check, "a gate is decided in its own dialog"),
             (Action::Soak(_), _) => (Class::Check, "it only watches"),
             (Action::Notify(_), _) => (Class::Check, "it only tells people"),
-            (Action::Builtin(builtin), _) if builtin.only_reads() => {
+            (Action::Builtin(builtin), _) if builtin.only_reads() || self.read_only => {
                 (Class::Check, "it only reads")
             }
             (Action::Manual(_), UndoSource::None) => {
@@ -189,7 +189,7 @@ impl Step {
     }
 
     /// Whether it may change something, here or on hosts, as far as its action tells.
-    pub const fn may_change(&self) -> bool {
+    pub fn may_change(&self) -> bool {
         match &self.action {
             Action::Run(_) | Action::Script(_) | Action::Local(_) => true,
             Action::Builtin(builtin) => !builtin.only_reads(),

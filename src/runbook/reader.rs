@@ -579,7 +579,6 @@ const HINTS: &[(&str, &str, &str)] = &[
 const LATER: &[(&str, &[&str])] = &[
     ("a runbook", &["objectives", "include", "snippet"]),
     ("a role", &["keys"]),
-    ("a step", &["http", "reconcile", "use", "with"]),
-    ("an undo", &["http"]),
+    ("a step", &["reconcile", "use", "with"]),
     ("a verification", &["http"]),
 ];

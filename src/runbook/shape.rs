@@ -78,9 +78,10 @@ pub(super) fn runbook(reading: &mut Reading<'_>, document: &DeTable<'_>) -> Draf
     let inventory_file = top.take(reading, "inventory").and_then(|item| reading.filled(&item));
     let inline = shape_hosts::inventory(reading, &mut top);
     let allow = shape_source::allow(reading, &mut top);
+    runbook.allow = allow.iter().map(|entry| entry.value.clone()).collect();
     runbook.probes = tables(reading, &mut top, "probe", shape_probe::probe);
     for probe in &mut runbook.probes {
-        probe.allow = allow.iter().map(|entry| entry.value.clone()).collect();
+        probe.allow.clone_from(&runbook.allow);
     }
     runbook.channels = tables(reading, &mut top, "channel", shape_channel::channel);
     let mut context = Context {
@@ -139,6 +140,7 @@ fn empty(source: &SourceFile) -> Runbook {
         playbooks: Vec::new(),
         channels: Vec::new(),
         inventory: InventorySource::Inline(Inventory::default()),
+        allow: Vec::new(),
     }
 }
 

@@ -121,8 +121,19 @@ fn url(
     key: &'static str,
     help: &str,
 ) -> Option<String> {
+    url_in(reading, table, key, &Scope::Vars, help)
+}
+
+/// The same for an address that may use values of earlier steps.
+pub(super) fn url_in(
+    reading: &mut Reading<'_>,
+    table: &mut Table<'_>,
+    key: &'static str,
+    scope: &Scope,
+    help: &str,
+) -> Option<String> {
     let item = table.take(reading, key)?;
-    let url = template_item(reading, &item, &Scope::Vars, Quoting::Plain)?;
+    let url = template_item(reading, &item, scope, Quoting::Plain)?;
     let web = url.starts_with("http://") || url.starts_with("https://");
     if !web && !url.starts_with("{{") {
         let label = "no http:// or https://";
@@ -184,7 +195,7 @@ fn run(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<Source> {
     Some(Source::Run { run: run?, on: on?.value, value })
 }
 
-fn ask(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Ask {
+pub(super) fn ask(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Ask {
     let bearer = table.take(reading, "bearer").and_then(|item| bearer(reading, &item));
     let mut headers = BTreeMap::new();
     if let Some(item) = table.take(reading, "headers") {

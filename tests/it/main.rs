@@ -92,6 +92,8 @@ mod memdisk;
 #[cfg(test)]
 mod moves;
 #[cfg(test)]
+mod moves_http;
+#[cfg(test)]
 mod moves_runbook;
 #[cfg(test)]
 mod night;

@@ -9,6 +9,7 @@
 mod content;
 mod digests;
 mod download;
+mod http;
 mod place;
 mod sftp;
 mod target;
@@ -36,6 +37,7 @@ pub(super) async fn perform(
     let voice = Voice(ear.clone());
     match builtin {
         Builtin::Upload(upload) => upload::upload(task, upload, &voice).await,
+        Builtin::Http(http) => Some(http::http(task, http, &voice).await),
         Builtin::Download(download) => Some(download::download(task, download, &voice).await),
     }
 }

@@ -38,7 +38,7 @@ pub(super) async fn read(probe: &Probe, pool: &Pool, web: &Web) -> Said {
         Source::Http { url, expect_status, value, ask } => {
             match get(web, url, ask, leave, ("*/*", ANSWER_BYTES_MAX)).await {
                 Ok(answer) => judge(&answer, *expect_status, value),
-                Err(NoAnswer::Failed(why)) => Said::No(None, why),
+                Err(NoAnswer::Failed(why) | NoAnswer::NotReached(why)) => Said::No(None, why),
                 Err(NoAnswer::NotAsked(why)) => Said::Nothing(why),
             }
         }
@@ -54,7 +54,9 @@ pub(super) async fn read(probe: &Probe, pool: &Pool, web: &Web) -> Said {
                     Ok(value) => Said::Value(value, format!("in {:.0} ms", answer.millis)),
                     Err(why) => Said::Nothing(why),
                 },
-                Err(NoAnswer::Failed(why) | NoAnswer::NotAsked(why)) => Said::Nothing(why),
+                Err(
+                    NoAnswer::Failed(why) | NoAnswer::NotReached(why) | NoAnswer::NotAsked(why),
+                ) => Said::Nothing(why),
             }
         }
         Source::Metrics { url, name, labels, ask } => {
@@ -69,7 +71,9 @@ pub(super) async fn read(probe: &Probe, pool: &Pool, web: &Web) -> Said {
                         Err(why) => Said::Nothing(why),
                     }
                 }
-                Err(NoAnswer::Failed(why) | NoAnswer::NotAsked(why)) => Said::Nothing(why),
+                Err(
+                    NoAnswer::Failed(why) | NoAnswer::NotReached(why) | NoAnswer::NotAsked(why),
+                ) => Said::Nothing(why),
             }
         }
         Source::Tcp { address } => connect(web, address, leave).await,

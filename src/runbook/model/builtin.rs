@@ -1,4 +1,4 @@
-//! What golive does itself, without a command of the author's: moving files.
+//! What golive does itself, without a command of the author's: moving files, asking over HTTP.
 
 use std::sync::Arc;
 
@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Digest, Hasher, SecretName};
 
-use super::super::secret::Given;
+use super::super::secret::{Given, stands_for};
+use super::Ask;
 
 /// Something that golive does itself. `T` is how its texts are held: as templates in a runbook,
 /// with their variables filled in in a plan, whole when it is done.
@@ -16,6 +17,8 @@ pub enum Builtin<T> {
     Upload(Upload<T>),
     /// A file or folder of hosts comes into the session's evidence.
     Download(Download<T>),
+    /// A request over HTTP from the operator's machine.
+    Http(Http<T>),
 }
 
 /// A file or folder that goes to hosts.
@@ -42,6 +45,65 @@ pub struct Download<T> {
     pub from: T,
     /// Its name in the evidence of the attempt; the last part of `from` where there is none.
     pub to: Option<String>,
+}
+
+/// A request over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http<T> {
+    /// The method, in capitals.
+    pub method: String,
+    /// The address.
+    pub url: T,
+    /// What goes with it.
+    pub ask: Ask,
+    /// Its body.
+    pub body: Option<Given<T>>,
+    /// The statuses that count as done; any from 200 to 299 where there are none.
+    pub expect_status: Vec<u16>,
+    /// A regular expression that the body of the answer has to match.
+    pub expect_body: Option<String>,
+    /// The author's word that to send it twice is the same as to send it once.
+    pub idempotent: bool,
+    /// What on this machine may be asked: `host` or `host:port`.
+    pub allow: Vec<String>,
+}
+
+impl<T> Http<T> {
+    /// Whether its method only asks.
+    pub fn only_asks(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
+    }
+
+    /// Whether it does no harm to send it again when its answer was lost.
+    pub fn may_be_repeated(&self) -> bool {
+        self.only_asks() || self.idempotent
+    }
+
+    /// The statuses that count as done, in words.
+    pub fn expected(&self) -> String {
+        if self.expect_status.is_empty() {
+            return "2xx".to_owned();
+        }
+        let all: Vec<_> = self.expect_status.iter().map(ToString::to_string).collect();
+        all.join(" or ")
+    }
+
+    /// The same with `change` done to every text.
+    ///
+    /// # Errors
+    /// What `change` says.
+    pub fn try_map<U, E>(&self, change: &mut dyn FnMut(&T) -> Result<U, E>) -> Result<Http<U>, E> {
+        Ok(Http {
+            method: self.method.clone(),
+            url: change(&self.url)?,
+            ask: self.ask.clone(),
+            body: self.body.as_ref().map(|body| body.try_map(&mut *change)).transpose()?,
+            expect_status: self.expect_status.clone(),
+            expect_body: self.expect_body.clone(),
+            idempotent: self.idempotent,
+            allow: self.allow.clone(),
+        })
+    }
 }
 
 /// What is to be uploaded, file by file.
@@ -126,6 +188,7 @@ impl<T> Builtin<T> {
         match self {
             Self::Upload(_) => "upload",
             Self::Download(_) => "download",
+            Self::Http(_) => "http",
         }
     }
 
@@ -133,23 +196,27 @@ impl<T> Builtin<T> {
     pub const fn is_on_hosts(&self) -> bool {
         match self {
             Self::Upload(_) | Self::Download(_) => true,
+            Self::Http(_) => false,
         }
     }
 
     /// Whether it changes nothing but golive's own record.
-    pub const fn only_reads(&self) -> bool {
+    pub fn only_reads(&self) -> bool {
         match self {
             Self::Upload(_) => false,
             Self::Download(_) => true,
+            Self::Http(http) => http.only_asks(),
         }
     }
 
     /// The secrets that it is given.
     pub fn secrets(&self) -> Vec<&SecretName> {
-        let given: Vec<&Given<T>> = match self {
+        match self {
             Self::Upload(_) | Self::Download(_) => Vec::new(),
-        };
-        given.into_iter().filter_map(Given::secret).collect()
+            Self::Http(http) => {
+                http.ask.secrets().chain(http.body.iter().filter_map(Given::secret)).collect()
+            }
+        }
     }
 
     /// The same with `change` done to every text.
@@ -173,6 +240,7 @@ impl<T> Builtin<T> {
                 from: change(&download.from)?,
                 to: download.to.clone(),
             }),
+            Self::Http(http) => Builtin::Http(http.try_map(change)?),
         })
     }
 }
@@ -187,6 +255,7 @@ impl Builtin<String> {
                 let to = format!("the evidence of this session, as {}", download.name());
                 vec![("Download", download.from.clone()), ("To", to)]
             }
+            Self::Http(http) => http.facts(),
         }
     }
 
@@ -201,6 +270,7 @@ impl Builtin<String> {
         match self {
             Self::Upload(Upload { from, to, .. }) => format!("upload {from} to {to}"),
             Self::Download(Download { from, .. }) => format!("download {from}"),
+            Self::Http(Http { method, url, .. }) => format!("{method} {url}"),
         }
     }
 }
@@ -209,6 +279,27 @@ impl Download<String> {
     /// Its name in the evidence.
     pub fn name(&self) -> &str {
         self.to.as_deref().unwrap_or_else(|| last_part(&self.from))
+    }
+}
+
+impl Http<String> {
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let shown = |given: &Given<String>| match given {
+            Given::Text(text) => text.clone(),
+            Given::Secret(name) => stands_for(name),
+        };
+        let mut facts = vec![("HTTP", format!("{} {}", self.method, self.url))];
+        if let Some(secret) = &self.ask.bearer {
+            facts.push(("Header", format!("authorization: Bearer {}", stands_for(secret))));
+        }
+        for (name, value) in &self.ask.headers {
+            facts.push(("Header", format!("{name}: {}", shown(value))));
+        }
+        facts.extend(self.body.as_ref().map(|body| ("Body", shown(body))));
+        let body = self.expect_body.as_ref().map(|it| format!(", body matches /{it}/"));
+        let expected = format!("HTTP {}{}", self.expected(), body.unwrap_or_default());
+        facts.push(("Pass", expected));
+        facts
     }
 }
 

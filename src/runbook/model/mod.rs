@@ -60,6 +60,8 @@ pub struct Runbook {
     pub channels: Vec<Channel>,
     /// Where the hosts come from.
     pub inventory: InventorySource,
+    /// What on golive's own machine may be asked: `host` or `host:port`.
+    pub allow: Vec<String>,
 }
 
 /// A variable whose value is given when a run starts: by `--var`, or typed in.

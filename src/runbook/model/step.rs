@@ -9,7 +9,7 @@ use crate::base::{
 };
 
 use super::super::secret::Given;
-use super::{Builtin, Class};
+use super::{Builtin, Class, Http};
 
 /// One step as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +121,32 @@ pub enum Pause {
     Time(Millis),
     /// A hold: a person looks, and goes on.
     Ask,
+}
+
+impl Step {
+    /// Every request over HTTP of its action and its undo, to be changed.
+    pub(in crate::runbook) fn http_mut(&mut self) -> Vec<&mut Http<String>> {
+        fn of(action: &mut Action) -> Option<&mut Http<String>> {
+            match action {
+                Action::Builtin(builtin) => match builtin.as_mut() {
+                    Builtin::Http(http) => Some(http),
+                    Builtin::Upload(_) | Builtin::Download(_) => None,
+                },
+                Action::Run(_)
+                | Action::Script(_)
+                | Action::Local(_)
+                | Action::Manual(_)
+                | Action::Gate(_)
+                | Action::Soak(_)
+                | Action::Notify(_) => None,
+            }
+        }
+        let undo = match &mut self.undo {
+            UndoSource::Undo(undo) => Some(&mut undo.action),
+            UndoSource::None | UndoSource::Irreversible(_) => None,
+        };
+        std::iter::once(&mut self.action).chain(undo).filter_map(of).collect()
+    }
 }
 
 /// One of the steps that a `for_each` makes: the same step with its own value of a variable.

@@ -11,8 +11,8 @@ use super::super::shape::{Context, template_item};
 use super::super::template::Quoting;
 use super::builtin::{BUILTINS, builtin};
 
-const ACTIONS: [&str; 8] =
-    ["run", "script", "upload", "download", "local", "manual", "gate", "notify"];
+const ACTIONS: [&str; 9] =
+    ["run", "script", "upload", "download", "http", "local", "manual", "gate", "notify"];
 
 /// The one action of a step, and its key.
 pub(super) fn action(
@@ -40,10 +40,10 @@ pub(super) fn action(
     }
     let Some((kind, item)) = items.first() else {
         if !table.has("soak") {
-            let later = ["http", "reconcile", "use"];
+            let later = ["reconcile", "use"];
             if !later.iter().any(|key| table.has(key)) {
                 let message = "a step without an action";
-                let help = "add one of `run`, `script`, `upload`, `download`, `local`, `manual`, `gate`, `soak` and `notify`";
+                let help = "add one of `run`, `script`, `upload`, `download`, `http`, `local`, `manual`, `gate`, `soak` and `notify`";
                 reading.complain(Code::OneAction, &table.span(), message, "it does nothing", help);
             }
             return (nothing, "none");

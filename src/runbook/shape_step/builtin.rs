@@ -1,13 +1,16 @@
 //! The actions that golive does itself.
 
 use super::super::code::Code;
-use super::super::model::{Builtin, Download, Upload};
+use super::super::model::{Builtin, Download, Http, Upload};
 use super::super::reader::{Item, Reading, Scope, Table};
 use super::super::shape::template_item;
+use super::super::shape_secret::given;
+use super::super::shape_source;
 use super::super::template::Quoting;
+use super::{noted, pattern};
 
 /// The keys of these actions.
-pub(super) const BUILTINS: [&str; 2] = ["upload", "download"];
+pub(super) const BUILTINS: [&str; 3] = ["upload", "download", "http"];
 
 /// A sha256 in a runbook is this long.
 const DIGEST_CHARS: usize = 64;
@@ -20,6 +23,7 @@ pub(super) fn builtin(
 ) -> Option<Builtin<String>> {
     match kind {
         "upload" => upload(reading, item, scope).map(Builtin::Upload),
+        "http" => http(reading, item, scope).map(Builtin::Http),
         _ => download(reading, item, scope).map(Builtin::Download),
     }
 }
@@ -52,6 +56,47 @@ fn download(reading: &mut Reading<'_>, item: &Item<'_>, scope: &Scope) -> Option
     });
     table.finish(reading);
     Some(Download { from: from?, to })
+}
+
+/// Methods that are sent.
+const METHODS: &[(&str, &str)] = &[
+    ("GET", "GET"),
+    ("HEAD", "HEAD"),
+    ("OPTIONS", "OPTIONS"),
+    ("POST", "POST"),
+    ("PUT", "PUT"),
+    ("PATCH", "PATCH"),
+    ("DELETE", "DELETE"),
+];
+
+fn http(reading: &mut Reading<'_>, item: &Item<'_>, scope: &Scope) -> Option<Http<String>> {
+    let mut table = Table::open(reading, item, "a request", "http")?;
+    let method = table.take(reading, "method").and_then(|item| reading.word(&item, METHODS));
+    let help = "for example \"https://shop.example/drain\"";
+    if !table.has("url") {
+        table.need(reading, "url");
+    }
+    let url = shape_source::url_in(reading, &mut table, "url", scope, help);
+    let ask = shape_source::ask(reading, &mut table);
+    let body = table.take(reading, "body").and_then(|item| given(reading, &item));
+    let body = body.map(|body| noted(reading, body, scope));
+    let status = table.take(reading, "expect_status").map(|item| {
+        let items = if item.raw().is_array() { reading.list(&item, "numbers") } else { vec![item] };
+        let numbers = items.iter().filter_map(|item| reading.integer(item, 100..600));
+        numbers.filter_map(|number| u16::try_from(number).ok()).collect::<Vec<_>>()
+    });
+    let expect_body = pattern(reading, &mut table, "expect_body");
+    table.finish(reading);
+    Some(Http {
+        method: method.unwrap_or("GET").to_owned(),
+        url: url?,
+        ask,
+        body,
+        expect_status: status.unwrap_or_default(),
+        expect_body,
+        idempotent: false,
+        allow: Vec::new(),
+    })
 }
 
 fn needed(

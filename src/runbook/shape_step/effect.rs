@@ -76,13 +76,15 @@ pub(super) fn no_effect(
     }
     if !command {
         check(OF_COMMANDS, &what);
+    }
+    if !command && kind != "http" {
         check(OF_OUTPUT, &what);
         check(OF_DEEDS, &what);
     }
     if !command && !builtin {
         check(OF_TRIES, &what);
     }
-    if !command && !matches!(kind, "manual" | "upload") {
+    if !command && !matches!(kind, "manual" | "upload" | "http") {
         let keys: Vec<_> = OF_WORK.iter().copied().filter(|key| *key != kind).collect();
         check(&keys, &format!("a `{kind}` step"));
     }

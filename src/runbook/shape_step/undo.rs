@@ -98,7 +98,7 @@ pub(super) fn undo(
     undo.map_or(UndoSource::None, |undo| UndoSource::Undo(Box::new(undo)))
 }
 
-const UNDO_ACTIONS: [&str; 5] = ["run", "script", "upload", "local", "manual"];
+const UNDO_ACTIONS: [&str; 6] = ["run", "script", "upload", "http", "local", "manual"];
 
 fn one_undo(
     reading: &mut Reading<'_>,
@@ -113,10 +113,8 @@ fn one_undo(
         UNDO_ACTIONS.into_iter().filter_map(|key| Some((key, table.take(reading, key)?))).collect();
     let action = match items.as_slice() {
         [(kind, item)] => one_action(reading, context, kind, item, scope),
-        [] if table.has("http") => None,
         _ => {
-            let message =
-                "an undo needs exactly one of `run`, `script`, `upload`, `local` and `manual`";
+            let message = "an undo needs exactly one of `run`, `script`, `upload`, `http`, `local` and `manual`";
             let help = "write { run = \"command that undoes the step\", estimate = \"30s\" }";
             reading.complain(Code::OneAction, &item.span(), message, "", help);
             None
