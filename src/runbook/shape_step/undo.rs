@@ -111,14 +111,14 @@ fn one_undo(
     let mut table = Table::open(reading, item, "an undo", &format!("undo of {step}"))?;
     let items: Vec<_> =
         UNDO_ACTIONS.into_iter().filter_map(|key| Some((key, table.take(reading, key)?))).collect();
-    let action = match items.as_slice() {
-        [(kind, item)] => one_action(reading, context, kind, item, scope),
-        _ => {
-            let message = "an undo needs exactly one of `run`, `script`, `upload`, `http`, `local` and `manual`";
-            let help = "write { run = \"command that undoes the step\", estimate = \"30s\" }";
-            reading.complain(Code::OneAction, &item.span(), message, "", help);
-            None
-        }
+    let action = if let [(kind, item)] = items.as_slice() {
+        one_action(reading, context, kind, item, scope)
+    } else {
+        let message =
+            "an undo needs exactly one of `run`, `script`, `upload`, `http`, `local` and `manual`";
+        let help = "write { run = \"command that undoes the step\", estimate = \"30s\" }";
+        reading.complain(Code::OneAction, &item.span(), message, "", help);
+        None
     };
     let remote = items.iter().any(|(kind, _)| matches!(*kind, "run" | "script" | "upload"));
     let manual = items.iter().any(|(kind, _)| *kind == "manual");
