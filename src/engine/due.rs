@@ -418,8 +418,9 @@ impl State {
     pub(super) fn wanted(&self, plan: &StepPlan) -> Result<bool, Refusal> {
         let Some(when) = &plan.when else { return Ok(true) };
         let mut vars = Cow::Borrowed(&self.plan.vars);
-        if let Some(each) = &plan.each {
-            vars.to_mut().insert(each.name.clone(), each.value.clone());
+        let each = plan.each.iter().map(|each| (&each.name, &each.value));
+        for (name, value) in each.chain(&plan.with) {
+            vars.to_mut().insert(name.clone(), value.clone());
         }
         crate::plan::holds(when, &vars, &self.captures)
             .map_err(|why| Refusal::When { step: plan.id.clone(), why })

@@ -311,9 +311,11 @@ impl<'a> Compiler<'a> {
         needs: &BTreeMap<&StepId, Vec<&StepId>>,
     ) -> StepPlan {
         let whole = Arc::clone(&self.vars);
-        if let Some(each) = &step.each {
+        if step.each.is_some() || !step.with.is_empty() {
             let mut vars = (*whole).clone();
-            vars.insert(each.name.clone(), each.value.clone());
+            let each = step.each.iter().map(|each| (&each.name, &each.value));
+            let own = each.chain(&step.with);
+            vars.extend(own.map(|(name, value)| (name.clone(), value.clone())));
             self.vars = Arc::new(vars);
         }
         let plan = self.step_with_vars(step, stands, needs);
@@ -380,12 +382,14 @@ impl<'a> Compiler<'a> {
             skippable: step.skippable,
             stage: step.stage,
             each: step.each.clone(),
+            with: step.with.clone(),
             work,
         }
     }
 
     fn env(&mut self, step: &Step, part: &str) -> BTreeMap<String, Given<Text>> {
-        let each = step.each.iter().map(|each| (env_name(&each.name), Text::literal(&each.value)));
+        let each = step.each.iter().map(|each| (&each.name, &each.value)).chain(&step.with);
+        let each = each.map(|(name, value)| (env_name(name), Text::literal(value)));
         let vars = self.env.clone().into_iter().chain(each);
         let mut env: BTreeMap<_, _> = vars.map(|(name, text)| (name, Given::Text(text))).collect();
         for (name, value) in &step.env {

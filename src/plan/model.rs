@@ -254,6 +254,8 @@ pub struct StepPlan {
     pub stage: Option<UndoStage>,
     /// The value that it is for, if it is one of the steps that a `for_each` makes.
     pub each: Option<Each>,
+    /// The parameters of the snippet that it comes from.
+    pub with: BTreeMap<VarName, String>,
 }
 
 impl StepPlan {

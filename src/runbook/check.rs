@@ -431,7 +431,7 @@ fn variables(joined: &mut Joined<'_>, draft: &Draft, overrides: &BTreeMap<VarNam
     let secrets = draft.secrets.keys().map(SecretName::as_str).collect();
     let checker = Templates { joined, vars, unknown, needs, captured, secrets };
     let problems: Vec<_> =
-        joined.reading.templates.iter().flat_map(|used| checker.check(used)).collect();
+        joined.reading.templates.iter().flat_map(|used| checker.check_at(used)).collect();
     joined.reading.problems.extend(problems);
 }
 
@@ -446,6 +446,16 @@ struct Templates<'a> {
 }
 
 impl Templates<'_> {
+    /// What is wrong with a template, with the use of the snippet that it is in.
+    fn check_at(&self, used: &TemplateUse) -> Vec<Problem> {
+        let problems = self.check(used).into_iter();
+        let told = problems.map(|problem| match &used.inside {
+            Some(inside) => problem.also(inside.at.clone(), "used here"),
+            None => problem,
+        });
+        told.collect()
+    }
+
     fn check(&self, used: &TemplateUse) -> Vec<Problem> {
         let text = &used.text.value;
         let names = match used.quoting {
@@ -487,15 +497,21 @@ impl Templates<'_> {
 
     /// The variables of a template: those of the runbook, and the one of its step's `for_each`.
     fn vars_of(&self, used: &TemplateUse) -> Cow<'_, BTreeMap<VarName, String>> {
-        let Some(each) = &used.each else { return Cow::Borrowed(&self.vars) };
+        if used.each.is_none() && used.inside.is_none() {
+            return Cow::Borrowed(&self.vars);
+        }
         let mut vars = self.vars.clone();
-        vars.insert(each.name.clone(), each.value.clone());
+        vars.extend(used.each.iter().map(|each| (each.name.clone(), each.value.clone())));
+        vars.extend(used.inside.iter().flat_map(|inside| inside.with.clone()));
         Cow::Owned(vars)
     }
 
     fn place(&self, used: &TemplateUse, range: &std::ops::Range<usize>) -> Place {
         let place = &used.text.place;
         let source = self.joined.reading.source;
+        if place.source != source.name {
+            return place.clone(); // In an included file: the whole text will do.
+        }
         let written = source.text.get(place.span()).unwrap_or("");
         source.place(&part_of_string(written, place.start, &used.text.value, range))
     }
@@ -522,7 +538,11 @@ impl Templates<'_> {
     /// A problem if `name` cannot have a value where it is used.
     fn name(&self, used: &TemplateUse, name: &str) -> Option<Problem> {
         let own = used.each.as_ref().map(|each| each.name.as_str());
-        if own == Some(name) || self.vars.keys().any(|var| var.as_str() == name) {
+        let given = used.inside.iter().flat_map(|inside| inside.with.keys());
+        if own == Some(name)
+            || given.clone().any(|param| param.as_str() == name)
+            || self.vars.keys().any(|var| var.as_str() == name)
+        {
             return None;
         }
         let text = &used.text.value;
@@ -542,7 +562,7 @@ impl Templates<'_> {
         }
         let Some((_, origin)) = self.captured.get(name) else {
             let known = self.vars.keys().map(VarName::as_str).chain(self.captured.keys().copied());
-            let known: Vec<_> = known.chain(own).collect();
+            let known: Vec<_> = known.chain(own).chain(given.map(VarName::as_str)).collect();
             let otherwise = format!("add `{name} = \"…\"` under [vars]");
             let help = suggest::nearest(name, known.iter().copied())
                 .map_or(otherwise, |near| format!("did you mean `{near}`?"));

@@ -460,6 +460,9 @@ fn endless(place: Place) -> Problem {
 
 /// The place of a part of the text that is written at `whole`.
 fn within(reading: &Reading<'_>, whole: &Place, text: &str, range: &Range<usize>) -> Place {
+    if whole.source != reading.source.name {
+        return whole.clone(); // In an included file: the whole text will do.
+    }
     let written = reading.source.text.get(whole.span()).unwrap_or("");
     reading.source.place(&part_of_string(written, whole.start, text, range))
 }

@@ -8,6 +8,7 @@ use crate::base::{SafeText, VarName};
 
 use super::check as semantics;
 use super::code::Code;
+use super::include;
 use super::lint;
 use super::model::{Inventory, InventorySource, Runbook};
 use super::problem::{Problem, SourceFile};
@@ -16,7 +17,7 @@ use super::shape::{self, Draft};
 use super::shape_hosts::{self, RawInventory};
 
 /// A bigger file is no runbook.
-const FILE_BYTES_MAX: usize = 1024 * 1024;
+pub(super) const FILE_BYTES_MAX: usize = 1024 * 1024;
 /// Deeper nesting is a mistake.
 const NESTING_MAX: usize = 32;
 
@@ -76,9 +77,23 @@ pub fn check_with(
     let mut reading = Reading::new(main);
     let mut checked = Checked::default();
     checked.sources.insert(main.name.clone(), main.clone());
+    let (included, mut problems) = include::gather(main, read);
+    let mut documents = Vec::new();
+    for source in &included {
+        checked.sources.insert(source.name.clone(), source.clone());
+        let mut reading = Reading::new(source);
+        documents.extend(parse(&mut reading).map(|document| (source, document)));
+        problems.append(&mut reading.problems);
+    }
     let document = parse(&mut reading);
-    let broken = !reading.problems.is_empty();
-    let draft = document.map(|document| shape::runbook(&mut reading, document.get_ref()));
+    let broken = !reading.problems.is_empty() || problems.iter().any(|it| it.code == Code::Syntax);
+    let documents: Vec<_> =
+        documents.iter().map(|(source, document)| (*source, document.get_ref())).collect();
+    let draft =
+        document.map(|document| shape::runbook(&mut reading, document.get_ref(), &documents));
+    let told = reading.problems.len();
+    reading.problems.append(&mut problems);
+    reading.problems.rotate_left(told);
     if let Some(mut draft) = draft.filter(|_| !broken) {
         let mut joined = Joined { reading, checked, known_hosts: true };
         joined.inventory(&mut draft, options, read);

@@ -12,6 +12,7 @@
 
 mod check;
 mod code;
+mod include;
 mod lint;
 mod load;
 mod model;
@@ -29,6 +30,7 @@ mod shape_probe;
 mod shape_secret;
 mod shape_source;
 mod shape_step;
+mod shape_use;
 mod shape_vars;
 mod shell;
 mod suggest;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde_spanned::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
-use crate::base::{InvalidId, Millis, SafeText, SecretName, StepId};
+use crate::base::{InvalidId, Millis, SafeText, SecretName, StepId, VarName};
 
 use super::code::Code;
 use super::model::Each;
@@ -66,6 +66,17 @@ pub(super) enum Scope {
     After(StepId),
 }
 
+/// The use of a snippet that steps are being read for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Inside {
+    /// The step that uses it.
+    pub(super) of: StepId,
+    /// The parameters.
+    pub(super) with: BTreeMap<VarName, String>,
+    /// Where it is used.
+    pub(super) at: Place,
+}
+
 /// A template or an expression of the runbook.
 #[derive(Clone, Debug)]
 pub(super) struct TemplateUse {
@@ -75,6 +86,8 @@ pub(super) struct TemplateUse {
     pub(super) quoting: Option<Quoting>,
     /// The value of the step's `for_each`, for a template of such a step.
     pub(super) each: Option<Each>,
+    /// The use of a snippet, for a template of such a step.
+    pub(super) inside: Option<Inside>,
 }
 
 /// Where the parts of a runbook are written, for problems that are found later.
@@ -125,6 +138,8 @@ pub(super) struct Reading<'s> {
     pub(super) asked: BTreeMap<&'static str, BTreeSet<&'static str>>,
     /// The value of `for_each` that the step is being read for.
     pub(super) each: Option<Each>,
+    /// The use of a snippet that the step is being read for.
+    pub(super) inside: Option<Inside>,
     /// Files of certificates, as written.
     pub(super) certificates: Vec<At<String>>,
     /// Secrets that a channel declares where it uses them.
@@ -179,6 +194,7 @@ impl<'s> Reading<'s> {
             templates: Vec::new(),
             asked: BTreeMap::new(),
             each: None,
+            inside: None,
             certificates: Vec::new(),
             own_secrets: BTreeMap::new(),
         }
@@ -344,8 +360,8 @@ impl<'s> Reading<'s> {
         scope: &Scope,
         quoting: Option<Quoting>,
     ) {
-        let (scope, each) = (scope.clone(), self.each.clone());
-        self.templates.push(TemplateUse { text, scope, quoting, each });
+        let (scope, each, inside) = (scope.clone(), self.each.clone(), self.inside.clone());
+        self.templates.push(TemplateUse { text, scope, quoting, each, inside });
     }
 
     /// A list of strings; a single string counts as a list of one.
@@ -577,7 +593,7 @@ const HINTS: &[(&str, &str, &str)] = &[
 
 /// Keys of the format that this version does not act on, by table.
 const LATER: &[(&str, &[&str])] = &[
-    ("a runbook", &["objectives", "include", "snippet"]),
+    ("a runbook", &["objectives"]),
     ("a role", &["keys"]),
     ("a step", &["reconcile", "use", "with"]),
     ("a verification", &["http"]),

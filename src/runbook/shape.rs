@@ -14,7 +14,7 @@ use super::code::Code;
 use super::model::{
     Inventory, InventorySource, Phase, Role, Rollback, Runbook, Stage, Strategy, Window,
 };
-use super::problem::SourceFile;
+use super::problem::{Place, SourceFile};
 use super::reader::{At, Item, Kind, Reading, Scope, Table, whole};
 use super::shape_back;
 use super::shape_channel;
@@ -24,6 +24,7 @@ use super::shape_probe;
 use super::shape_secret;
 use super::shape_source;
 use super::shape_step::{Role as StepRole, Targets};
+use super::shape_use::{self, Snippets};
 use super::shape_vars;
 use super::suggest;
 use super::template::Quoting;
@@ -53,7 +54,11 @@ pub(super) struct Draft {
 
 /// What the reading of steps has to know and to collect.
 #[derive(Default)]
-pub(super) struct Context {
+pub(super) struct Context<'t> {
+    /// Steps that are written once and used in several places.
+    pub(super) snippets: Snippets<'t>,
+    /// Where the variables are written.
+    pub(super) vars: BTreeMap<VarName, Place>,
     /// The probes, for `healthy = ["*"]`.
     pub(super) probes: Vec<ProbeId>,
     pub(super) targets: Vec<Targets>,
@@ -64,7 +69,11 @@ pub(super) struct Context {
 }
 
 /// Reads the whole document.
-pub(super) fn runbook(reading: &mut Reading<'_>, document: &DeTable<'_>) -> Draft {
+pub(super) fn runbook<'t>(
+    reading: &mut Reading<'_>,
+    document: &'t DeTable<'t>,
+    included: &[(&'t SourceFile, &'t DeTable<'t>)],
+) -> Draft {
     let mut top = Table::document(document, reading.source.text.len());
     version(reading, &mut top);
     let mut runbook = empty(reading.source);
@@ -84,7 +93,18 @@ pub(super) fn runbook(reading: &mut Reading<'_>, document: &DeTable<'_>) -> Draf
         probe.allow.clone_from(&runbook.allow);
     }
     runbook.channels = tables(reading, &mut top, "channel", shape_channel::channel);
+    if let Some(item) = top.take(reading, "include") {
+        reading.texts(&item);
+    }
+    let mut snippets = Snippets::new();
+    for file in included {
+        shape_use::file(reading, *file, &mut snippets);
+    }
+    let source = reading.source;
+    shape_use::snippets(reading, &mut top, source, &mut snippets);
     let mut context = Context {
+        snippets,
+        vars: vars.iter().map(|(name, at)| (name.clone(), at.place.clone())).collect(),
         probes: runbook.probes.iter().map(|probe| probe.id.clone()).collect(),
         ..Context::default()
     };
@@ -98,6 +118,7 @@ pub(super) fn runbook(reading: &mut Reading<'_>, document: &DeTable<'_>) -> Draf
     runbook.playbooks = shape_back::playbooks(reading, &mut context, &mut top);
     top.finish(reading);
     runbook.secrets.append(&mut reading.own_secrets);
+    shape_use::unused(reading, &context.snippets);
     let Context { targets, scripts, series, .. } = context;
     series.in_needs(&mut runbook);
     Draft {
@@ -445,7 +466,7 @@ const STAGES: &[(&str, Stage)] = &[
     ("improve", Stage::Improve),
 ];
 
-fn phase(reading: &mut Reading<'_>, context: &mut Context, item: &Item<'_>) -> Option<Phase> {
+fn phase(reading: &mut Reading<'_>, context: &mut Context<'_>, item: &Item<'_>) -> Option<Phase> {
     let mut table = Table::open(reading, item, "a phase", "phase")?;
     let id: Option<crate::base::PhaseId> = own_name(reading, &mut table, Kind::Phase);
     let id = id.unwrap_or_else(|| "unnamed".parse().expect("it is a name"));

@@ -13,7 +13,7 @@ use super::template::Quoting;
 
 pub(super) fn rollback(
     reading: &mut Reading<'_>,
-    context: &mut Context,
+    context: &mut Context<'_>,
     item: &Item<'_>,
 ) -> Option<Rollback> {
     let mut table = Table::open(reading, item, "the rollback", "rollback")?;
@@ -36,7 +36,7 @@ pub(super) fn rollback(
 
 fn steps(
     reading: &mut Reading<'_>,
-    context: &mut Context,
+    context: &mut Context<'_>,
     table: &mut Table<'_>,
     (key, what): (&'static str, &str),
 ) -> Vec<Step> {
@@ -68,7 +68,7 @@ fn trigger(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<Trigger> {
 /// The emergency procedures.
 pub(super) fn playbooks(
     reading: &mut Reading<'_>,
-    context: &mut Context,
+    context: &mut Context<'_>,
     top: &mut Table<'_>,
 ) -> Vec<Playbook> {
     let Some(item) = top.take(reading, "playbook") else { return Vec::new() };
@@ -76,7 +76,11 @@ pub(super) fn playbooks(
     items.iter().filter_map(|item| playbook(reading, context, item)).collect()
 }
 
-fn playbook(reading: &mut Reading<'_>, context: &mut Context, item: &Item<'_>) -> Option<Playbook> {
+fn playbook(
+    reading: &mut Reading<'_>,
+    context: &mut Context<'_>,
+    item: &Item<'_>,
+) -> Option<Playbook> {
     let mut table = Table::open(reading, item, "a playbook", "playbook")?;
     let id: Option<PlaybookId> = own_name(reading, &mut table, Kind::Playbook);
     let title = template(reading, &mut table, "title", &Scope::Vars, Quoting::Plain);

@@ -9,9 +9,10 @@ use crate::base::{StepId, VarName};
 use super::code::Code;
 use super::model::{Each, Runbook, Step};
 use super::problem::Problem;
-use super::reader::{Item, Kind, Reading, Table};
+use super::reader::{At, Item, Kind, Reading, Table};
 use super::shape::{Context, own_name, variable_name};
 use super::shape_step::{self, Role};
+use super::shape_use;
 
 /// More values are another kind of tool, as are more steps.
 const VALUES_MAX: usize = 2_000;
@@ -31,6 +32,11 @@ impl Series {
     /// The step as written that `step` is one of.
     pub(super) fn stem(&self, step: &StepId) -> Option<&StepId> {
         self.stems.get(step)
+    }
+
+    /// Whoever needs `of` needs `step` too.
+    pub(super) fn group(&mut self, of: &StepId, step: &StepId) {
+        self.steps.entry(of.clone()).or_default().push(step.clone());
     }
 
     fn add(&mut self, step: &Step) {
@@ -71,10 +77,13 @@ impl Series {
 /// Reads a step; one for each value, if it has a `for_each`.
 pub(super) fn steps(
     reading: &mut Reading<'_>,
-    context: &mut Context,
+    context: &mut Context<'_>,
     item: &Item<'_>,
     role: Role,
 ) -> Vec<Step> {
+    if let Some(steps) = shape_use::used(reading, context, item, role) {
+        return steps;
+    }
     let each = values(reading, context, item);
     if each.is_empty() {
         return shape_step::step(reading, context, item, role).into_iter().collect();
@@ -103,7 +112,7 @@ pub(super) fn steps(
 
 /// The values of the step's `for_each`. None if there is no such key, or if the step has no
 /// usable name. A single empty one if the values are no good: the rest is looked at all the same.
-fn values(reading: &mut Reading<'_>, context: &Context, step: &Item<'_>) -> Vec<Each> {
+fn values(reading: &mut Reading<'_>, context: &Context<'_>, step: &Item<'_>) -> Vec<Each> {
     let Some(table) = step.raw().as_table() else { return Vec::new() };
     let written = |key: &str| table.get(key).map(serde_spanned::Spanned::get_ref);
     let Some(stem) = written("id").and_then(DeValue::as_str) else { return Vec::new() };
@@ -167,6 +176,16 @@ fn list(reading: &mut Reading<'_>, item: &Item<'_>) -> Vec<String> {
 
 /// The name of the step that is being read: its own, or with the number of its value.
 pub(super) fn own_id(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<StepId> {
+    if let Some(inside) = reading.inside.clone() {
+        let item = table.need(reading, "id")?;
+        let text = reading.filled(&item)?;
+        let at = At { value: format!("{}.{}", inside.of, text.value), place: text.place };
+        table.name_owner(reading, &format!("step {}", at.value));
+        table.take(reading, "id");
+        let id = reading.name(&at);
+        reading.defined.push((Kind::Step, at));
+        return id;
+    }
     let Some(Each { of, number, .. }) = reading.each.clone() else {
         return own_name(reading, table, Kind::Step);
     };

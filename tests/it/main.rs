@@ -150,6 +150,8 @@ mod simulation;
 #[cfg(test)]
 mod sk_agent;
 #[cfg(test)]
+mod snippets;
+#[cfg(test)]
 mod ssh;
 #[cfg(test)]
 mod ssh_keys;

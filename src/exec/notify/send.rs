@@ -141,7 +141,7 @@ impl Sender {
         match self.web.ask(request).await {
             Ok(answer) => judge(&answer),
             Err(NoAnswer::NotAsked(why)) => Err(NotSent::for_good(why)),
-            Err(NoAnswer::Failed(why)) => Err(NotSent::for_now(why)),
+            Err(NoAnswer::NotReached(why) | NoAnswer::Failed(why)) => Err(NotSent::for_now(why)),
         }
     }
 

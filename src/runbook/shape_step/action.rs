@@ -17,7 +17,7 @@ const ACTIONS: [&str; 9] =
 /// The one action of a step, and its key.
 pub(super) fn action(
     reading: &mut Reading<'_>,
-    context: &mut Context,
+    context: &mut Context<'_>,
     table: &mut Table<'_>,
     scope: &Scope,
 ) -> (Action, &'static str) {
@@ -57,7 +57,7 @@ pub(super) fn action(
 
 pub(super) fn one_action(
     reading: &mut Reading<'_>,
-    context: &mut Context,
+    context: &mut Context<'_>,
     kind: &'static str,
     item: &Item<'_>,
     scope: &Scope,
@@ -107,7 +107,7 @@ pub(super) fn checklist(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Vec
     list
 }
 
-fn gate(reading: &mut Reading<'_>, context: &Context, item: &Item<'_>) -> Option<Gate> {
+fn gate(reading: &mut Reading<'_>, context: &Context<'_>, item: &Item<'_>) -> Option<Gate> {
     let mut table = Table::open(reading, item, "a gate", "gate")?;
     let healthy = table.take(reading, "healthy").map(|item| probes(reading, context, &item));
     let margin = table.take(reading, "margin").and_then(|item| reading.duration(&item));
@@ -168,7 +168,7 @@ fn require(reading: &mut Reading<'_>, item: &Item<'_>, asked: usize) -> Require 
 /// Names of probes; `*` means all.
 pub(super) fn probes(
     reading: &mut Reading<'_>,
-    context: &Context,
+    context: &Context<'_>,
     item: &Item<'_>,
 ) -> Vec<ProbeId> {
     let mut probes = Vec::new();
@@ -188,7 +188,11 @@ pub(super) fn probes(
     probes
 }
 
-pub(super) fn soak(reading: &mut Reading<'_>, context: &Context, item: &Item<'_>) -> Option<Soak> {
+pub(super) fn soak(
+    reading: &mut Reading<'_>,
+    context: &Context<'_>,
+    item: &Item<'_>,
+) -> Option<Soak> {
     let mut table = Table::open(reading, item, "a soak", "soak")?;
     let time = table.need(reading, "for").and_then(|item| reading.some_time(&item));
     let named = table.need(reading, "probes");

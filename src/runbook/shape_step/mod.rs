@@ -47,7 +47,7 @@ pub(in crate::runbook) struct Targets {
 /// Reads one step. A step with problems still gives a step, so that the others can be checked.
 pub(in crate::runbook) fn step(
     reading: &mut Reading<'_>,
-    context: &mut Context,
+    context: &mut Context<'_>,
     item: &Item<'_>,
     role: Role,
 ) -> Option<Step> {
@@ -58,7 +58,11 @@ pub(in crate::runbook) fn step(
         table.name_owner(reading, &format!("step {name}"));
         name.parse().expect("it is a name")
     });
-    table.take(reading, "for_each");
+    if let Some(item) = table.take(reading, "for_each").filter(|_| reading.inside.is_some()) {
+        let help = "write the `for_each` step in the phase, or use the snippet several times";
+        let message = "`for_each` is not supported in a snippet";
+        reading.complain(Code::NotSupported, &item.span(), message, "not supported", help);
+    }
     let before = Scope::Before(id.clone());
     let title = template(reading, &mut table, "title", &Scope::Vars, Quoting::Plain);
     let (action, kind) = action(reading, context, &mut table, &before);
@@ -69,7 +73,10 @@ pub(in crate::runbook) fn step(
     let stream = stream.and_then(|text| reading.name(&text));
     let needs = table.take(reading, "needs").map(|item| {
         let texts = reading.texts(&item);
-        let needs = texts.into_iter().filter_map(|text| reading.used_name(Kind::Step, text));
+        let own = reading.inside.as_ref().map(|inside| format!("{}.", inside.of));
+        let own = own.unwrap_or_default();
+        let texts = texts.into_iter().map(|it| At { value: format!("{own}{}", it.value), ..it });
+        let needs = texts.filter_map(|text| reading.used_name(Kind::Step, text));
         needs.map(|need| need.value).collect()
     });
     let soak_beside = table.take(reading, "soak").filter(|_| kind != "soak");
@@ -111,6 +118,7 @@ pub(in crate::runbook) fn step(
         skippable: flag(reading, &mut table, "skippable", true),
         stage: (role == Role::Rollback).then(|| stage(reading, &mut table)).flatten(),
         each: reading.each.clone(),
+        with: reading.inside.as_ref().map(|inside| inside.with.clone()).unwrap_or_default(),
         id,
     };
     table.finish(reading);

@@ -68,7 +68,7 @@ pub(super) fn stage(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<
 
 pub(super) fn undo(
     reading: &mut Reading<'_>,
-    context: &mut Context,
+    context: &mut Context<'_>,
     table: &mut Table<'_>,
     scope: &Scope,
     targets: &mut Targets,
@@ -102,7 +102,7 @@ const UNDO_ACTIONS: [&str; 6] = ["run", "script", "upload", "http", "local", "ma
 
 fn one_undo(
     reading: &mut Reading<'_>,
-    context: &mut Context,
+    context: &mut Context<'_>,
     item: &Item<'_>,
     scope: &Scope,
     targets: &mut Targets,

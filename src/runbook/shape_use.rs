@@ -1,0 +1,268 @@
+//! `[[snippet]]` and `use`: steps that are written once, with parameters, and used in several
+//! places.
+//!
+//! A use makes all steps of the snippet, each called `use.step`. Parameters are variables of these
+//! steps alone. What is wrong is told with its place in both files.
+
+use std::collections::BTreeMap;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::base::{RoleId, StepId, StreamId, VarName};
+
+use super::code::Code;
+use super::model::Step;
+use super::problem::{Place, Problem, SourceFile};
+use super::reader::{At, Inside, Item, Kind, Reading, Scope, Table};
+use super::shape::{Context, own_name, variable_name};
+use super::shape_hosts;
+use super::shape_step::{self, Role};
+use super::suggest;
+use super::template;
+
+/// Steps that are written once.
+pub(super) struct Snippet<'t> {
+    source: &'t SourceFile,
+    place: Place,
+    params: Vec<At<VarName>>,
+    steps: Vec<Item<'t>>,
+    used: bool,
+}
+
+/// All of them, by name.
+pub(super) type Snippets<'t> = BTreeMap<String, Snippet<'t>>;
+
+/// Reads the snippets of an included file, which holds nothing else.
+pub(super) fn file<'t>(
+    main: &mut Reading<'_>,
+    (source, document): (&'t SourceFile, &'t DeTable<'t>),
+    found: &mut Snippets<'t>,
+) {
+    let mut reading = Reading::new(source);
+    let mut top = Table::document(document, source.text.len()).called("an included file");
+    if let Some(item) = top.take(&mut reading, "include") {
+        reading.texts(&item);
+    }
+    snippets(&mut reading, &mut top, source, found);
+    top.finish(&mut reading);
+    main.problems.append(&mut reading.problems);
+}
+
+/// Reads the `[[snippet]]` tables.
+pub(super) fn snippets<'t>(
+    reading: &mut Reading<'_>,
+    top: &mut Table<'t>,
+    source: &'t SourceFile,
+    found: &mut Snippets<'t>,
+) {
+    let Some(item) = top.take(reading, "snippet") else { return };
+    for item in reading.list(&item, "[[snippet]] tables") {
+        let Some(mut table) = Table::open(reading, &item, "a snippet", "snippet") else { continue };
+        let id = table.need(reading, "id").and_then(|item| reading.filled(&item));
+        let id = id.filter(|id| reading.name::<StepId>(id).is_some());
+        let params = table.take(reading, "params").map(|item| reading.texts(&item));
+        let params = params.unwrap_or_default().into_iter().filter_map(|text| {
+            let value = variable_name(reading, &text.value, &text.place.span())?;
+            Some(At { value, place: text.place })
+        });
+        let params = params.collect();
+        let steps = table.need(reading, "step");
+        let steps = steps.map(|item| reading.list(&item, "[[snippet.step]] tables"));
+        table.finish(reading);
+        let Some(id) = id else { continue };
+        let place = id.place.clone();
+        let steps = steps.unwrap_or_default();
+        let snippet = Snippet { source, place, params, steps, used: false };
+        if let Some(before) = found.insert(id.value.clone(), snippet) {
+            let message = format!("two snippets are called `{}`", id.value);
+            let problem = Problem::new(Code::Duplicate, id.place, &message);
+            let problem = problem.label("and again here").also(before.place, "first here");
+            reading.problems.push(problem.help("rename one of them"));
+        }
+    }
+}
+
+/// Says which snippets nobody uses.
+pub(super) fn unused(reading: &mut Reading<'_>, snippets: &Snippets<'_>) {
+    for (id, snippet) in snippets.iter().filter(|(_, snippet)| !snippet.used) {
+        let message = format!("no step uses the snippet `{id}`");
+        let problem = Problem::new(Code::Unused, snippet.place.clone(), &message);
+        let help = format!("write a step with `use = \"{id}\"`, or remove it");
+        reading.problems.push(problem.help(&help));
+    }
+}
+
+/// The keys of a step that uses a snippet.
+struct Use<'t> {
+    id: StepId,
+    place: Place,
+    with: Option<Item<'t>>,
+    on: Vec<At<shape_hosts::Target>>,
+    stream: Option<StreamId>,
+    needs: Option<Vec<StepId>>,
+    when: Option<At<String>>,
+    owner: Option<RoleId>,
+}
+
+/// The steps that a use of a snippet makes; none if the step uses none.
+pub(super) fn used(
+    reading: &mut Reading<'_>,
+    context: &mut Context<'_>,
+    item: &Item<'_>,
+    role: Role,
+) -> Option<Vec<Step>> {
+    item.raw().as_table().filter(|table| table.contains_key("use"))?;
+    if role != Role::Forward || reading.inside.is_some() {
+        return None; // Said to be not supported, like any other key that does nothing.
+    }
+    let mut table = Table::open(reading, item, "a step that uses a snippet", "step")?;
+    let id = own_name::<StepId>(reading, &mut table, Kind::Step);
+    let named = table.take(reading, "use").and_then(|item| reading.filled(&item));
+    let with = table.take(reading, "with");
+    let on = table.take(reading, "on").map(|item| shape_hosts::targets(reading, &item));
+    let stream = table.take(reading, "stream").and_then(|item| reading.filled(&item));
+    let stream = stream.and_then(|text| reading.name(&text));
+    let needs = table.take(reading, "needs").map(|item| {
+        let texts = reading.texts(&item).into_iter();
+        let names = texts.filter_map(|text| reading.used_name(Kind::Step, text));
+        names.map(|need| need.value).collect()
+    });
+    let when = table.take(reading, "when").and_then(|item| reading.filled(&item));
+    let owner = table.take(reading, "owner").and_then(|item| reading.filled(&item));
+    let owner = owner.and_then(|text| reading.used_name(Kind::Role, text)).map(|role| role.value);
+    table.finish(reading);
+    let (Some(id), Some(named)) = (id, named) else { return Some(Vec::new()) };
+    let place = named.place.clone();
+    let wish = Use { id, place, with, on: on.unwrap_or_default(), stream, needs, when, owner };
+    let Some(snippet) = context.snippets.get_mut(&named.value) else {
+        let names = context.snippets.keys().map(String::as_str);
+        let help =
+            suggest::help(&named.value, names, "write it as [[snippet]], or `include` its file");
+        let message = format!("there is no snippet `{}`", named.value);
+        let problem = Problem::new(Code::UnknownName, named.place, &message);
+        reading.problems.push(problem.label("unknown").help(&help));
+        return Some(Vec::new());
+    };
+    snippet.used = true;
+    let (source, children, params) =
+        (snippet.source, snippet.steps.clone(), snippet.params.clone());
+    let written = snippet.place.clone();
+    let values = values(reading, context, &wish, (&params, &written));
+    Some(steps(reading, context, &wish, (source, &children, &params, values)))
+}
+
+/// The values of the parameters: each one that is asked for, and no other.
+fn values(
+    reading: &mut Reading<'_>,
+    context: &Context<'_>,
+    wish: &Use<'_>,
+    (params, snippet): (&[At<VarName>], &Place),
+) -> BTreeMap<VarName, String> {
+    let mut values = BTreeMap::new();
+    let entries = wish.with.map(|item| reading.entries(&item, "values of parameters"));
+    for item in entries.unwrap_or_default() {
+        let span = item.key_span.0..item.key_span.1;
+        let value = match item.raw() {
+            DeValue::String(_) => reading.text(&item).map(|text| text.value),
+            DeValue::Integer(number) => Some(number.to_string()),
+            DeValue::Boolean(flag) => Some(flag.to_string()),
+            DeValue::Float(number) => Some(number.as_str().to_owned()),
+            DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
+                reading.wrong_type(&item, "a string, a number, true or false");
+                None
+            }
+        };
+        let Some(param) = params.iter().find(|param| param.value.as_str() == item.key) else {
+            let names = params.iter().map(|param| param.value.as_str());
+            let help = suggest::help(item.key, names, "remove it: the snippet has no parameters");
+            let message = format!("the snippet has no parameter `{}`", item.key);
+            let problem = reading.problem(Code::UnknownName, &span, &message);
+            let told = problem.clone().label("unknown").also(snippet.clone(), "the snippet");
+            *problem = told.help(&help);
+            continue;
+        };
+        if value.as_ref().is_some_and(|value| value.contains("{{")) {
+            let help = "use the variable in the snippet itself: it sees those of the runbook too";
+            let message = format!("`{}` is taken as it is, not as a template", item.key);
+            reading.complain(Code::BadValue, &item.span(), &message, "braces stay braces", help);
+        }
+        values.insert(param.value.clone(), value.unwrap_or_default());
+    }
+    for param in params {
+        if let Some(var) = context.vars.get(&param.value) {
+            let message = format!("`{}` is a variable of the runbook and a parameter", param.value);
+            let problem = Problem::new(Code::Duplicate, param.place.clone(), &message);
+            let problem = problem.also(var.clone(), "the variable");
+            reading.problems.push(problem.help("give them two names"));
+        }
+        if !values.contains_key(&param.value) {
+            let message = format!("the parameter `{}` is not given", param.value);
+            let problem = Problem::new(Code::MissingKey, wish.place.clone(), &message);
+            let problem = problem.label("used here").also(param.place.clone(), "asked for here");
+            let help = format!("add `with = {{ {} = \"…\" }}`", param.value);
+            reading.problems.push(problem.help(&help));
+            values.insert(param.value.clone(), String::new());
+        }
+    }
+    values
+}
+
+type Written<'a, 't> =
+    (&'t SourceFile, &'a [Item<'t>], &'a [At<VarName>], BTreeMap<VarName, String>);
+
+fn steps(
+    reading: &mut Reading<'_>,
+    context: &mut Context<'_>,
+    wish: &Use<'_>,
+    (source, children, params, with): Written<'_, '_>,
+) -> Vec<Step> {
+    let mut inner = Reading::new(source);
+    let at = wish.place.clone();
+    inner.inside = Some(Inside { of: wish.id.clone(), with, at: at.clone() });
+    let mut steps: Vec<Step> = Vec::new();
+    for child in children {
+        let Some(mut step) = shape_step::step(&mut inner, context, child, Role::Forward) else {
+            continue;
+        };
+        if steps.is_empty() && step.needs.is_none() {
+            step.needs.clone_from(&wish.needs);
+        }
+        step.stream = step.stream.or_else(|| wish.stream.clone());
+        step.owner = step.owner.or_else(|| wish.owner.clone());
+        if let Some(when) = &wish.when {
+            let scope = Scope::Before(step.id.clone());
+            reading.uses_template(when.clone(), &scope, None);
+            step.when = Some(match step.when {
+                Some(own) => format!("({}) and ({own})", when.value),
+                None => when.value.clone(),
+            });
+        }
+        if let Some(targets) = context.targets.last_mut()
+            && targets.on.is_empty()
+            && step.is_remote()
+        {
+            targets.on.clone_from(&wish.on);
+        }
+        context.series.group(&wish.id, &step.id);
+        steps.push(step);
+    }
+    for param in params {
+        let uses = |text: &str| {
+            let names = template::variables(text).unwrap_or_default();
+            let env = format!("GL_{}", param.value.as_str().to_uppercase());
+            names.contains(param.value.as_str()) || text.contains(&env)
+        };
+        if !inner.templates.iter().any(|used| uses(&used.text.value)) {
+            let message = format!("no step of the snippet uses its parameter `{}`", param.value);
+            let problem = Problem::new(Code::Unused, param.place.clone(), &message);
+            inner.problems.push(problem.help("use it, or remove it from `params` and from `with`"));
+        }
+    }
+    let problems = inner.problems.into_iter();
+    reading.problems.extend(problems.map(|problem| problem.also(at.clone(), "used here")));
+    reading.places.extend(inner.places);
+    reading.defined.extend(inner.defined);
+    reading.used.extend(inner.used);
+    reading.templates.extend(inner.templates);
+    steps
+}
