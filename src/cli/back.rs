@@ -4,7 +4,6 @@ use serde_json::json;
 
 use crate::base::{SafeText, Timestamp};
 use crate::engine::{Part, State, WayBack};
-use crate::plan::forecast;
 use crate::session::{Clock, Recovered};
 
 use super::exit::Exit;
@@ -70,7 +69,7 @@ pub(super) fn tree(
     if way_back.items.is_empty() {
         return "no step has started: there is nothing to roll back".to_owned();
     }
-    let times = forecast(plan, &state.progress(), now);
+    let times = state.forecast(now);
     let count = way_back.items.len();
     let takes = match to {
         Some(_) => way_back.takes_at_most(plan),
@@ -119,7 +118,7 @@ pub(super) fn tree(
 
 fn document(recovered: &Recovered, to: Option<&str>, now: Timestamp) -> String {
     let way_back = way_back(&recovered.state, to);
-    let times = forecast(&recovered.plan, &recovered.state.progress(), now);
+    let times = recovered.state.forecast(now);
     let items = way_back.items.iter().map(|item| {
         let places: Vec<_> = item.places.iter().map(ToString::to_string).collect();
         json!({

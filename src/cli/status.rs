@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::base::{Millis, StepId, Timestamp};
 use crate::engine::{Attempt, Health, Place, RunStage, State, WayBack};
 use crate::journal::{Holder, Lock, continued};
-use crate::plan::{Forecast, forecast, signed};
+use crate::plan::Forecast;
 use crate::session::{Clock, Recovered, Store, open};
 
 use super::args::{StatusArgs, StatusFormat};
@@ -38,7 +38,7 @@ pub(super) fn run(screen: Screen, store: &Store, args: &StatusArgs) -> Result<Ex
         state,
         holder: Lock::holder(&found.dir).ok().flatten(),
         now,
-        times: forecast(&recovered.plan, &state.progress(), now),
+        times: state.forecast(now),
         way_back: state.way_back(),
     };
     match if args.json { StatusFormat::Json } else { args.format } {
@@ -80,8 +80,7 @@ impl Status<'_> {
 
     /// What is left of the window at the forecast end, in milliseconds.
     fn margin(&self) -> Option<i64> {
-        let window = self.recovered.plan.window.as_ref()?;
-        Some(signed(self.times.end, window.closes))
+        self.times.margin
     }
 
     fn running(&self) -> Vec<(StepId, Millis, Vec<&Place>)> {

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::base::{Millis, SafeText, Share, Timestamp};
 use crate::engine::{Actor, Command, Event as Fact, Job, WayBack};
 use crate::journal::Stream;
-use crate::plan::{Forecast, forecast};
+use crate::plan::Forecast;
 use crate::session::{Chunk, Door, Handle, Knock, Signing, SubmitError, View, next_knock};
 use crate::ui::{self, AuditTail, Intent, Leave, LogStore, Model, Signed, Theme};
 
@@ -149,7 +149,7 @@ struct Shown {
 impl Shown {
     fn new(view: Arc<View>) -> Self {
         let mut shown = Self {
-            forecast: forecast(view.state.plan(), &view.progress(), view.at),
+            forecast: view.forecast(view.at),
             way_back: view.state.way_back(),
             seq: 0,
             audit: AuditTail::default(),
@@ -192,9 +192,7 @@ impl Shown {
 
     /// Works the times out anew.
     fn count_time(&mut self) {
-        let state = &self.view.state;
-        let now = self.now();
-        self.forecast = forecast(state.plan(), &self.view.progress(), now);
+        self.forecast = self.view.forecast(self.now());
     }
 
     fn output(&mut self, chunk: &Chunk) {

@@ -72,6 +72,7 @@ impl State {
             Event::Held { why } => {
                 self.hold = Some(Hold { since: at, why: why.clone(), by: by.clone() });
             }
+            Event::WindowOverridden { edge, reason } => self.overrides.take(*edge, reason),
             Event::Continued => self.hold = None,
             Event::AutoAdvance { on } => self.auto = *on,
             Event::GuardOpened => self.guard = Some(at),

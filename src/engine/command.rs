@@ -152,6 +152,11 @@ pub enum Command {
         /// In their words.
         words: SafeText,
     },
+    /// Let steps that change something start although the window is shut.
+    OverrideWindow {
+        /// Why.
+        reason: SafeText,
+    },
     /// Start nothing new.
     Hold {
         /// Why.

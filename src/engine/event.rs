@@ -138,6 +138,16 @@ pub enum Level {
     Warning,
 }
 
+/// One of the two ends of the change window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WindowEdge {
+    /// It is not open yet.
+    Opens,
+    /// It has closed.
+    Closes,
+}
+
 /// What an alarm is about; equal ones fold.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -389,6 +399,13 @@ pub enum Event {
     PlaybookClosed {
         /// Which.
         playbook: PlaybookId,
+    },
+    /// Steps that change something start although the window is shut.
+    WindowOverridden {
+        /// It is not open yet, or it has closed.
+        edge: WindowEdge,
+        /// Why.
+        reason: SafeText,
     },
     /// Nothing new starts until further notice.
     Held {

@@ -298,6 +298,7 @@ mod tests {
             playbooks: Vec::new(),
             probes: vec![probe],
             channels: Vec::new(),
+            network: crate::plan::Lazy::default(),
         };
         Board::new(&plan, at(0))
     }

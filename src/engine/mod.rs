@@ -20,6 +20,7 @@
 
 mod advance;
 mod apply;
+mod clock;
 mod command;
 mod decide;
 mod done;
@@ -50,6 +51,7 @@ pub use done::Done;
 pub use effect::{Durable, Effect, Poll, Run};
 pub use event::{
     Actor, AlarmId, Choice, Confirmed, Event, Evidence, Genesis, Item, Level, Return, RunKind,
+    WindowEdge,
 };
 pub use gate::{
     Approval, Criterion, Frozen, Judged, Readiness, Tally, Voice, Vote, WAIVER_MAX, WORD_LASTS,
@@ -59,6 +61,7 @@ pub use health::{Board, Change, Health, Panel, READINGS_MAX, Reading};
 pub use hosts::{ClockOffset, HostFact, HostRecord, HostSaid, StoodStill};
 pub use job::{End, Job, Key, Part, Place, Transcript, Verdict};
 pub use notice::{Mark, OpenNotice, Signal};
+pub use limits::Overrides;
 pub use react::react;
 pub use refusal::Refusal;
 pub use sight::{Begun, Doubt, OutOfSight, Seen, Sight, Sync};

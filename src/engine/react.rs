@@ -61,6 +61,7 @@ fn done(state: &State, event: &Event) -> Vec<Effect> {
         | Event::DoneByHand { .. }
         | Event::FailureAccepted { .. }
         | Event::SignedOff { .. }
+        | Event::WindowOverridden { .. }
         | Event::Held { .. }
         | Event::Continued
         | Event::AutoAdvance { .. }

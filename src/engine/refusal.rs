@@ -85,6 +85,32 @@ pub enum Refusal {
         /// What it says.
         health: Health,
     },
+    /// The window is not open yet.
+    #[error(
+        "`{step}` changes something, and the window opens at {opens}, in {left}: wait, or override \
+         it with a reason"
+    )]
+    NotOpen {
+        /// Which step.
+        step: StepId,
+        /// When it opens, in the site's zone.
+        opens: SafeText,
+        /// How long it is until then.
+        left: Millis,
+    },
+    /// The window has closed.
+    #[error(
+        "`{step}` changes something, and the window closed at {closed}, {ago} ago: roll back, or \
+         override it with a reason"
+    )]
+    WindowClosed {
+        /// Which step.
+        step: StepId,
+        /// When it closed, in the site's zone.
+        closed: SafeText,
+        /// How long ago that was.
+        ago: Millis,
+    },
     /// The window is too short.
     #[error("the forecast end leaves less than {0} of the window: GO needs a reason")]
     Margin(Millis),

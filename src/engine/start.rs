@@ -118,6 +118,10 @@ impl State {
     ) -> Result<Vec<Event>, Refusal> {
         let attempt = self.track_of(step, part).next_attempt(part);
         let key = Key { step: step.clone(), part, attempt };
+        let is_gate = matches!(self.work_of(step, part), Some(Work::Gate(_)));
+        if part == Part::Action && !is_gate {
+            self.within_window(self.known(step)?, now)?; // A gate may always end with NO-GO.
+        }
         let mut waves = self.waves_of(step, part, places).into_iter();
         let places = waves.next().unwrap_or_default();
         let to_come: Vec<_> = waves.collect();

@@ -12,6 +12,7 @@ use super::health::Health;
 use super::hosts::{HostRecord, StoodStill};
 use super::job::{End, Job, Key, Part, Place, Transcript, Verdict};
 use super::notice::OpenNotice;
+use super::limits::Overrides;
 use super::sight::{OutOfSight, Seen};
 use super::trigger::Since;
 use super::unrecorded::Lost;
@@ -52,6 +53,7 @@ pub struct State {
     pub(super) standstills: Vec<StoodStill>,
     pub(super) notices: Vec<OpenNotice>,
     pub(super) lost: Option<Lost>,
+    pub(super) overrides: Overrides,
 }
 
 /// The life of a session.
@@ -441,6 +443,7 @@ impl State {
             standstills: Vec::new(),
             notices: Vec::new(),
             lost: None,
+            overrides: Overrides::default(),
         }
     }
 

@@ -137,6 +137,7 @@ impl State {
             | Event::Approved { .. }
             | Event::PlaybookOpened { .. }
             | Event::PlaybookClosed { .. }
+            | Event::WindowOverridden { .. }
             | Event::Completed
             | Event::Abandoned { .. }
             | Event::Closed => Needs::Record,

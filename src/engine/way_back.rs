@@ -1,7 +1,7 @@
 //! The way back of this minute, derived from the steps that really ran.
 
 use crate::base::{HostId, Millis, SafeText, StepId, Timestamp};
-use crate::plan::{Actual, Progress, UndoPlan, Work};
+use crate::plan::{UndoPlan, Work};
 use crate::runbook::{Builtin, Class, UndoStage};
 
 use super::event::Item;
@@ -257,7 +257,7 @@ impl State {
             .filter(|(_, track)| track.may_have_run())
             .collect();
         let number = |id: &StepId| self.plan.number(id);
-        ran.sort_by_key(|(id, track)| {
+        ran.sort_by_cached_key(|(id, track)| {
             std::cmp::Reverse((track.started.or(track.settled), number(id)))
         });
         ran
@@ -304,44 +304,5 @@ impl State {
             self.plan.step(id).is_some_and(|s| s.point_of_no_return && !is_gate_not_passed(s))
         };
         self.ran().into_iter().map(|(id, _)| id).filter(move |id| is_point(id))
-    }
-
-    /// What has happened so far, as far as times are concerned.
-    pub fn progress(&self) -> Progress {
-        let actual = |id: &StepId| {
-            let track = self.track(id);
-            let started = track.started.or(track.settled)?;
-            let over = track.settled.filter(|_| track.status.is_over());
-            Some((id.clone(), Actual { started, over }))
-        };
-        let undo = self.rollback_items().into_iter().filter(|item| item.part == Part::Undo);
-        Progress {
-            began: self.began.unwrap_or(self.opened),
-            steps: self.plan.order.iter().filter_map(actual).collect(),
-            undo: undo.map(|item| item.step).collect(),
-            left: std::collections::BTreeMap::new(),
-        }
-    }
-
-    /// When a rollback under way will be over, as it looks at `now`.
-    pub fn rollback_ends(&self, now: Timestamp) -> Option<Timestamp> {
-        let rollback = self.rollback.as_ref()?;
-        if let Some(ended) = rollback.ended {
-            return Some(ended);
-        }
-        let left = |item: &Item| {
-            let estimate = self.describe_item(item)?.estimate;
-            let track = self.track_of(&item.step, item.part);
-            if self.is_moot(item) {
-                return None;
-            }
-            if track.status == Status::Pending {
-                return Some(estimate);
-            }
-            let spent = now.since(track.started.unwrap_or(now));
-            track.status.is_in_flight().then(|| estimate.minus(spent))
-        };
-        let left = rollback.items.iter().filter_map(left);
-        Some(now.after(left.fold(Millis::ZERO, Millis::plus)))
     }
 }

@@ -16,6 +16,7 @@ use super::model::{
     BatchPlan, CheckPlan, PhasePlan, Plan, PlaybookPlan, StepPlan, UndoPlan, UndoStep, VerifyPlan,
     Work,
 };
+use super::network::Lazy;
 use super::text::Text;
 
 /// How long a step without an estimate is taken to take.
@@ -126,6 +127,7 @@ pub fn compile(
         playbooks: runbook.playbooks.iter().map(|playbook| compiler.playbook(playbook)).collect(),
         probes: runbook.probes.iter().map(|probe| compiler.probe(probe)).collect(),
         channels: compiler.channels(),
+        network: Lazy::default(),
         hosts: BTreeMap::new(),
         vars: (*compiler.vars).clone(),
         asked: runbook.asked.clone(),

@@ -1,23 +1,42 @@
-//! Times: planned, forecast and actual; the critical path; the way back and until when.
+//! Times: planned, forecast and actual; the critical path; the judgement against the window.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::base::{Millis, StepId, Timestamp};
-use crate::runbook::{Class, InFlight, Window};
+use crate::runbook::Window;
 
-use super::model::{Plan, StepPlan, UndoPlan, VerifyPlan, Work};
+use super::backout::{Backout, InTheWay, backout};
+use super::model::Plan;
+use super::network::Node;
+
+/// What runs past its estimate is taken to need this part of what it is over, once more.
+const OVERRUN_PART: u64 = 4;
 
 /// What has happened so far, as far as times are concerned. The engine fills it in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// When the run began; planned times count from here.
     pub began: Timestamp,
+    /// When the window opens for this run, where that is not when the plan says: a rehearsal.
+    pub opens: Option<Timestamp>,
+    /// The window does not bind: somebody has said that steps start before it opens.
+    pub early: bool,
     /// Steps that have started, with their times.
     pub steps: BTreeMap<StepId, Actual>,
-    /// Steps that a rollback of this minute would undo, newest start first.
+    /// Steps that a rollback of this minute would undo.
     pub undo: Vec<StepId>,
     /// How much longer the work of running steps takes, as they say themselves.
     pub left: BTreeMap<StepId, Millis>,
+    /// What a rollback of this minute would have to wait for.
+    pub in_the_way: InTheWay,
+}
+
+impl Progress {
+    /// The window of this run.
+    pub fn window(&self, plan: &Plan) -> Option<Window> {
+        let window = plan.window.as_ref()?;
+        Some(self.opens.map_or_else(|| window.clone(), |opens| window.opening_at(opens)))
+    }
 }
 
 /// The times of a step that has started or is over.
@@ -25,8 +44,61 @@ pub struct Progress {
 pub struct Actual {
     /// First start; the moment of the decision for a skipped step.
     pub started: Timestamp,
-    /// When it was over for good: succeeded, skipped, done by hand or failure accepted.
-    pub over: Option<Timestamp>,
+    /// How it goes.
+    pub goes: Goes,
+}
+
+/// How a step that has started goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goes {
+    /// Over for good: succeeded, skipped, done by hand or failure accepted.
+    Over(Timestamp),
+    /// Something of it runs since then, and should take so long in all, what follows included.
+    Runs {
+        /// Since when; in the future for a retry that is planned.
+        since: Timestamp,
+        /// How long it should take from there.
+        takes: Millis,
+    },
+    /// It waits for a person; when they come, it should take so long.
+    Waits {
+        /// How long.
+        takes: Millis,
+    },
+}
+
+impl Actual {
+    /// A step that is over.
+    pub const fn over(started: Timestamp, over: Timestamp) -> Self {
+        Self { started, goes: Goes::Over(over) }
+    }
+
+    /// A step that runs since it started.
+    pub const fn runs(started: Timestamp, takes: Millis) -> Self {
+        Self { started, goes: Goes::Runs { since: started, takes } }
+    }
+
+    /// Whether something of it runs.
+    fn runs_now(self, now: Timestamp) -> bool {
+        matches!(self.goes, Goes::Runs { since, .. } if since <= now)
+    }
+
+    /// When it will be over, as it looks at `now`. Never earlier than it looked before, as long
+    /// as nothing happens.
+    fn ends(self, now: Timestamp) -> Timestamp {
+        match self.goes {
+            Goes::Over(at) => at,
+            Goes::Waits { takes } => now.after(takes),
+            Goes::Runs { since, takes } => ends_by(since.after(takes), now),
+        }
+    }
+}
+
+/// When something that should end by `due` ends, as it looks at `now`: what is over its time is
+/// not over at once.
+pub fn ends_by(due: Timestamp, now: Timestamp) -> Timestamp {
+    let over = now.since(due).as_millis();
+    if over == 0 { due } else { now.after(Millis::new(over / OVERRUN_PART)) }
 }
 
 /// A start and an end.
@@ -51,14 +123,15 @@ pub struct StepTimes {
     pub slack: Millis,
 }
 
-/// A judgement of the forecast against the window.
+/// A judgement of the forecast and the way back against the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rag {
-    /// Ends well inside the window.
+    /// Ends well inside the window, and the way back does too.
     Green,
-    /// Ends inside the warning threshold.
+    /// Ends inside the warning threshold, or a rollback would need the service-protection reserve,
+    /// or, begun at the very end, would end after that.
     Amber,
-    /// Ends after the window closes.
+    /// Ends after the window closes, or a rollback begun now would end after the reserve.
     Red,
 }
 
@@ -73,6 +146,9 @@ pub struct Forecast {
     pub planned_end: Timestamp,
     /// Forecast end of the run.
     pub end: Timestamp,
+    /// What is left of the window at the forecast end, in milliseconds; negative when over; none
+    /// without a window.
+    pub margin: Option<i64>,
     /// The judgement; none without a window.
     pub rag: Option<Rag>,
     /// The way back at this moment.
@@ -84,21 +160,6 @@ impl Forecast {
     pub fn delta_millis(&self) -> i64 {
         signed(self.planned_end, self.end)
     }
-}
-
-/// The way back at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Backout {
-    /// How long rolling back now would take, the rollback's own steps included.
-    pub takes: Millis,
-    /// When it would end (*backout now*).
-    pub ends: Timestamp,
-    /// How long rolling back at the very end would take (*backout worst*).
-    pub worst: Millis,
-    /// When that would end.
-    pub worst_ends: Timestamp,
-    /// The last minute at which rolling back still ends inside the window; none without one.
-    pub latest_safe: Option<Timestamp>,
 }
 
 /// Milliseconds from `from` to `to`; negative when `to` is earlier.
@@ -115,245 +176,69 @@ pub fn initial(plan: &Plan, began: Timestamp) -> Forecast {
 
 /// All times as they look at `now`. Pure and near linear in the number of steps.
 pub fn forecast(plan: &Plan, progress: &Progress, now: Timestamp) -> Forecast {
-    let network = Network::new(plan);
-    let opens = plan.window.as_ref().map(|window| window.opens);
-    let planned = network.forward(|step, ready| {
-        let start = not_before_opening(step, ready.max(progress.began), opens);
-        Interval { start, end: start.after(step.takes()) }
+    let network = plan.network();
+    let window = progress.window(plan);
+    let opens = window.as_ref().map(|window| window.opens);
+    let binds = opens.filter(|_| !progress.early);
+    let planned = network.forward(|_, node, ready| {
+        let start = not_before_opening(node, ready.max(progress.began), opens);
+        Interval { start, end: start.after(node.takes) }
     });
-    let current = network.forward(|step, ready| match progress.steps.get(&step.id) {
-        Some(Actual { started, over: Some(over) }) => Interval { start: *started, end: *over },
-        Some(Actual { started, over: None }) => {
+    let actual = network.aligned(&progress.steps);
+    let left = network.aligned(&progress.left);
+    let current = network.forward(|place, node, ready| {
+        if let Some(actual) = actual.get(place).copied().flatten() {
             // What it says itself is worth more than what was thought before.
-            let end = match progress.left.get(&step.id) {
-                Some(left) => now.after(*left).after(step.watches()),
-                None => started.after(step.takes()),
-            };
-            Interval { start: *started, end: end.max(now) }
+            let said = left.get(place).copied().flatten().filter(|_| actual.runs_now(now));
+            let said = said.map(|left| now.after(left).after(node.watches));
+            let end = said.unwrap_or_else(|| actual.ends(now));
+            return Interval { start: actual.started, end };
         }
-        None => {
-            let start = not_before_opening(step, ready.max(now), opens);
-            Interval { start, end: start.after(step.takes()) }
-        }
+        let start = not_before_opening(node, ready.max(now), binds);
+        Interval { start, end: start.after(node.takes) }
     });
     let planned_end = planned.iter().map(|times| times.end).max().unwrap_or(progress.began);
     let end = current.iter().map(|times| times.end).max().unwrap_or(now);
     let latest = network.backward(&current, end);
-    let mut steps = BTreeMap::new();
-    for (((step, planned), forecast), latest) in
-        network.steps.iter().zip(&planned).zip(&current).zip(latest)
-    {
-        let over = progress.steps.get(&step.id).is_some_and(|actual| actual.over.is_some());
-        let slack = if over { Millis::ZERO } else { latest.since(forecast.end) };
+    let times = |(id, place): &(StepId, usize)| {
+        let (planned, forecast) = (*planned.get(*place)?, *current.get(*place)?);
+        let is_over = |actual: Actual| matches!(actual.goes, Goes::Over(_));
+        let over = actual.get(*place).copied().flatten().is_some_and(is_over);
+        let slack = latest.get(*place)?.since(forecast.end);
+        let slack = if over { Millis::ZERO } else { slack };
         let critical = !over && slack == Millis::ZERO;
-        let times = StepTimes { planned: *planned, forecast: *forecast, critical, slack };
-        steps.insert(step.id.clone(), times);
-    }
+        Some((id.clone(), StepTimes { planned, forecast, critical, slack }))
+    };
+    let backout = backout(plan, progress, &actual, window.as_ref(), now, end);
     Forecast {
         at: now,
-        rag: plan.window.as_ref().map(|window| rag(window, end)),
-        backout: backout(plan, progress, now, end, &steps),
-        steps,
+        steps: network.names.iter().filter_map(times).collect(),
         planned_end,
         end,
+        margin: window.as_ref().map(|window| signed(end, window.closes)),
+        rag: window.as_ref().map(|window| rag(window, end, &backout)),
+        backout,
     }
 }
 
 /// Nothing that changes starts before the window opens.
-fn not_before_opening(step: &StepPlan, ready: Timestamp, opens: Option<Timestamp>) -> Timestamp {
+fn not_before_opening(node: &Node, ready: Timestamp, opens: Option<Timestamp>) -> Timestamp {
     match opens {
-        Some(opens) if step.class > Class::Check => ready.max(opens),
+        Some(opens) if node.bound => ready.max(opens),
         Some(_) | None => ready,
     }
 }
 
-fn rag(window: &Window, end: Timestamp) -> Rag {
-    if end > window.closes {
+fn rag(window: &Window, end: Timestamp, back: &Backout) -> Rag {
+    let reserve = window.closes.after(window.protect);
+    if end > window.closes || back.ends > reserve {
         Rag::Red
-    } else if end.after(window.warn) > window.closes {
+    } else if end.after(window.warn) > window.closes
+        || back.ends > window.closes
+        || back.worst_ends > reserve
+    {
         Rag::Amber
     } else {
         Rag::Green
-    }
-}
-
-/// The forward steps with their needs as positions, in an order in which needs come first.
-struct Network<'a> {
-    steps: Vec<&'a StepPlan>,
-    needs: Vec<Vec<usize>>,
-    order: Vec<usize>,
-}
-
-impl<'a> Network<'a> {
-    fn new(plan: &'a Plan) -> Self {
-        let steps: Vec<_> = plan.order.iter().filter_map(|id| plan.steps.get(id)).collect();
-        let places: BTreeMap<&StepId, usize> =
-            steps.iter().enumerate().map(|(place, step)| (&step.id, place)).collect();
-        let needs: Vec<Vec<usize>> = steps
-            .iter()
-            .map(|step| step.needs.iter().filter_map(|need| places.get(need).copied()).collect())
-            .collect();
-        let order = in_order(&needs);
-        Self { steps, needs, order }
-    }
-
-    /// The interval of every step, by what it makes of the moment when all its needs are over.
-    fn forward<F>(&self, interval: F) -> Vec<Interval>
-    where
-        F: Fn(&StepPlan, Timestamp) -> Interval,
-    {
-        let nothing = Interval { start: Timestamp::default(), end: Timestamp::default() };
-        let mut times = vec![nothing; self.steps.len()];
-        for &place in &self.order {
-            let (Some(step), Some(needs)) = (self.steps.get(place), self.needs.get(place)) else {
-                continue;
-            };
-            let ends = needs.iter().filter_map(|need| times.get(*need)).map(|times| times.end);
-            let ready = ends.max().unwrap_or_default();
-            let time = interval(step, ready);
-            if let Some(slot) = times.get_mut(place) {
-                *slot = time;
-            }
-        }
-        times
-    }
-
-    /// The latest end of every step that does not move `end`.
-    fn backward(&self, times: &[Interval], end: Timestamp) -> Vec<Timestamp> {
-        let mut latest = vec![end; self.steps.len()];
-        for &place in self.order.iter().rev() {
-            let (Some(own), Some(time)) = (latest.get(place).copied(), times.get(place)) else {
-                continue;
-            };
-            let start = own.before(time.end.since(time.start));
-            for need in self.needs.get(place).into_iter().flatten() {
-                lower(&mut latest, *need, start);
-            }
-        }
-        latest
-    }
-}
-
-fn lower(latest: &mut [Timestamp], place: usize, to: Timestamp) {
-    if let Some(slot) = latest.get_mut(place) {
-        *slot = to.min(*slot);
-    }
-}
-
-/// Positions in an order in which needs come first. A circle, which the loader refuses, is left out.
-fn in_order(needs: &[Vec<usize>]) -> Vec<usize> {
-    let mut left: Vec<usize> = needs.iter().map(Vec::len).collect();
-    let mut dependents = vec![Vec::new(); needs.len()];
-    for (place, own) in needs.iter().enumerate() {
-        for need in own {
-            if let Some(list) = dependents.get_mut(*need) {
-                list.push(place);
-            }
-        }
-    }
-    let mut order: Vec<usize> =
-        left.iter().enumerate().filter(|(_, count)| **count == 0).map(|(place, _)| place).collect();
-    let mut next = 0;
-    while let Some(&place) = order.get(next) {
-        next += 1;
-        for &dependent in dependents.get(place).into_iter().flatten() {
-            let Some(count) = left.get_mut(dependent) else { continue };
-            *count -= 1;
-            if *count == 0 {
-                order.push(dependent);
-            }
-        }
-    }
-    order
-}
-
-/// The way back: what runs is counted in, and every verification with all the time it may take,
-/// so that *latest safe rollback* is never later than the truth.
-fn backout(
-    plan: &Plan,
-    progress: &Progress,
-    now: Timestamp,
-    end: Timestamp,
-    times: &BTreeMap<StepId, StepTimes>,
-) -> Backout {
-    let own = plan.before.iter().chain(&plan.after).filter_map(|id| plan.step(id));
-    let own = sum(own.map(|step| step.takes().plus(verification(step.verify.as_ref()))));
-    let running: Vec<_> =
-        progress.steps.iter().filter(|(_, actual)| actual.over.is_none()).collect();
-    let in_flight = match plan.running {
-        InFlight::Cancel => Millis::ZERO,
-        InFlight::Finish => {
-            // Never less than was thought before: the way back is counted long.
-            let left = |(id, actual): &(&StepId, &Actual)| {
-                let own = times.get(*id)?.forecast.end.since(now);
-                let thought = plan.step(id)?.takes();
-                Some(own.max(actual.started.after(thought).since(now)))
-            };
-            running.iter().filter_map(left).max().unwrap_or_default()
-        }
-    };
-    let undone: BTreeSet<&StepId> =
-        progress.undo.iter().chain(running.iter().map(|(id, _)| *id)).collect();
-    let undos = sum(undone.iter().filter_map(|id| plan.step(id)).map(undo_takes));
-    let takes = if progress.steps.is_empty() && progress.undo.is_empty() {
-        Millis::ZERO
-    } else {
-        in_flight.plus(undos).plus(own)
-    };
-    let all = plan.order.iter().filter_map(|id| plan.step(id)).map(undo_takes);
-    let worst = sum(all).plus(own);
-    Backout {
-        takes,
-        ends: now.after(takes),
-        worst,
-        worst_ends: end.after(worst),
-        latest_safe: plan.window.as_ref().map(|window| window.closes.before(takes)),
-    }
-}
-
-fn sum<I: Iterator<Item = Millis>>(spans: I) -> Millis {
-    spans.fold(Millis::ZERO, Millis::plus)
-}
-
-/// How long undoing a step may take.
-pub(super) fn undo_takes(step: &StepPlan) -> Millis {
-    match &step.undo {
-        UndoPlan::Undo(undo) => undo.estimate.plus(verification(undo.verify.as_ref())),
-        UndoPlan::None | UndoPlan::Irreversible(_) => Millis::ZERO,
-    }
-}
-
-/// How long a verification may take.
-pub(super) fn verification(verify: Option<&VerifyPlan>) -> Millis {
-    verify.map_or(Millis::ZERO, |verify| verify.within)
-}
-
-impl StepPlan {
-    /// How long probes are watched after its action.
-    fn watches(&self) -> Millis {
-        self.soak.as_ref().map_or(Millis::ZERO, |soak| soak.r#for)
-    }
-
-    /// How long its action should take: the estimate is that of one wave, and the waves come one
-    /// after the other.
-    pub fn works(&self) -> Millis {
-        let Some(batch) = &self.batch else { return self.estimate };
-        let waves = u64::try_from(batch.waves.len().max(1)).unwrap_or(u64::MAX);
-        let times = |span: Millis, times: u64| Millis::new(span.as_millis().saturating_mul(times));
-        times(self.estimate, waves).plus(times(batch.pause, waves - 1))
-    }
-
-    /// How long it should take from start to end, soaking included.
-    pub fn takes(&self) -> Millis {
-        let soak = self.watches();
-        match &self.work {
-            Work::Soak(soak) => self.estimate.max(soak.r#for),
-            Work::Run(_)
-            | Work::Local(_)
-            | Work::Builtin(_)
-            | Work::Manual(_)
-            | Work::Gate(_)
-            | Work::Notify { .. } => self.works().plus(soak),
-        }
     }
 }

@@ -3,7 +3,7 @@
 use crate::base::Millis;
 use crate::runbook::{Code, Places, Problem};
 
-use super::forecast::{initial, undo_takes, verification};
+use super::forecast::initial;
 use super::model::Plan;
 
 /// Warnings that need the plan's times: a plan or a rollback that does not fit the window.
@@ -19,10 +19,7 @@ pub fn lint(plan: &Plan, places: &Places) -> Vec<Problem> {
             "shorten estimates, let steps run side by side with `needs`, or ask for more time";
         found.push(Problem::new(Code::PlanTooLong, place, &message).help(help));
     }
-    let own = plan.before.iter().chain(&plan.after).filter_map(|id| plan.step(id));
-    let mut takes = own
-        .map(|step| step.takes().plus(verification(step.verify.as_ref())))
-        .fold(Millis::ZERO, Millis::plus);
+    let mut takes = plan.back_takes(std::iter::empty());
     let ends = |id| times.steps.get(id).map(|times| times.planned.end);
     let mut order: Vec<_> = plan.order.iter().filter_map(|id| Some((ends(id)?, id))).collect();
     order.sort_by_key(|(end, _)| *end);
@@ -30,9 +27,9 @@ pub fn lint(plan: &Plan, places: &Places) -> Vec<Problem> {
         if step.point_of_no_return {
             break;
         }
-        takes = takes.plus(undo_takes(step));
+        takes = takes.plus(step.undo_takes());
         let back = end.after(takes);
-        if undo_takes(step) > Millis::ZERO && back > window.closes {
+        if step.undo_takes() > Millis::ZERO && back > window.closes {
             let over = back.since(window.closes);
             let message = format!(
                 "a rollback after step `{}` takes {takes} and ends {over} after the window closes",

@@ -12,21 +12,25 @@
 //! No file, no clock, no state of a run: progress and the time come in as arguments.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod backout;
 mod compile;
 mod forecast;
 mod lint;
 mod model;
+mod network;
 mod text;
 
+pub use backout::{Backout, InTheWay};
 pub use compile::{Inputs, PlanError, compile};
 pub use forecast::{
-    Actual, Backout, Forecast, Interval, Progress, Rag, StepTimes, forecast, initial, signed,
+    Actual, Forecast, Goes, Interval, Progress, Rag, StepTimes, ends_by, forecast, initial, signed,
 };
 pub use lint::lint;
 pub use model::{
     BatchPlan, CheckPlan, PhasePlan, Plan, PlaybookPlan, StepPlan, UndoPlan, UndoStep, VerifyPlan,
     Work,
 };
+pub use network::Lazy;
 pub use text::{NotCaptured, Text, holds};
 
 pub use crate::runbook::Quoting;

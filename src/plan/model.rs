@@ -11,6 +11,7 @@ use crate::runbook::{
     Retry, Role, SecretSource, Soak, Stage, Strategy, Trigger, UndoStage, Window,
 };
 
+use super::network::Lazy;
 use super::text::Text;
 
 /// A runbook, resolved. The same inputs always give the same plan; [`Plan::digest`] names them.
@@ -66,6 +67,8 @@ pub struct Plan {
     pub probes: Vec<Probe>,
     /// Where notices go.
     pub channels: Vec<Channel>,
+    /// What forecasts walk over; made from the rest when it is first asked for.
+    pub network: Lazy,
 }
 
 impl Plan {
@@ -115,11 +118,6 @@ impl Plan {
             | Work::Soak(_)
             | Work::Notify { .. } => None,
         })
-    }
-
-    /// The place of a forward step in the file, from 1.
-    pub fn number(&self, id: &StepId) -> Option<usize> {
-        self.order.iter().position(|step| step == id).map(|index| index + 1)
     }
 
     /// The playbook of this name.

@@ -3,7 +3,7 @@
 use crate::base::{Millis, ProbeId, SafeText, StepId};
 use crate::engine::{
     Actor, AlarmId, Choice, Confirmed, Event, Evidence, Fact, Genesis, Part, Reading, Sight,
-    Transcript, Verdict, Voice,
+    Transcript, Verdict, Voice, WindowEdge,
 };
 use crate::plan::Plan;
 
@@ -156,6 +156,13 @@ pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
             of(step, format!("gate decided{over}{reason}{seen}"))
                 .result(choice_word(*choice))
                 .main(true)
+        }
+        Event::WindowOverridden { edge, reason } => {
+            let edge = match edge {
+                WindowEdge::Opens => "before the window opens",
+                WindowEdge::Closes => "after the window has closed",
+            };
+            run(format!("steps may start {edge}: {reason}")).result("OVERRIDE")
         }
         Event::Held { why } => run(format!("hold: {why}")).result("HELD"),
         Event::Continued => run("the hold is over"),

@@ -172,6 +172,7 @@ fn is_decision(event: &Event) -> bool {
         | Event::StopAsked { .. }
         | Event::TimeLimitReached { .. }
         | Event::SoakBreached { .. }
+        | Event::WindowOverridden { .. }
         | Event::Held { .. }
         | Event::Continued
         | Event::AutoAdvance { .. }

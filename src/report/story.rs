@@ -132,6 +132,7 @@ pub(super) mod tests {
             playbooks: Vec::new(),
             probes: Vec::new(),
             channels: Vec::new(),
+            network: crate::plan::Lazy::default(),
         }
     }
 }

@@ -11,11 +11,10 @@ use std::sync::Arc;
 use crate::base::{HostId, Millis, SafeText, Timestamp};
 use crate::engine::{
     Actor, Attempt, Board, Command, Doubt, Effect, End, Event, Genesis, Job, Note, Refusal,
-    RunStage, State, advance, decide,
+    RunStage, State, WindowEdge, advance, decide,
 };
 use crate::exec::{Link, Report};
 use crate::journal::{Entry, Journal, JournalError, Recovery, Stamp};
-use crate::plan::{self, Plan};
 
 use super::handle::{Gauge, LinkView, SubmitError, TailFact, View};
 use super::notary::Office;
@@ -52,6 +51,8 @@ pub struct Core {
     /// Whether there is something to show that was not shown yet.
     news: bool,
     ticks: u32,
+    /// On which side of the window the last look was.
+    shut: Option<WindowEdge>,
 }
 
 impl Core {
@@ -76,6 +77,7 @@ impl Core {
             unrecorded: Arc::default(),
             news: false,
             ticks: 0,
+            shut: None,
         }
     }
 
@@ -596,17 +598,14 @@ impl Core {
 
     /// Raises the alarms about time, where the plan has a window.
     fn check_limits(&mut self, stamp: &Stamp) -> Vec<Effect> {
-        let now = stamp.at;
-        let plan: &Plan = self.state.plan();
-        let Some(window) = &plan.window else { return Vec::new() };
-        let limit = if self.state.stage() == RunStage::Active {
-            let forecast = plan::forecast(plan, &self.view(now).progress(), now);
-            let latest_safe = forecast.backout.latest_safe.map(|at| plan::signed(now, at));
-            Command::Limit { latest_safe, window: Some(plan::signed(now, window.closes)) }
-        } else {
-            // Nothing is left to decide in time: the alarms about it end.
-            Command::Limit { latest_safe: None, window: None }
-        };
+        if self.state.plan().window.is_none() {
+            return Vec::new();
+        }
+        let shut = self.state.shut(stamp.at).map(|(edge, _)| edge);
+        self.news |= std::mem::replace(&mut self.shut, shut) != shut; // It opens, or it closes.
+        let (latest_safe, window) =
+            self.state.time_left(&self.view(stamp.at).forecast(stamp.at), stamp.at);
+        let limit = Command::Limit { latest_safe, window };
         self.submit_report(stamp, &Actor::Clock, &limit)
     }
 }

@@ -61,6 +61,11 @@ impl View {
         plan::Progress { left, ..self.state.progress() }
     }
 
+    /// All times as they look at `now`.
+    pub fn forecast(&self, now: Timestamp) -> plan::Forecast {
+        plan::forecast(self.state.plan(), &self.progress(), now)
+    }
+
     /// How much longer the action of a step takes, if each place says how far it is there.
     fn left(&self, step: &StepId) -> Option<Millis> {
         let track = self.state.track(step);

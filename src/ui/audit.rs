@@ -119,6 +119,7 @@ fn describe(event: &Event) -> (&'static str, String) {
             let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             ("gate", format!("{step} {}{reason}", super::text::choice(*choice)))
         }
+        Event::WindowOverridden { reason, .. } => ("override", format!("window: {reason}")),
         Event::Held { why } => ("held", why.to_string()),
         Event::Continued => ("continued", String::new()),
         Event::AutoAdvance { on } => ("auto-advance", super::text::on_off(*on).to_owned()),

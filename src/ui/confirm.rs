@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span};
 
 use crate::base::{Millis, SafeText, StepId, Timestamp};
 use crate::engine::{Command, Gesture, Part, RunKind, Status, Which};
-use crate::plan::{StepPlan, Text, UndoPlan, Work, signed};
+use crate::plan::{StepPlan, Text, Work, signed};
 use crate::runbook::{Class, Given, stands_for};
 
 use super::header::{delta, short_span};
@@ -156,6 +156,16 @@ impl Confirm {
             .is_some_and(|step| step.four_eyes && m.state.approval(&step.id, m.now).is_none())
     }
 
+    /// That the window is shut, where a reason is needed for it.
+    pub(super) fn shut(&self, m: &Model<'_>) -> Option<String> {
+        let step = match &self.ask {
+            Ask::Start(step) => step,
+            Ask::Retry { step, part, .. } if !part.is_undo() => step,
+            Ask::Retry { .. } | Ask::Begin | Ask::Stop(_) => return None,
+        };
+        m.shut_for(step).map(|(edge, window)| text::shut(m, edge, &window))
+    }
+
     /// The command that the gesture stands for.
     pub(super) fn command(&self, m: &Model<'_>) -> Command {
         let gesture = Gesture { class: Self::class(&self.ask, m), after: m.now.since(self.opened) };
@@ -194,6 +204,9 @@ impl Confirm {
         let dim = theme.style(Role::Dim);
         let first = if let Some(why) = self.blocked(m) {
             Line::styled(format!("NOT POSSIBLE NOW: {why}"), theme.style(Role::Caution))
+        } else if let Some(why) = self.shut(m) {
+            let first = if self.code.is_some() { "the digits ask" } else { "y asks" };
+            Line::styled(format!("{why}: {first} for a reason first"), theme.style(Role::Caution))
         } else if let Some(code) = &self.code {
             Line::from(vec![
                 Span::styled("To run it, type:   ", plain),
@@ -284,7 +297,7 @@ impl Confirm {
         }
         let end = m.now.after(Millis::new(m.forecast.end.since(m.forecast.at).as_millis()));
         rows.say("Ends", &format!("about {} {}", m.zone().day(end), m.minute(end)));
-        if let Some(window) = &plan.window {
+        if let Some(window) = m.window() {
             let zone = m.zone();
             let (opens, closes) = (m.minute(window.opens), m.minute(window.closes));
             let (from, to) = (zone.day(window.opens), zone.day(window.closes));
@@ -477,10 +490,7 @@ fn ready(rows: &mut Rows<'_, '_>, step: &StepPlan) {
 fn effect(rows: &mut Rows<'_, '_>, step: &StepPlan) {
     let m = rows.m;
     let now = m.forecast.backout.takes;
-    let more = match &step.undo {
-        UndoPlan::Undo(undo) => undo.estimate,
-        UndoPlan::None | UndoPlan::Irreversible(_) => Millis::ZERO,
-    };
+    let more = step.undo_takes();
     let by = m
         .forecast
         .backout
@@ -490,7 +500,7 @@ fn effect(rows: &mut Rows<'_, '_>, step: &StepPlan) {
     let by = by.unwrap_or_default();
     rows.say("Back", &format!("rollback takes {now} now, {then} after it{by}"));
     let end = m.now.after(step.estimate);
-    let left = m.plan().window.as_ref().map(|window| {
+    let left = m.window().map(|window| {
         let left = delta(signed(end, window.closes));
         format!(", window left then {}", left.trim_start_matches('+'))
     });

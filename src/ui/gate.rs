@@ -4,7 +4,6 @@ use ratatui::text::{Line, Span};
 
 use crate::base::{Millis, RoleId, SafeText, StepId};
 use crate::engine::{Choice, Command, Criterion, Evidence, Health, Judged, Tally, Voice, Vote};
-use crate::plan::signed;
 use crate::runbook::{Gate, Require};
 
 use super::canvas::columns;
@@ -39,8 +38,7 @@ pub(super) fn gate_of<'m>(m: &Model<'m>, step: &StepId) -> Option<&'m Gate> {
 
 /// What is left of the window at the forecast end, in milliseconds.
 fn margin(m: &Model<'_>) -> Option<i64> {
-    let window = m.plan().window.as_ref()?;
-    Some(signed(m.forecast.end, window.closes))
+    m.forecast.margin
 }
 
 /// The health that counts: the worse of the last reading's and of the journal's.
@@ -238,7 +236,7 @@ impl GateDialog {
         let m = rows.m;
         rows.blank();
         let end = m.minute(m.forecast.end);
-        if let (Some(left), Some(window)) = (margin(m), &m.plan().window) {
+        if let (Some(left), Some(window)) = (margin(m), m.window()) {
             let asked = gate.margin.map(|asked| format!(" (asked: {asked})")).unwrap_or_default();
             let short = left
                 < gate

@@ -71,6 +71,10 @@ impl Screen {
             self.say(text::READ_FIRST);
             return Vec::new();
         }
+        if dialog.shut(m).is_some() {
+            self.ask_text(Purpose::Outside, m);
+            return Vec::new();
+        }
         let command = dialog.command(m);
         // A retry lies on the failure dialog; both are done with.
         self.dialogs.pop();
@@ -98,6 +102,10 @@ impl Screen {
             }
             if critical && !part.is_undo() {
                 self.confirm(Ask::Retry { step, part, which, reason: None }, m);
+                return Vec::new();
+            }
+            if !part.is_undo() && m.shut_for(&step).is_some() {
+                self.ask_text(Purpose::Outside, m);
                 return Vec::new();
             }
             let command = dialog.retry(which, m);
@@ -206,6 +214,10 @@ impl Screen {
         }
         let Some(Dialog::Gate(dialog)) = self.dialogs.last() else { return Vec::new() };
         let (step, ticked) = (dialog.step.clone(), dialog.list.count());
+        if choice == Choice::Go && m.shut_for(&step).is_some() {
+            self.ask_text(Purpose::Outside, m);
+            return Vec::new();
+        }
         if dialog.needs_reason(m) {
             self.ask_text(Purpose::Gate { step, choice, ticked }, m);
             return Vec::new();

@@ -235,19 +235,19 @@ impl Guard {
         }
         let (should, takes) = (way.takes(), self.takes(m));
         let ends = m.now.after(takes);
-        let window = m.plan().window.as_ref().map(|window| {
+        let window = m.window().map(|window| {
             let spare = delta(signed(ends, window.closes));
             let closes = m.minute(window.closes);
             let spare = spare.trim_start_matches('+').to_owned();
             format!("   window closes {closes} ({spare} spare)")
         });
-        let late = m.plan().window.as_ref().is_some_and(|window| ends > window.closes);
+        let late = m.window().is_some_and(|window| ends > window.closes);
         let said = format!(
-            "about {}, ends about {}{}",
+            "{}, ends about {}{}",
             if should < takes {
-                format!("{} with every verification at its longest", short_span(takes))
+                format!("about {}, at most {}", short_span(should), short_span(takes))
             } else {
-                short_span(takes)
+                format!("about {}", short_span(takes))
             },
             m.minute(ends),
             window.unwrap_or_default()

@@ -191,7 +191,7 @@ impl Model<'_> {
     }
 
     fn window_field(&self, long: bool) -> Field {
-        let Some(window) = &self.plan().window else {
+        let Some(window) = self.window() else {
             return Field::fixed(if long { "NO WINDOW" } else { "W--" }.to_owned(), Role::Text);
         };
         let until_open = signed(self.now, window.opens);
@@ -219,7 +219,7 @@ impl Model<'_> {
     /// The last safe rollback; once one has begun, when it ends.
     fn way_back_field(&self, long: bool) -> Field {
         if let Some(ends) = self.state.rollback_ends(self.now).filter(|_| self.is_back()) {
-            let spare = self.plan().window.as_ref().map(|w| signed(ends, w.closes));
+            let spare = self.window().map(|w| signed(ends, w.closes));
             let spare = spare.map(|s| format!(" spare {}", delta(s).trim_start_matches('+')));
             let word = if self.state.stage() == RunStage::RollingBack { "ENDS" } else { "ENDED" };
             let spare = spare.filter(|_| long).unwrap_or_default();
@@ -421,7 +421,7 @@ pub(super) fn strip(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
 impl Model<'_> {
     fn pocket_facts(&self) -> Vec<Field> {
         let short = |left: i64| countdown(left).chars().take(6).collect::<String>();
-        let window = self.plan().window.as_ref().map(|w| signed(self.now, w.closes));
+        let window = self.window().map(|w| signed(self.now, w.closes));
         let window = window.map_or_else(|| "W--".to_owned(), |left| format!("W{}", short(left)));
         let role = self.window_field(false).role;
         let mut fields = vec![self.elapsed_field(), Field::fixed(window, role)];

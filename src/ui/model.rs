@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::base::{HostId, Millis, PhaseId, SafeText, Share, StepId, Timestamp, Zone};
-use crate::engine::{Board, End, Job, Part, RunKind, RunStage, State, Status, WayBack};
+use crate::engine::{Board, End, Job, Part, RunKind, RunStage, State, Status, WayBack, WindowEdge};
 use crate::plan::{BatchPlan, Forecast, PhasePlan, Plan, StepPlan, Work};
-use crate::runbook::Class;
+use crate::runbook::{Class, Window};
 
 use super::audit::AuditTail;
 use super::log::LogStore;
@@ -84,6 +84,18 @@ impl<'a> Model<'a> {
         self.state.plan()
     }
 
+    /// The window of this run.
+    pub(super) fn window(&self) -> Option<Window> {
+        self.state.window()
+    }
+
+    /// Why a step may start only with a reason: the window is shut, and it changes something.
+    pub(super) fn shut_for(&self, step: &StepId) -> Option<(WindowEdge, Window)> {
+        let step = self.plan().step(step)?;
+        let bound = step.class > Class::Check && step.phase.is_some();
+        self.state.shut(self.now).filter(|_| bound)
+    }
+
     pub(super) fn zone(&self) -> &'a Zone {
         &self.plan().zone
     }
@@ -100,7 +112,7 @@ impl<'a> Model<'a> {
 
     /// How long a rollback begun now may take: the number that the header counts with.
     pub(super) fn back_takes(&self) -> Millis {
-        self.forecast.backout.takes.max(self.way_back.takes())
+        self.forecast.backout.takes
     }
 
     /// Whether the run is over: nothing more will start.

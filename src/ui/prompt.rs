@@ -71,6 +71,8 @@ pub(super) enum Purpose {
         choice: Choice,
         ticked: usize,
     },
+    /// Steps start although the window is shut.
+    Outside,
     Abandon,
     /// Go on although nothing is recorded.
     Unrecorded,
@@ -112,6 +114,7 @@ impl Purpose {
                 format!("{} at {step}: why?", text::choice(*choice))
             }
             Self::Unrecorded => "NOT RECORDED. Type UNRECORDED and why you go on".to_owned(),
+            Self::Outside => "OUTSIDE THE WINDOW. Why may steps start now?".to_owned(),
             Self::Abandon => "Give the run up WITHOUT a rollback: why?".to_owned(),
         }
     }
@@ -133,6 +136,7 @@ impl Purpose {
             Self::Playbook { .. } => "open it",
             Self::Gate { .. } => "decide",
             Self::Unrecorded => "override",
+            Self::Outside => "override the window",
             Self::Abandon => "give the run up",
         }
     }

@@ -1,8 +1,10 @@
 //! Every word on screen that is not data, in one place.
 
-use crate::engine::{Choice, RunKind};
+use crate::engine::{Choice, RunKind, WindowEdge};
+use crate::runbook::Window;
 
-use super::model::Run;
+use super::header;
+use super::model::{Model, Run};
 
 // Why not.
 pub(super) const NOT_BEGUN: &str = "the run has not begun";
@@ -191,4 +193,19 @@ pub(super) const UNDECIDED: &str = "The gate is open: nothing behind it starts b
 
 pub(super) fn starts_in(seconds: u64) -> String {
     format!("ROLLBACK starts in {seconds} s. Any key stops it. Nothing has been sent.")
+}
+
+/// That the window is shut.
+pub(super) fn shut(m: &Model<'_>, edge: WindowEdge, window: &Window) -> String {
+    let left = |from, to| header::countdown(crate::plan::signed(from, to));
+    match edge {
+        WindowEdge::Opens => {
+            let opens = m.minute(window.opens);
+            format!("THE WINDOW OPENS AT {opens} ({})", left(m.now, window.opens))
+        }
+        WindowEdge::Closes => {
+            let closed = m.minute(window.closes);
+            format!("THE WINDOW CLOSED AT {closed} ({})", left(m.now, window.closes))
+        }
+    }
 }

@@ -120,6 +120,11 @@ impl Screen {
                 self.keep_draft((Purpose::LetGo { step: step.clone() }, kept));
                 return vec![Intent::Submit(Command::LetGo { step, reason })];
             }
+            Purpose::Outside => {
+                // The dialog that asked stays: what it shows was not started yet.
+                self.keep_draft((purpose, kept));
+                return vec![Intent::Submit(Command::OverrideWindow { reason })];
+            }
             Purpose::Abandon => Command::Abandon { reason },
             Purpose::Unrecorded => Command::OverrideRecord { reason },
         };

@@ -9,7 +9,7 @@ use golive::engine::{
     Actor, Board, Command, Doubt, End, Fact, Genesis, Gesture, Job, Key, Part, Place, Reading,
     RunKind, Sight, State, Status, Transcript, WayBack, advance,
 };
-use golive::plan::{Forecast, forecast};
+use golive::plan::Forecast;
 use golive::runbook::{Class, SourceFile};
 use golive::ui::{
     AuditTail, Codes, Depth, GlyphSet, Intent, LogStore, Model, Screen, Signed, Stream, Theme,
@@ -68,7 +68,7 @@ impl Night {
         let plan = Arc::new(plan.unwrap());
         let now: Timestamp = "2026-09-21T16:00:00Z".parse().unwrap();
         let state = State::new(Arc::clone(&plan));
-        let times = forecast(&plan, &state.progress(), now);
+        let times = state.forecast(now);
         let mut night = Self {
             board: Board::new(&plan, now),
             way_back: state.way_back(),
@@ -183,7 +183,7 @@ impl Night {
     }
 
     pub(crate) fn refresh(&mut self) {
-        self.forecast = forecast(self.state.plan(), &self.state.progress(), self.now);
+        self.forecast = self.state.forecast(self.now);
         self.way_back = self.state.way_back();
     }
 

@@ -100,11 +100,18 @@ fn time_alarms_change_at_their_marks_and_end_with_their_cause() {
     story(
         &change("a", ONE, ""),
         "1 limit 45 90  | quiet; facts: 
-         2 limit 29 90  | alarm Caution: latest safe rollback in less than 30 minutes
+         2 limit 29 90  | alarm Advisory: latest safe rollback in less than 30 minutes; facts: alarm-raised
          3 limit 28 90  | facts: 
-         4 limit 9 29   | alarm Warning: latest safe rollback in less than 10 minutes; alarm Caution: the window closes
-         5 limit 0 20   | alarm the latest safe rollback is past; facts: alarm-raised
-         6 limit 15 20  | alarm Caution: latest safe rollback in less than 30 minutes
+         4 limit 9 29   | alarm Caution: latest safe rollback in less than 10 minutes; alarm Advisory: the window closes
+         4 limit 10 30  | facts: 
+         4 limit 11 28  | facts: 
+         5 limit 0 20   | alarm Warning: the latest safe rollback is past; facts: alarm-raised
+         5 limit 1 20   | facts: 
+         5 limit -9 20  | facts: 
+         6 limit 15 20  | alarm Advisory: latest safe rollback in less than 30 minutes; facts: alarm-raised
+         6 limit 31 20  | facts: 
+         6 limit 32 20  | facts: alarm-cleared
+         6 limit 30 20  | alarm Advisory: latest safe rollback in less than 30 minutes; facts: alarm-raised
          7 limit - 0    | alarm Warning: the window is closed; facts: alarm-cleared alarm-raised
          8 limit - -    | quiet",
     );

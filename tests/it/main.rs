@@ -8,6 +8,8 @@ mod cli_run;
 #[cfg(test)]
 mod cli_terminal;
 #[cfg(test)]
+mod clock;
+#[cfg(test)]
 mod conduct;
 #[cfg(test)]
 mod console;

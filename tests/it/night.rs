@@ -147,6 +147,7 @@ impl Night {
                 Command::Decide { step, choice, ticked, evidence, margin: None, reason }
             }
             "hold" => Command::Hold { why: why(&words) },
+            "outside" => Command::OverrideWindow { reason: why(&words) },
             "continue" => Command::Continue,
             "auto" => Command::AutoAdvance { on: words == ["on"] },
             "guard" => Command::OpenGuard,

@@ -14,7 +14,7 @@ use golive::engine::{
     advance,
 };
 use golive::journal::{Entry, Journal, Stamp, read_all, verify};
-use golive::plan::{Plan, forecast};
+use golive::plan::Plan;
 use golive::report::{csv, json_line, markdown, timeline_line, verify_txt};
 use golive::runbook::{Class, SourceFile};
 use golive::ui::{AuditTail, Codes, LogStore, Model, Screen, Signed};
@@ -408,7 +408,7 @@ fn codes() -> Codes {
 fn draw(state: &State, now: Timestamp, facts: &[(Timestamp, Fact)]) {
     let plan = state.plan();
     let board = Board::new(plan, now);
-    let times = forecast(plan, &state.progress(), now);
+    let times = state.forecast(now);
     let way_back = state.way_back();
     let (mut audit, log) = (AuditTail::default(), LogStore::default());
     for (seq, (at, fact)) in (1..).zip(facts) {

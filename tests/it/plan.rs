@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use golive::base::{Digest, HostId, Millis, StepId, Timestamp, VarName};
 use golive::plan::{
-    Actual, Forecast, Inputs, Plan, PlanError, Progress, Rag, UndoPlan, Work, compile, forecast,
-    initial, lint,
+    Actual, Forecast, InTheWay, Inputs, Plan, PlanError, Progress, Rag, UndoPlan, Work, compile,
+    forecast, initial, lint,
 };
 use golive::runbook::{Checked, Class, Options, SourceFile, UndoStage, check_with, sort_problems};
 use proptest::prelude::*;
@@ -114,20 +114,21 @@ fn a_late_step_moves_what_needs_it_and_the_way_back() {
     let window = plan.window.clone().unwrap();
     let at = |secs| window.opens.after(Millis::from_secs(secs));
     let mut progress = Progress { began: window.opens, ..Progress::default() };
-    let over = |from, to| Actual { started: at(from), over: Some(at(to)) };
+    let over = |from, to| Actual::over(at(from), at(to));
     progress.steps.insert(id("count"), over(0, 10));
     progress.steps.insert(id("ready"), over(10, 600));
-    progress.steps.insert(id("deploy-green"), Actual { started: at(600), over: None });
+    let takes = Millis::from_secs(240);
+    progress.steps.insert(id("deploy-green"), Actual::runs(at(600), takes));
     progress.undo = vec![id("deploy-green")];
     let times = forecast(&plan, &progress, at(1200));
-    // deploy-green should be over by 840 s; it is not, so it ends now.
-    assert_eq!(times.steps[&id("deploy-green")].forecast.end, at(1200));
+    // deploy-green should be over by 840 s; it is 360 s over, and a quarter of that is to come.
+    assert_eq!(times.steps[&id("deploy-green")].forecast.end, at(1290));
     assert_eq!(times.steps[&id("warm")].forecast.start, at(1200));
-    // The caches have not begun: 10 min, then 5 min 20 s for the shift, instead of by 1460 s.
-    assert_eq!(times.delta_millis(), (1200 + 600 + 320 - 1460) * 1000);
+    // What needs it takes 15 min more; it would have been over after 1460 s.
+    assert_eq!(times.delta_millis(), (1290 + 900 - 1460) * 1000);
     assert_eq!(times.backout.takes, Millis::from_secs(150 + 25));
     assert_eq!(times.backout.latest_safe, Some(window.closes.before(Millis::from_secs(175))));
-    let late = forecast(&plan, &progress, window.closes.before(Millis::from_secs(3600)));
+    let late = forecast(&plan, &progress, at(9000));
     assert_eq!(late.rag, Some(Rag::Amber));
     assert_eq!(forecast(&plan, &progress, window.closes).rag, Some(Rag::Red));
 }
@@ -199,16 +200,23 @@ fn needs_may_point_down_the_file_and_side_branches_have_slack() {
 #[test]
 fn what_runs_counts_for_the_way_back_even_if_nobody_says_so() {
     let steps = [("a", "[]", 10, 7), ("b", "[\"a\"]", 20, 5)];
-    for (rollback, in_flight) in [("", 0), ("[rollback]\nrunning = \"finish\"\n", 15)] {
-        let plan = small(WINDOW, rollback, &steps);
+    let ways = [
+        InTheWay { stop: Millis::from_secs(60), until: None },
+        InTheWay { stop: Millis::from_secs(60), until: Some(Timestamp::default()) },
+    ];
+    for (mut way, in_flight) in ways.into_iter().zip([1, 15]) {
+        let plan = small(WINDOW, "", &steps);
+        way.until = way.until.map(|_| minute(&plan, 30));
         let mut progress = Progress { began: minute(&plan, 0), ..Progress::default() };
-        let over = Some(minute(&plan, 10));
-        progress.steps.insert(id("a"), Actual { started: minute(&plan, 0), over });
-        progress.steps.insert(id("b"), Actual { started: minute(&plan, 10), over: None });
+        let over = Actual::over(minute(&plan, 0), minute(&plan, 10));
+        progress.steps.insert(id("a"), over);
+        let runs = Actual::runs(minute(&plan, 10), Millis::from_secs(20 * 60));
+        progress.steps.insert(id("b"), runs);
+        progress.in_the_way = way;
         progress.undo = vec![id("a")];
         let times = forecast(&plan, &progress, minute(&plan, 15));
         let takes = Millis::from_secs(60 * (7 + 5 + in_flight));
-        assert_eq!(times.backout.takes, takes, "{rollback}");
+        assert_eq!(times.backout.takes, takes, "{way:?}");
         assert_eq!(times.backout.ends, minute(&plan, 15).after(takes));
         let closes = plan.window.as_ref().unwrap().closes;
         assert_eq!(times.backout.latest_safe, Some(closes.before(takes)));
@@ -227,8 +235,7 @@ fn without_a_window_there_is_no_judgement() {
 fn a_plan_that_is_over_ends_when_it_ended() {
     let plan = small(WINDOW, "", &[("a", "[]", 10, 7)]);
     let mut progress = Progress { began: minute(&plan, 0), ..Progress::default() };
-    let over = Some(minute(&plan, 4));
-    progress.steps.insert(id("a"), Actual { started: minute(&plan, 0), over });
+    progress.steps.insert(id("a"), Actual::over(minute(&plan, 0), minute(&plan, 4)));
     let times = forecast(&plan, &progress, minute(&plan, 90));
     assert_eq!(times.end, minute(&plan, 4));
     assert_eq!(times.delta_millis(), -6 * 60_000);
@@ -259,8 +266,11 @@ proptest! {
         let now = minute(&plan, now);
         let mut progress = Progress { began: minute(&plan, 0), ..Progress::default() };
         for (n, (name, ..)) in steps.iter().take(started).enumerate() {
-            let over = (!running || n + 1 < started).then_some(now);
-            progress.steps.insert(id(name), Actual { started: minute(&plan, 0).min(now), over });
+            let from = minute(&plan, 0).min(now);
+            let takes = plan.step(&id(name)).unwrap().takes();
+            let over = !running || n + 1 < started;
+            let actual = if over { Actual::over(from, now) } else { Actual::runs(from, takes) };
+            progress.steps.insert(id(name), actual);
             progress.undo.insert(0, id(name));
         }
         let times = forecast(&plan, &progress, now);

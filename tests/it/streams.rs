@@ -122,7 +122,7 @@ fn what_a_step_says_of_itself_counts_more_than_its_estimate() {
     let plan = plan(&change_in("load", "", "progress = '([0-9]+) %'"));
     let step: StepId = "load".parse().unwrap();
     let mut progress = Progress { began: at(0), ..Progress::default() };
-    progress.steps.insert(step.clone(), Actual { started: at(0), over: None });
+    progress.steps.insert(step.clone(), Actual::runs(at(0), Millis::from_secs(60)));
     assert_eq!(forecast(&plan, &progress, at(10)).end, at(60));
     progress.left.insert(step.clone(), Millis::from_secs(200));
     assert_eq!(forecast(&plan, &progress, at(10)).end, at(210));

@@ -104,6 +104,7 @@ async fn follow(mut run: Run, mut rules: Rules) -> Result<Exit, Failure> {
     for id in rules.unknown(&run.handle.view().state) {
         run.screen.complain(&format!("warning: the flags name `{id}`, which is no step"));
     }
+    let mut told = None;
     let (exit, reasons) = loop {
         let view = std::sync::Arc::clone(&views.borrow_and_update());
         while let Ok(chunk) = run.chunks.try_recv() {
@@ -122,6 +123,15 @@ async fn follow(mut run: Run, mut rules: Rules) -> Result<Exit, Failure> {
                 Err(error) => break (Exit::Failed, vec![error.to_string()]),
             },
             Next::End(exit, reasons) => break (exit, reasons),
+            Next::Wait if rules.waits != told => {
+                told.clone_from(&rules.waits);
+                if let Some(why) = &told {
+                    run.screen.say(&format!(
+                        "{}: waiting; --outside-window \"why\" starts it now",
+                        SafeText::new(why)
+                    ));
+                }
+            }
             Next::Wait => tokio::select! {
                 biased;
                 (exit, name) = signals.next() => {

@@ -9,8 +9,9 @@ use crate::cli::message::unrecorded;
 use crate::cli::plan::class_word;
 use crate::engine::{
     Choice, Command, End, Gesture, Part, Place, RunKind, RunStage, State, Status, Stopping, Voice,
+    WindowEdge,
 };
-use crate::plan::{Plan, StepPlan, Work, forecast};
+use crate::plan::{Plan, StepPlan, Work};
 use crate::runbook::{Class, Gate};
 use crate::session::{LinkView, View};
 
@@ -71,6 +72,10 @@ pub(super) struct Rules {
     pub interrupted: Option<Exit>,
     /// The hosts end with this process, and all that runs on them.
     pub hosts_are_ours: bool,
+    /// Why steps may start outside the window.
+    outside: Option<SafeText>,
+    /// What is waited for, in words.
+    pub waits: Option<String>,
 }
 
 impl Rules {
@@ -91,6 +96,8 @@ impl Rules {
             gates_seen: BTreeMap::new(),
             interrupted: None,
             hosts_are_ours: false,
+            outside: policy.outside_window.as_deref().map(SafeText::new),
+            waits: None,
         }
     }
 
@@ -219,6 +226,7 @@ impl Rules {
             };
         }
         self.continues = false;
+        self.waits = None;
         let mut reasons = Vec::new();
         let waiting = |step: &&StepPlan| state.track(&step.id).status == Status::Waiting;
         let forward = state.plan().order.iter().filter_map(|id| state.plan().step(id));
@@ -229,7 +237,8 @@ impl Rules {
                 Err(why) => reasons.push(why),
             }
         }
-        if busy(state) { Next::Wait } else { Next::End(stopped(view), reasons) }
+        let waits = busy(state) || self.waits.is_some();
+        if waits { Next::Wait } else { Next::End(stopped(view), reasons) }
     }
 
     /// How to start a step; nothing where it is worth waiting, or why a person has to come.
@@ -261,6 +270,9 @@ impl Rules {
             | Work::Notify { .. } => {
                 let by_class = self.confirm.is_some_and(|class| step.class <= class);
                 if by_class || self.steps.contains(id) {
+                    if let Some(next) = self.in_time(view, step) {
+                        return next;
+                    }
                     let gesture = Gesture { class: step.class, after: Millis::ZERO };
                     return Ok(Some(Command::Start { step: id.clone(), gesture }));
                 }
@@ -272,6 +284,47 @@ impl Rules {
                 Err(format!("{id} is of class {class}: {by_class}--confirm-step {id}"))
             }
         }
+    }
+
+    /// What stands between a step that may start and its start: the clock. Nothing, where it is
+    /// time.
+    fn in_time(&mut self, view: &View, step: &StepPlan) -> Option<Result<Option<Command>, String>> {
+        let state = &*view.state;
+        let id = &step.id;
+        if step.class == Class::Check {
+            return None;
+        }
+        if let Some((edge, window)) = state.shut(view.at) {
+            if let Some(reason) = self.outside.take() {
+                return Some(Ok(Some(Command::OverrideWindow { reason })));
+            }
+            let zone = &window.zone;
+            return Some(Err(match edge {
+                WindowEdge::Opens => {
+                    let opens = zone.format(window.opens, "%a %H:%M %Z");
+                    let why = format!("{id} waits for the window, which opens {opens}");
+                    self.waits = Some(why.clone());
+                    why
+                }
+                WindowEdge::Closes => {
+                    let closed = zone.format(window.closes, "%a %H:%M %Z");
+                    format!(
+                        "the window closed {closed} and {id} has not started: roll back, or \
+                         --outside-window \"why\""
+                    )
+                }
+            }));
+        }
+        let late = state.genesis().is_some_and(|genesis| genesis.kind == RunKind::Live)
+            && state.overrides().late.is_none()
+            && self.outside.is_none()
+            && state.time_left(&view.forecast(view.at), view.at).0.is_some_and(|left| left <= 0);
+        late.then(|| {
+            Err(format!(
+                "the latest safe rollback is past and {id} has not started: roll back, or \
+                 --outside-window \"why\""
+            ))
+        })
     }
 
     fn gate(&mut self, view: &View, id: &StepId, gate: &Gate) -> Result<Option<Command>, String> {
@@ -498,12 +551,7 @@ fn never_reached(view: &View, id: &StepId) -> Vec<String> {
 fn stopped(view: &View) -> Exit {
     let state = &*view.state;
     let live = state.genesis().is_some_and(|genesis| genesis.kind == RunKind::Live);
-    let times = forecast(state.plan(), &view.progress(), view.at);
-    let closes = state.plan().window.as_ref().map(|window| window.closes);
-    let past = |limit: Option<Timestamp>| limit.is_some_and(|limit| view.at > limit);
-    if live && (past(closes) || past(times.backout.latest_safe)) {
-        Exit::TooLate
-    } else {
-        Exit::Stopped
-    }
+    let (latest_safe, closes) = state.time_left(&view.forecast(view.at), view.at);
+    let past = |left: Option<i64>| left.is_some_and(|left| left <= 0);
+    if live && (past(closes) || past(latest_safe)) { Exit::TooLate } else { Exit::Stopped }
 }

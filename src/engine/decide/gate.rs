@@ -35,6 +35,7 @@ pub(super) fn decide_gate(
     match wish.choice {
         Choice::NoGo => need_reason(&reason, "NO-GO")?,
         Choice::Go => {
+            state.within_window(plan, now)?;
             let all = gate.checklist.len();
             if wish.ticked < all {
                 return Err(Refusal::Checklist { ticked: wish.ticked, all });

@@ -108,6 +108,10 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
         Command::Approve { step, voice, words } => gate::approve(state, step, voice, words),
         Command::OpenPlaybook { playbook, reason } => playbook::open(state, playbook, reason),
         Command::ClosePlaybook { playbook } => playbook::close(state, playbook),
+        Command::OverrideWindow { reason } => {
+            need_reason(reason, "starting steps outside the window")?;
+            state.override_window(reason, now)
+        }
         Command::Hold { why } => match &state.hold {
             // A hold of the program ends with a choice; a person's stays until they continue.
             Some(hold) if hold.by != Actor::Engine => {

@@ -181,6 +181,15 @@ pub struct Window {
     pub protect: Millis,
 }
 
+impl Window {
+    /// The same window, opening at another time: that of a rehearsal opens when it begins.
+    #[must_use]
+    pub fn opening_at(&self, opens: Timestamp) -> Self {
+        let closes = opens.after(self.closes.since(self.opens));
+        Self { opens, closes, zone: self.zone.clone(), ..*self }
+    }
+}
+
 /// A role and the people in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Role {
