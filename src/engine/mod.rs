@@ -60,8 +60,8 @@ pub use gate::{
 pub use health::{Board, Change, Health, Panel, READINGS_MAX, Reading};
 pub use hosts::{ClockOffset, HostFact, HostRecord, HostSaid, StoodStill};
 pub use job::{End, Job, Key, Part, Place, Transcript, Verdict};
-pub use notice::{Mark, OpenNotice, Signal};
 pub use limits::Overrides;
+pub use notice::{Mark, OpenNotice, Signal};
 pub use react::react;
 pub use refusal::Refusal;
 pub use sight::{Begun, Doubt, OutOfSight, Seen, Sight, Sync};

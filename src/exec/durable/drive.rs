@@ -427,11 +427,15 @@ impl<O: Output> Drive<'_, O> {
                 Mode::Cancel
             }
         };
-        if !matches!(ask, Ask::Start { .. })
-            && let Some((root, root_id)) = self.conduct.home()
-        {
-            words.push(("root", root.to_owned()));
-            words.push(("rootid", root_id.to_owned()));
+        if !matches!(ask, Ask::Start { .. }) {
+            if let Some((root, root_id)) = self.conduct.home() {
+                words.push(("root", root.to_owned()));
+                words.push(("rootid", root_id.to_owned()));
+            } else if let Some(known) = self.trip.hosts.known(&self.trip.host).root_id {
+                // Records that are not those of this night's other steps cannot say that this one
+                // never ran.
+                words.push(("rootid", known));
+            }
         }
         let key = run.key.to_string();
         let first = header(mode, nonce, (durable.session.as_str(), &key), &words)?;
