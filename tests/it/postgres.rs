@@ -9,13 +9,12 @@ use std::process::{Child, Command, Output, Stdio};
 
 use crate::sshd::{Sshd, is_root, me, sh, until};
 
-/// A server of its own account, ended with the test.
-struct Server(Child);
+/// A server of its own account, and the signal that ends it in order; ended with the test.
+struct Server(Child, &'static str);
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // `postgres` ends its own processes on an interrupt, `haproxy` has only the one.
-        crate::sshd::signal("INT", self.0.id());
+        crate::sshd::signal(self.1, self.0.id());
         self.0.wait().ok();
     }
 }
@@ -76,7 +75,8 @@ fn postgres(dir: &Path, name: &str, port: u16) -> Server {
         .stderr(log)
         .spawn()
         .unwrap();
-    let server = Server(child);
+    // An interrupt is a fast end; `postgres` hears it whatever it inherited.
+    let server = Server(child, "INT");
     let way = format!("host=127.0.0.1 port={port} dbname=postgres user=postgres");
     until("PostgreSQL", || ask(&way, "SELECT 1"));
     server
@@ -99,7 +99,7 @@ fn proxy(dir: &Path, front: u16, old: u16, new: u16) -> Server {
         .stdin(Stdio::null())
         .spawn()
         .unwrap();
-    let server = Server(child);
+    let server = Server(child, "TERM");
     until("HAProxy", || dir.join("admin.sock").exists().then_some(()));
     server
 }
