@@ -27,6 +27,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
     exit 1
   fi
 fi
+python3 -c 'import jsonschema, tomllib' 2>/dev/null || { echo "tests/run.sh: $(command -v python3) lacks jsonschema, or is older than 3.11: please install it for that one" >&2; exit 1; }
 command -v cargo >/dev/null || { echo "tests/run.sh: please install Rust 1.95 or later: cargo is missing" >&2; exit 1; }
 
 # sshd refuses to start as root without the folder that its package makes at boot.
