@@ -386,6 +386,20 @@ impl<'s> Reading<'s> {
         found
     }
 
+    /// The value of a variable, as text.
+    pub(super) fn value(&mut self, item: &Item<'_>) -> Option<String> {
+        match item.raw() {
+            DeValue::String(_) => self.text(item).map(|text| text.value),
+            DeValue::Integer(number) => Some(number.to_string()),
+            DeValue::Boolean(flag) => Some(flag.to_string()),
+            DeValue::Float(number) => Some(number.as_str().to_owned()),
+            DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
+                self.wrong_type(item, "a string, a number, true or false");
+                None
+            }
+        }
+    }
+
     /// A name.
     pub(super) fn name<T: std::str::FromStr<Err = InvalidId>>(
         &mut self,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 use toml::value::Datetime;
 
 use crate::base::{
@@ -387,16 +387,7 @@ fn vars(
     for item in reading.entries(&item, "variables") {
         let span = item.key_span.0..item.key_span.1;
         let Some(name) = variable_name(reading, item.key, &span) else { continue };
-        let value = match item.raw() {
-            DeValue::String(_) => reading.text(&item).map(|text| text.value),
-            DeValue::Integer(number) => Some(number.to_string()),
-            DeValue::Boolean(flag) => Some(flag.to_string()),
-            DeValue::Float(number) => Some(number.as_str().to_owned()),
-            DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
-                reading.wrong_type(&item, "a string, a number, true or false");
-                None
-            }
-        };
+        let value = reading.value(&item);
         places.insert(name.clone(), reading.at((), &span));
         vars.insert(name, value.unwrap_or_default());
     }

@@ -159,19 +159,7 @@ fn list(reading: &mut Reading<'_>, item: &Item<'_>) -> Vec<String> {
         let message = "a `for_each` without a value makes no step";
         reading.complain(Code::BadValue, &item.span(), message, "empty", "add values");
     }
-    let mut values = Vec::new();
-    for item in items {
-        match item.raw() {
-            DeValue::String(_) => values.extend(reading.text(&item).map(|text| text.value)),
-            DeValue::Integer(number) => values.push(number.to_string()),
-            DeValue::Boolean(flag) => values.push(flag.to_string()),
-            DeValue::Float(number) => values.push(number.as_str().to_owned()),
-            DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
-                reading.wrong_type(&item, "a string, a number, true or false");
-            }
-        }
-    }
-    values
+    items.iter().filter_map(|item| reading.value(item)).collect()
 }
 
 /// The name of the step that is being read: its own, or with the number of its value.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use crate::base::{RoleId, StepId, StreamId, VarName};
 
@@ -162,16 +162,7 @@ fn values(
     let entries = wish.with.map(|item| reading.entries(&item, "values of parameters"));
     for item in entries.unwrap_or_default() {
         let span = item.key_span.0..item.key_span.1;
-        let value = match item.raw() {
-            DeValue::String(_) => reading.text(&item).map(|text| text.value),
-            DeValue::Integer(number) => Some(number.to_string()),
-            DeValue::Boolean(flag) => Some(flag.to_string()),
-            DeValue::Float(number) => Some(number.as_str().to_owned()),
-            DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
-                reading.wrong_type(&item, "a string, a number, true or false");
-                None
-            }
-        };
+        let value = reading.value(&item);
         let Some(param) = params.iter().find(|param| param.value.as_str() == item.key) else {
             let names = params.iter().map(|param| param.value.as_str());
             let help = suggest::help(item.key, names, "remove it: the snippet has no parameters");
