@@ -1,8 +1,9 @@
 //! What durable steps do, in every shell that a host may have as `sh`.
 
+use std::collections::BTreeSet;
 use std::fs;
 
-use golive::exec::durable::{Mode, request};
+use golive::exec::durable::{Mode, request, words};
 use tempfile::TempDir;
 
 use crate::durable_host::{Host, inside, ledger, lives, program};
@@ -15,6 +16,7 @@ fn functions(shell: &str) {
     let dir = TempDir::new().unwrap();
     let host = Host::new(dir.path(), shell);
     output_and_code(&host);
+    nothing_left_behind(&host);
     offsets(&host);
     input_and_variables(&host);
     void_and_cut_requests(&host);
@@ -60,6 +62,25 @@ fn output_and_code(host: &Host) {
         let heard = host.start(&format!("rc.{code}"), line);
         assert_eq!(heard.state(), format!("EXITED {code}"), "{line}: {heard:?}");
     }
+}
+
+/// Nothing of ours is left in the shell that becomes the step.
+fn nothing_left_behind(host: &Host) {
+    let words = words(Mode::Start, str::to_owned);
+    let names: BTreeSet<&str> = words[2]
+        .split(|it: char| !it.is_ascii_alphanumeric() && it != '_')
+        .filter(|it| it.starts_with("gl_"))
+        .filter(|it| *it != "gl_l") // The line of the step itself.
+        .collect();
+    assert!(names.contains("gl_say") && names.contains("gl_boot"), "{names:?}");
+    let names = names.into_iter().collect::<Vec<_>>().join(" ");
+    let line = format!(
+        "for v in {names};do command -v $v;eval \"[ \\\"\\${{$v+set}}\\\" ]\" && echo variable $v;done;trap;echo $#"
+    );
+    let heard = host.start("left.1", &line);
+    assert_eq!(String::from_utf8_lossy(&heard.out), "0\n");
+    let heard = host.start("left.2", "tr '\\000' '\\012' </proc/$$/environ|grep ^GLKEY");
+    assert_eq!(String::from_utf8_lossy(&heard.out), "GLKEY=run.host/left.2\n");
 }
 
 fn offsets(host: &Host) {
@@ -297,6 +318,17 @@ fn cancelling(host: &Host) {
     assert_eq!(strayed.len(), 4, "{heard:?}");
     assert!(lives(&strayed[1]));
     crate::sshd::signal("KILL", strayed[1].parse().unwrap());
+    // One whose leader has gone, and who is left has become no other program.
+    let fifo = host.home.join("fifo");
+    let line = format!("mkfifo {0};(read x <{0}) >/dev/null 2>&1 & echo on;exit 5", fifo.display());
+    let heard = begin("c.5", &line).finish();
+    assert!(heard.word("alive").is_some(), "{heard:?}");
+    let heard = host.cancel("c.5");
+    assert_eq!(
+        (heard.state().as_str(), heard.value("state", "group")),
+        ("EXITED 5", "0".into()),
+        "{heard:?}"
+    );
     // With words for another user, the kill goes through them too.
     let words = host.home.join("words");
     let line = format!(

@@ -42,6 +42,7 @@ mod durable_power;
 #[cfg(test)]
 mod durable_race;
 #[cfg(test)]
+mod durable_ready;
 mod durable_ssh;
 #[cfg(test)]
 mod edge;

@@ -300,6 +300,9 @@ impl<O: Output> Drive<'_, O> {
                     }
                     Piece::Word(word) => {
                         learn(trip, &word);
+                        if line == Line::Watch && matches!(word, Word::Started { .. }) {
+                            trip.pool.get_ready(&trip.host, request(Mode::Start));
+                        }
                         heard.push(Heard::Word(line, word));
                     }
                 });

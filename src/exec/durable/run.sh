@@ -1,6 +1,6 @@
 # Becomes the step: one process number from the gate to the end of the step. Parameters: the run
 # folder, the key, the supervisor (number, birth), nonce, digest, umask, the text that takes the
-# step's line, run/key, boot. Standard input is the payload.
+# step's line, boot. Standard input is the payload.
 
 # See gl_lead in start.sh.
 exec 2>&4 4>&-
@@ -12,7 +12,7 @@ gl_self || exit 73
 gl_t=lone gl_f=no
 if [ "$gl_g" = "$gl_mp" ]; then gl_t=run gl_f=yes; fi
 gl_clock
-gl_boot=${10}
+gl_boot=$9
 gl_r="$gl_mp $gl_mb $gl_boot $5 $6 $gl_t $3 $4 $gl_up"
 echo "$gl_r" 2>/dev/null >"$gl_k.g.$gl_u"
 gl_l=
@@ -37,8 +37,10 @@ fi
 gl_say started "pid=$gl_mp" "born=$gl_mb" "boot=$gl_boot" "group=$gl_f" "sync=$gl_sy" "up=$gl_up"
 #CP run4
 umask "$7"
-GLKEY=$9
-export GLKEY
 exec >>"$gl_k.out" 2>>"$gl_k.err"
 #CP run5
-exec sh -c "$8"
+# This very shell takes the step, with nothing of ours in it; one that had to change how it parts
+# words makes room for a new one.
+[ -r /proc/self/stat ] || exec sh -c "$8"
+trap - PIPE
+eval "set --;unset -f gl_say gl_die gl_anon gl_who gl_is gl_self gl_clock gl_now gl_sync gl_nap;unset gl_i gl_kn gl_k gl_l gl_n gl_s gl_t gl_g gl_b gl_pp gl_mp gl_mb gl_u gl_f gl_r gl_up gl_boot gl_sy;$8"

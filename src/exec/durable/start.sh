@@ -24,12 +24,13 @@ gl_bytes() {
 # gl_lead ...: runs run.sh as the leader of a session of its own, and waits for it. What a shell
 # says of a child that a signal ended must not come among the bytes of the step: while it waits, its
 # standard error is nowhere, and the child finds that of the call as number 4. (Some shells do even
-# the redirections of a child in themselves, hence in the child.)
+# the redirections of a child in themselves, hence in the child.) The mark is in its environment from
+# the beginning, for what the kernel shows of that never changes, nor does it in what it forks.
 gl_lead() {
-  if command -v setsid >/dev/null 2>&1; then setsid sh -c "$gl_x" sh "$@"
-  elif command -v perl >/dev/null 2>&1; then perl -e "use POSIX;POSIX::setsid();exec @ARGV or exit 71" sh -c "$gl_x" sh "$@"
-  elif command -v python3 >/dev/null 2>&1; then python3 -c "import os,sys;os.setsid();os.execvp(sys.argv[1],sys.argv[1:])" sh -c "$gl_x" sh "$@"
-  else sh -c "$gl_x" sh "$@"
+  if command -v setsid >/dev/null 2>&1; then GLKEY=$gl_run/$gl_key setsid sh -c "$gl_x" sh "$@"
+  elif command -v perl >/dev/null 2>&1; then GLKEY=$gl_run/$gl_key perl -e "use POSIX;POSIX::setsid();exec @ARGV or exit 71" sh -c "$gl_x" sh "$@"
+  elif command -v python3 >/dev/null 2>&1; then GLKEY=$gl_run/$gl_key python3 -c "import os,sys;os.setsid();os.execvp(sys.argv[1],sys.argv[1:])" sh -c "$gl_x" sh "$@"
+  else GLKEY=$gl_run/$gl_key sh -c "$gl_x" sh "$@"
   fi
 }
 
@@ -52,7 +53,7 @@ gl_run() {
   echo "---------------------------------------------------------------------------------------------------------------------------------------------------------------" 2>/dev/null >"$gl_sf"
   [ -s "$gl_sf" ] || gl_die NOSPC "cannot reserve the exit record in $gl_r"
   #CP sup1
-  set -- "$gl_r" "$gl_key" "$gl_mp" "$gl_mb" "$gl_i" "$gl_dig" "$gl_um" "$gl_take" "$gl_run/$gl_key" "$gl_boot"
+  set -- "$gl_r" "$gl_key" "$gl_mp" "$gl_mb" "$gl_i" "$gl_dig" "$gl_um" "$gl_take" "$gl_boot"
   {
     if [ "$gl_secret" = 1 ]; then gl_lead "$@" 3<&-
     else gl_lead "$@" 3<&- <"$gl_k.in.$gl_u"

@@ -1,16 +1,19 @@
 //! One exec channel whose two ends are the caller's to speak over.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use russh::client::Msg;
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::channel::Session;
 use super::connect::Connection;
 use super::error::SshError;
-use super::pool::{Pool, Session};
+use super::pool::Pool;
 use super::run::{Closing, Status, signal_text};
 use crate::base::HostId;
 
@@ -52,6 +55,8 @@ pub(in crate::exec) enum At {
 pub(in crate::exec) struct Call {
     host: String,
     read: ChannelReadHalf,
+    /// What was heard before there was anything to answer.
+    early: VecDeque<Said>,
     /// What is to be sent, in order.
     sending: UnboundedSender<Vec<u8>>,
     connection: Arc<Connection>,
@@ -77,36 +82,17 @@ impl Pool {
         let (connection, channel, session) = match place {
             At::Beside => {
                 let (connection, channel) = self.control_channel(&slot).await?;
-                (connection, Some(channel), None)
+                (connection, channel, None)
             }
             At::Place { prove } => {
-                let mut session = self.session(&slot, prove).await?;
-                let connection = Arc::clone(&session.connection);
-                (connection, session.channel.take(), Some(session))
+                if let Some(call) = self.ready_call(&slot, request, prove).await {
+                    return Ok(call);
+                }
+                let (session, channel) = self.session(&slot, prove).await?;
+                (Arc::clone(&session.connection), channel, Some(session))
             }
         };
-        let lost = |connection: &Connection| SshError::LinkLost {
-            host: host.to_string(),
-            why: connection.end().unwrap_or_else(|| "the connection was closed".to_owned()),
-        };
-        let Some(channel) = channel else { return Err(lost(&connection)) };
-        let (read, write) = channel.split();
-        let write = Arc::new(write);
-        let closing = Closing::new(&write);
-        // A failure says that the connection's task is gone; it never took the request.
-        write.exec(true, request).await.map_err(|_| lost(&connection))?;
-        let (sending, parts) = unbounded_channel();
-        tokio::spawn(send_all(write, parts));
-        Ok(Call {
-            host: host.to_string(),
-            read,
-            sending,
-            connection,
-            closing,
-            refused: false,
-            status: None,
-            _session: session,
-        })
+        Call::begin(slot.name(), connection, channel, session, request).await
     }
 }
 
@@ -120,6 +106,53 @@ async fn send_all(write: Arc<ChannelWriteHalf<Msg>>, mut parts: UnboundedReceive
 }
 
 impl Call {
+    /// Sends `request` over `channel`.
+    ///
+    /// # Errors
+    /// The connection is gone; nothing was sent.
+    pub(super) async fn begin(
+        host: &str,
+        connection: Arc<Connection>,
+        channel: Channel<Msg>,
+        session: Option<Session>,
+        request: &'static str,
+    ) -> Result<Self, SshError> {
+        let (read, write) = channel.split();
+        let write = Arc::new(write);
+        let closing = Closing::new(&write);
+        // A failure says that the connection's task is gone; it never took the request.
+        write.exec(true, request).await.map_err(|_| connection.lost(host))?;
+        let (sending, parts) = unbounded_channel();
+        tokio::spawn(send_all(write, parts));
+        Ok(Self {
+            host: host.to_owned(),
+            read,
+            early: VecDeque::new(),
+            sending,
+            connection,
+            closing,
+            refused: false,
+            status: None,
+            _session: session,
+        })
+    }
+
+    /// What it goes over.
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Whether the other side still waits for words. What login scripts have printed is kept.
+    pub(super) fn waits(&mut self) -> bool {
+        while let Some(said) = self.heard().now_or_never() {
+            match said {
+                Said::Out(_) | Said::Err(_) => self.early.push_back(said),
+                Said::Status(_) | Said::Over => return false,
+            }
+        }
+        true
+    }
+
     /// Sends bytes as the other side takes them, beside the reading. A failure is a dead link,
     /// and shows at the reading end.
     pub(in crate::exec) fn send(&self, parts: Vec<Vec<u8>>) {
@@ -130,6 +163,13 @@ impl Call {
 
     /// What comes next. Safe to be dropped and asked again.
     pub(in crate::exec) async fn next(&mut self) -> Said {
+        match self.early.pop_front() {
+            Some(said) => said,
+            None => self.heard().await,
+        }
+    }
+
+    async fn heard(&mut self) -> Said {
         loop {
             match self.read.wait().await {
                 Some(ChannelMsg::Data { data }) => return Said::Out(data),
@@ -162,14 +202,12 @@ impl Call {
         if self.refused {
             return CallEnd::Refused(SshError::ExecRefused { host });
         }
-        match (&self.status, self.connection.end()) {
-            (Some(status), _) => CallEnd::Ended(status.clone()),
-            (None, Some(why)) => CallEnd::Lost(SshError::LinkLost { host, why }),
-            (None, None) if self.connection.handle.is_closed() => {
-                let why = "the connection was closed".to_owned();
-                CallEnd::Lost(SshError::LinkLost { host, why })
+        match &self.status {
+            Some(status) => CallEnd::Ended(status.clone()),
+            None if self.connection.end().is_some() || self.connection.handle.is_closed() => {
+                CallEnd::Lost(self.connection.lost(&self.host))
             }
-            (None, None) => CallEnd::Lost(SshError::NoStatus { host }),
+            None => CallEnd::Lost(SshError::NoStatus { host }),
         }
     }
 

@@ -12,8 +12,9 @@ use russh::Disconnect;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 
+use super::channel::open_channel;
 use super::connect::Connection;
-use super::pool::{Phase, Pool, Slot, lock, open_channel};
+use super::pool::{Phase, Pool, Slot, lock};
 use super::run::{Closing, collect};
 use crate::base::{HostId, Millis};
 

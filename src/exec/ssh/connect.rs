@@ -73,6 +73,12 @@ impl Connection {
         lock(&self.seen).end.clone()
     }
 
+    /// It is gone: for whoever had something on it.
+    pub(super) fn lost(&self, host: &str) -> SshError {
+        let why = self.end().unwrap_or_else(|| "the connection was closed".to_owned());
+        SshError::LinkLost { host: host.to_owned(), why }
+    }
+
     /// How long the host has given no sign of life.
     pub(super) fn quiet(&self) -> Duration {
         lock(&self.seen).pulse.quiet()

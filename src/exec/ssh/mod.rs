@@ -16,6 +16,7 @@
 mod aside;
 mod auth;
 mod call;
+mod channel;
 mod clock;
 mod config;
 mod connect;
@@ -25,6 +26,7 @@ mod known_hosts;
 mod lookup;
 mod pool;
 mod prove;
+mod ready;
 mod run;
 mod shell;
 mod sign;

@@ -8,17 +8,19 @@ use std::time::{Duration, SystemTime};
 
 use russh::client::Msg;
 use russh::{Channel, Disconnect};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::auth::KeyRing;
+use super::channel::{NoChannel, Session, open_channel};
 use super::config::{self, Proxy, Query, expand_home, parse_hop};
 use super::connect::{self, Connection, OnEnd, Peer, Plan};
-use super::error::{Budget, ErrorKind, SshError, words};
+use super::error::{Budget, ErrorKind, SshError};
 use super::host::{HostSpec, Options, SESSIONS_MAX, SecretKey};
 use super::known_hosts::HostKey;
 use super::lookup::Lookups;
 use super::prove::{self, Unproved};
+use super::ready::Ready;
 use super::run::{Command, Flight, Output, RunEnd, StopSignal};
 use super::shell::{Group, Survivor};
 use super::stop::{self, Proof};
@@ -111,6 +113,8 @@ pub(super) struct Slot {
     pub(super) sessions: Arc<Semaphore>,
     /// How many there are; fewer after the server has shown that it allows fewer.
     pub(super) places: Mutex<usize>,
+    /// The call that waits for the next step.
+    pub(super) ready: Ready,
     /// Handshakes through this host.
     handshakes: Arc<Semaphore>,
 }
@@ -138,8 +142,22 @@ impl Slot {
             view: watch::Sender::new(LinkState::Idle),
             sessions: Arc::new(Semaphore::new(places)),
             places: Mutex::new(places),
+            ready: Ready::default(),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_PER_HOP)),
         })
+    }
+
+    /// What the inventory asks this host to prove.
+    pub(super) fn proof(&self) -> Option<&HostProof> {
+        self.node.proof.as_ref()
+    }
+
+    /// The connection that is open now.
+    pub(super) fn open_now(&self) -> Option<Arc<Connection>> {
+        match &*lock(&self.phase) {
+            Phase::Up(connection) if !connection.handle.is_closed() => Some(Arc::clone(connection)),
+            Phase::Idle | Phase::Opening(_) | Phase::Up(_) => None,
+        }
     }
 
     /// Its name for messages.
@@ -160,21 +178,6 @@ impl Slot {
         permit.forget();
         None
     }
-}
-
-/// An open session with its place.
-pub(super) struct Session {
-    pub(super) slot: Arc<Slot>,
-    pub(super) connection: Arc<Connection>,
-    pub(super) channel: Option<Channel<Msg>>,
-    _place: OwnedSemaphorePermit,
-}
-
-/// Why no session was opened.
-pub(super) enum NoChannel {
-    Refused(String),
-    Dead(String),
-    Slow,
 }
 
 impl Pool {
@@ -261,11 +264,11 @@ impl Pool {
             opened = self.session(&slot, command.prove) => opened,
             _ = signal.asked() => Err(SshError::StoppedBefore { host: name.clone() }),
         };
-        let session = match opened {
-            Ok(session) => session,
+        let (session, channel) = match opened {
+            Ok(opened) => opened,
             Err(why) => return RunEnd::NotStarted { why },
         };
-        let flight = Flight::run(self.clone(), name.clone(), session, command, output, signal);
+        let flight = Flight::run(self.clone(), (session, channel), command, output, signal);
         tokio::spawn(flight).await.unwrap_or_else(|error| RunEnd::Lost {
             why: SshError::LinkLost { host: name, why: format!("its task failed: {error}") },
             group: None,
@@ -301,6 +304,7 @@ impl Pool {
     pub async fn close(&self) {
         let hops: Vec<Arc<Slot>> = lock(&self.0.hops).values().cloned().collect();
         for slot in self.0.hosts.values().cloned().chain(hops) {
+            slot.ready.let_go();
             let phase = std::mem::replace(&mut *lock(&slot.phase), Phase::Idle);
             if let Phase::Up(connection) = phase {
                 connection.handle.disconnect(Disconnect::ByApplication, "done", "").await.ok();
@@ -326,17 +330,26 @@ impl Pool {
     ///
     /// With `prove`, the host has proved on this very connection which machine it is, if its
     /// inventory asks for that.
-    pub(super) async fn session(&self, slot: &Arc<Slot>, prove: bool) -> Result<Session, SshError> {
+    pub(super) async fn session(
+        &self,
+        slot: &Arc<Slot>,
+        prove: bool,
+    ) -> Result<(Session, Channel<Msg>), SshError> {
         let budget = self.0.options.budgets.open;
         let host = || slot.name().to_owned();
         let closed = || SshError::LinkLost { host: host(), why: "the pool is closed".to_owned() };
-        let place = || Arc::clone(&slot.sessions).acquire_owned();
+        let place = || {
+            if slot.sessions.available_permits() == 0 {
+                slot.ready.let_go();
+            }
+            Arc::clone(&slot.sessions).acquire_owned()
+        };
         let mut permit = place().await.map_err(|_| closed())?;
         let mut deadline = Instant::now() + budget;
         let (mut dead, mut refused) = (false, 0_u32);
         loop {
             let connection = self.acquire(slot, Vec::new()).await?;
-            let proof = slot.node.proof.as_ref().filter(|_| prove);
+            let proof = slot.proof().filter(|_| prove);
             let opened = match prove::once(&connection, slot.name(), proof, budget).await {
                 Ok(()) => open_channel(&connection, budget).await,
                 Err(Unproved::NoChannel(why)) => Err(why),
@@ -344,8 +357,7 @@ impl Pool {
             };
             match opened {
                 Ok(channel) => {
-                    let (slot, channel) = (Arc::clone(slot), Some(channel));
-                    return Ok(Session { slot, connection, channel, _place: permit });
+                    return Ok((Session::new(slot, &connection, permit), channel));
                 }
                 Err(NoChannel::Slow) => {
                     return Err(SshError::Timeout {
@@ -364,6 +376,7 @@ impl Pool {
                     return Err(SshError::NoSession { host: host(), why });
                 }
                 Err(NoChannel::Refused(_)) => {
+                    slot.ready.no_more();
                     refused = refused.saturating_add(1);
                     sleep(REFUSED_PAUSE * refused.min(10)).await;
                     permit = match slot.shrink(permit, refused) {
@@ -384,12 +397,8 @@ impl Pool {
     /// A channel beside the places, on the connection that is open now; none is opened.
     pub(super) async fn spare_channel(&self, host: &HostId) -> Result<Channel<Msg>, SshError> {
         let slot = self.slot(host)?;
-        let connection = match &*lock(&slot.phase) {
-            Phase::Up(connection) if !connection.handle.is_closed() => Some(Arc::clone(connection)),
-            Phase::Idle | Phase::Opening(_) | Phase::Up(_) => None,
-        };
         let lost = |why: &str| SshError::LinkLost { host: host.to_string(), why: why.to_owned() };
-        let connection = connection.ok_or_else(|| lost("there is no open link"))?;
+        let connection = slot.open_now().ok_or_else(|| lost("there is no open link"))?;
         match open_channel(&connection, self.0.options.budgets.open).await {
             Ok(channel) => Ok(channel),
             Err(NoChannel::Refused(why)) => {
@@ -620,29 +629,4 @@ fn identity_file(node: &Node, path: &std::path::Path) -> Result<std::path::PathB
     }
     let why = format!("`identity` {} does not exist", path.display());
     Err(SshError::Config { host: node.query.host.clone(), why })
-}
-
-/// Opens a session's channel. A late one, that nobody waits for any more, is closed again:
-/// left open it would keep its place on the server.
-pub(super) async fn open_channel(
-    connection: &Arc<Connection>,
-    budget: Duration,
-) -> Result<Channel<Msg>, NoChannel> {
-    let (tell, told) = oneshot::channel();
-    let opening = Arc::clone(connection);
-    tokio::spawn(async move {
-        let opened = opening.handle.channel_open_session().await;
-        if let Err(Ok(late)) = tell.send(opened) {
-            late.close().await.ok();
-        }
-    });
-    let end = || connection.end().unwrap_or_else(|| "the connection was closed".to_owned());
-    match timeout(budget, told).await {
-        Ok(Ok(Ok(channel))) => Ok(channel),
-        Ok(Ok(Err(russh::Error::ChannelOpenFailure(reason)))) => {
-            Err(NoChannel::Refused(words(&format!("{reason:?}"))))
-        }
-        Ok(Ok(Err(_)) | Err(_)) => Err(NoChannel::Dead(end())),
-        Err(_) => Err(NoChannel::Slow),
-    }
 }

@@ -15,10 +15,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::channel::{NoChannel, open_channel};
 use super::connect::Connection;
 use super::error::{SshError, words};
 use super::known_hosts::HostKey;
-use super::pool::{NoChannel, Pool, lock, open_channel};
+use super::pool::{Pool, lock};
 use super::run::{Closing, collect, nonce};
 use super::shell::{BOOTSTRAP, step_line};
 use crate::base::HostId;

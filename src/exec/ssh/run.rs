@@ -17,9 +17,10 @@ use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::channel::Session;
 use super::connect::Connection;
 use super::error::SshError;
-use super::pool::{Pool, Session};
+use super::pool::Pool;
 use super::shell::{BOOTSTRAP, Begun, Group, MarkFinder, preamble};
 use super::stop::{Proof, stop};
 
@@ -254,12 +255,12 @@ impl Flight {
     /// Runs `command` in `session` to its end.
     pub(super) async fn run(
         pool: Pool,
-        host: String,
-        session: Session,
+        (session, channel): (Session, Channel<Msg>),
         command: Command,
         output: Box<dyn Output>,
         signal: StopSignal,
     ) -> RunEnd {
+        let host = session.slot.name().to_owned();
         let nonce = nonce();
         let become_ = command.become_prefix.as_deref();
         let text = match preamble(&nonce, &command.line, &command.env, become_) {
@@ -283,9 +284,6 @@ impl Flight {
             unrecorded: None,
             become_prefix: command.become_prefix,
             host,
-        };
-        let Some(channel) = flight.session.channel.take() else {
-            return RunEnd::NotStarted { why: SshError::StoppedBefore { host: flight.host } };
         };
         let end = flight.fly(channel, text, command.stdin, signal).await;
         match flight.unrecorded {
@@ -449,14 +447,10 @@ impl Flight {
     }
 
     fn lost(&self) -> SshError {
-        let host = self.host.clone();
-        match self.connection.end() {
-            Some(why) => SshError::LinkLost { host, why },
-            None if self.connection.handle.is_closed() => {
-                SshError::LinkLost { host, why: "the connection was closed".to_owned() }
-            }
-            None => SshError::NoStatus { host },
+        if self.connection.end().is_some() || self.connection.handle.is_closed() {
+            return self.connection.lost(&self.host);
         }
+        SshError::NoStatus { host: self.host.clone() }
     }
 }
 

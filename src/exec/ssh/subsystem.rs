@@ -6,8 +6,9 @@ use std::task::{Context, Poll};
 use russh::ChannelMsg;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::channel::Session;
 use super::error::SshError;
-use super::pool::{Pool, Session};
+use super::pool::Pool;
 use crate::base::HostId;
 
 trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -33,16 +34,9 @@ impl Pool {
         prove: bool,
     ) -> Result<Subsystem, SshError> {
         let slot = self.slot(host)?;
-        let mut session = self.session(&slot, prove).await?;
-        let lost = |why: Option<String>| SshError::LinkLost {
-            host: host.to_string(),
-            why: why.unwrap_or_else(|| "the connection was closed".to_owned()),
-        };
-        let Some(mut channel) = session.channel.take() else {
-            return Err(lost(session.connection.end()));
-        };
+        let (session, mut channel) = self.session(&slot, prove).await?;
         if channel.request_subsystem(true, name).await.is_err() {
-            return Err(lost(session.connection.end()));
+            return Err(session.connection.lost(slot.name()));
         }
         loop {
             match channel.wait().await {
@@ -56,7 +50,7 @@ impl Pool {
                     });
                 }
                 Some(_) => {}
-                None => return Err(lost(session.connection.end())),
+                None => return Err(session.connection.lost(slot.name())),
             }
         }
         Ok(Subsystem { stream: Box::new(channel.into_stream()), _session: session })
