@@ -43,6 +43,7 @@ mod durable_power;
 mod durable_race;
 #[cfg(test)]
 mod durable_ready;
+#[cfg(test)]
 mod durable_ssh;
 #[cfg(test)]
 mod edge;
