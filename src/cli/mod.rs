@@ -16,6 +16,7 @@ mod args;
 mod back;
 mod check;
 mod drive;
+mod edit;
 mod exit;
 mod export;
 mod ground;

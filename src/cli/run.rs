@@ -16,6 +16,7 @@ use crate::session::{
 
 use super::args::{Fleet, ResumeArgs, RollbackArgs, RunArgs};
 use super::back;
+use super::edit;
 use super::exit::Exit;
 use super::ground::{self, Ground};
 use super::headless;
@@ -122,7 +123,7 @@ pub(super) fn run(screen: Screen, store: Store, args: &RunArgs) -> Result<Exit, 
         })?;
         screen.say(&format!("session {}", driven.found.id));
         let run = headless_run(screen, driven, driver, args.policy.json, 0, &ground);
-        let exit = headless::drive(run, &args.policy, false).await;
+        let exit = headless::drive(run, &args.policy).await;
         ground.leave().await;
         exit
     })
@@ -274,8 +275,10 @@ pub(super) fn successor(args: &ResumeArgs) -> Result<Successor, Failure> {
 /// Runs `golive resume --headless`.
 pub(super) fn resume(screen: Screen, store: Store, args: &ResumeArgs) -> Result<Exit, Failure> {
     let successor = successor(args)?;
+    let texts = edit::read(args)?;
     let recovered = take_up(screen, &store, &args.session, &successor)?;
     let driver = successor.driver;
+    edit::check(&recovered.state, &texts)?;
     on_runtime(async {
         let ground = ground_of(screen, &recovered, &args.fleet, asker()).await?;
         let after = last_line(&recovered);
@@ -283,8 +286,10 @@ pub(super) fn resume(screen: Screen, store: Store, args: &ResumeArgs) -> Result<
         let notary = args.sign.notary(screen, &ground.pool, &ground.plan, practice).await?;
         let driven = begin_again(screen, store, &recovered, &ground, driver.clone(), notary)?;
         accept_keys(&driven, args, &driver).await?;
+        let again = texts.keys().cloned().collect();
+        edit::edit(&driven.handle, args, texts, &driver).await?;
         let run = headless_run(screen, driven, driver, args.policy.json, after, &ground);
-        let exit = headless::drive(run, &args.policy, true).await;
+        let exit = headless::resume(run, args, again).await;
         ground.leave().await;
         exit
     })

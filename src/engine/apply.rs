@@ -68,6 +68,7 @@ impl State {
             | Event::Waived { .. }
             | Event::WaiverEnded { .. }
             | Event::Approved { .. }
+            | Event::StepEdited { .. }
             | Event::Captured { .. } => self.apply_to_step(at, by, event),
             Event::Held { why } => {
                 self.hold = Some(Hold { since: at, why: why.clone(), by: by.clone() });
@@ -238,6 +239,7 @@ impl State {
                 let (voice, words) = (voice.clone(), words.clone());
                 self.approvals.insert(step.clone(), Approval { at, voice, words });
             }
+            Event::StepEdited { .. } => self.edited(at, by, event),
             Event::GateDecided { step, choice, evidence, reason, frozen } => {
                 let record = GateRecord {
                     at,

@@ -83,6 +83,17 @@ pub enum Command {
         /// Why.
         reason: SafeText,
     },
+    /// Change the command of a step for this run. It starts nothing.
+    Edit {
+        /// Which.
+        step: StepId,
+        /// Its action or its undo.
+        part: Part,
+        /// The new command, sent as it stands.
+        text: String,
+        /// Why.
+        reason: SafeText,
+    },
     /// Stop what runs of a step.
     Stop {
         /// Which.

@@ -6,6 +6,7 @@ use crate::base::{
     ChannelId, Digest, HostId, Millis, PlaybookId, ProbeId, RunbookId, SafeText, SessionId, StepId,
     Timestamp, VarName,
 };
+use crate::runbook::Class;
 
 use super::gate::{Criterion, Frozen, Voice};
 use super::health::{Health, Reading};
@@ -379,6 +380,23 @@ pub enum Event {
         /// Which criterion.
         criterion: Criterion,
     },
+    /// The command of a step was changed for this run. The runbook and its pinned copy stay.
+    StepEdited {
+        /// Which step.
+        step: StepId,
+        /// Its action or its undo.
+        part: Part,
+        /// Digest of the command as it was.
+        was: Digest,
+        /// The command from here on, sent as it stands.
+        text: String,
+        /// The class of the step from here on.
+        class: Class,
+        /// Why it has that class.
+        because: SafeText,
+        /// Why.
+        reason: SafeText,
+    },
     /// A second person agreed that a step may start.
     Approved {
         /// Which step.
@@ -590,7 +608,7 @@ pub enum Confirmed {
     /// A person confirmed, this long after the dialog opened.
     ByPerson {
         /// The hardest class that the gesture was good for.
-        class: crate::runbook::Class,
+        class: Class,
         /// How long the dialog had been open.
         after: Millis,
     },

@@ -25,6 +25,7 @@ mod command;
 mod decide;
 mod done;
 mod due;
+mod edit;
 mod effect;
 mod event;
 mod gate;
@@ -48,6 +49,7 @@ pub use advance::{Advance, advance};
 pub use command::{Command, Gesture, Which};
 pub use decide::decide;
 pub use done::Done;
+pub use edit::Edit;
 pub use effect::{Durable, Effect, Poll, Run};
 pub use event::{
     Actor, AlarmId, Choice, Confirmed, Event, Evidence, Genesis, Item, Level, Return, RunKind,

@@ -70,6 +70,7 @@ fn done(state: &State, event: &Event) -> Vec<Effect> {
         | Event::Voted { .. }
         | Event::WaiverEnded { .. }
         | Event::Approved { .. }
+        | Event::StepEdited { .. }
         | Event::PlaybookClosed { .. }
         | Event::AlarmRaised { .. }
         | Event::AlarmCleared { .. }

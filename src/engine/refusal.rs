@@ -58,6 +58,20 @@ pub enum Refusal {
     /// A reason is missing.
     #[error("{0} needs a reason")]
     NoReason(&'static str),
+    /// A step that has not started is edited only while nothing can start it.
+    #[error("`{0}` has not started: hold the run first, then edit its command")]
+    NotHeld(StepId),
+    /// The new command of a step is none.
+    #[error("the new command of `{step}` is not taken: {why}")]
+    NoCommand {
+        /// Which step.
+        step: StepId,
+        /// Why.
+        why: &'static str,
+    },
+    /// The value of a secret would be in the record.
+    #[error("it is not taken: it holds {0}, and would be in the record; give it as a secret")]
+    HoldsSecret(SafeText),
     /// The author forbids it.
     #[error("`{0}` may not be skipped: the runbook says `skippable = false`")]
     NotSkippable(StepId),

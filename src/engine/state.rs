@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::base::{HostId, Millis, PlaybookId, ProbeId, SafeText, StepId, Timestamp, VarName};
 use crate::plan::{Plan, StepPlan};
 
+use super::edit::Edit;
 use super::event::{Actor, AlarmId, Choice, Evidence, Genesis, Item, Level, Return};
 use super::gate::{Approval, Frozen, Vote, Waiver};
 use super::health::Health;
@@ -44,6 +45,7 @@ pub struct State {
     pub(super) votes: BTreeMap<StepId, Vec<Vote>>,
     pub(super) waivers: BTreeMap<StepId, Vec<Waiver>>,
     pub(super) approvals: BTreeMap<StepId, Approval>,
+    pub(super) edits: BTreeMap<StepId, Vec<Edit>>,
     pub(super) playbooks: BTreeMap<PlaybookId, PlaybookRecord>,
     pub(super) since: BTreeMap<ProbeId, Since>,
     pub(super) events: u64,
@@ -434,6 +436,7 @@ impl State {
             votes: BTreeMap::new(),
             waivers: BTreeMap::new(),
             approvals: BTreeMap::new(),
+            edits: BTreeMap::new(),
             playbooks: BTreeMap::new(),
             since: BTreeMap::new(),
             events: 0,

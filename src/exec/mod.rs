@@ -38,3 +38,4 @@ pub use redact::{
     Needles, Redactor, SECRET_BYTES_MAX, SECRET_BYTES_MIN, Unusable, mark as redaction_mark,
 };
 pub use secrets::Secrets;
+pub use shape::looks_secret;

@@ -119,6 +119,13 @@ impl Watcher {
     }
 }
 
+/// The first shape of a secret that `text` has.
+pub fn looks_secret(text: &str) -> Option<&'static str> {
+    let mut watcher = Watcher::default();
+    let seen = watcher.feed(text.as_bytes());
+    seen.into_iter().chain(watcher.finish()).next()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{KNOWN, SHAPES, Watcher};

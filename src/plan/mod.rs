@@ -14,6 +14,7 @@
 
 mod backout;
 mod compile;
+mod edit;
 mod forecast;
 mod lint;
 mod model;
@@ -22,6 +23,7 @@ mod text;
 
 pub use backout::{Backout, InTheWay};
 pub use compile::{Inputs, PlanError, compile};
+pub use edit::{DiffLine, diff};
 pub use forecast::{
     Actual, Forecast, Goes, Interval, Progress, Rag, StepTimes, ends_by, forecast, initial, signed,
 };

@@ -8,12 +8,11 @@ use crate::base::{Millis, SafeText, Timestamp};
 use crate::engine::{End, Event, Part};
 use crate::journal::Entry;
 use crate::plan::{Plan, signed};
-use crate::runbook::Class;
 
 use super::facts::who;
 use super::sections::{Row, jobs, outcome, phase};
 use super::story::{Story, took};
-use super::words::{alarm_words, choice_word, end_words, level_word, part_word};
+use super::words::{alarm_words, choice_word, class_word, end_words, level_word, part_word};
 use super::write::{cell, seconds, signed_seconds};
 
 /// The tables by file name: `steps.csv`, `hosts.csv`, `alarms.csv`, `gates.csv`, `health.csv`.
@@ -96,11 +95,7 @@ fn steps(story: &Story<'_>) -> String {
         });
         let undo = story.state.undo_track(id);
         let undone = undo.started.is_some() || undo.settled.is_some();
-        let class = match step.class {
-            Class::Check => "check",
-            Class::Change => "change",
-            Class::Critical => "critical",
-        };
+        let class = class_word(step.class);
         let owner = step.owner.as_ref().map_or("", |owner| owner.as_str());
         let reason = track.reason.as_ref().map_or("", SafeText::as_str);
         let undo_outcome = if undone { outcome(undo, Part::Undo) } else { String::new() };

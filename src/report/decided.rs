@@ -1,12 +1,13 @@
 //! What people decided, with what they knew: gates, answers, waivers; and emergency procedures.
 
+use crate::base::SafeText;
 use crate::engine::{Event, Frozen, Vote};
-use crate::plan::Work;
+use crate::plan::{Work, diff};
 
 use super::facts::who;
 use super::sections::{dash, value};
 use super::story::Story;
-use super::words::{choice_word, counted};
+use super::words::{choice_word, class_word, counted, part_of};
 use super::write::{Document, md, to_second};
 
 /// Every answer at a gate, with what it was given on.
@@ -101,6 +102,33 @@ fn votes(story: &Story<'_>, votes: &[Vote], to: &mut Document) {
     let rows: Vec<_> = rows.collect();
     if !rows.is_empty() {
         to.table(&["Role", "Who", "Answer", "At", "Words"], &rows, "");
+    }
+}
+
+/// Commands that were changed for this run, with what changed.
+pub(super) fn edits(story: &Story<'_>, to: &mut Document) {
+    let edits = story.state.edited_steps();
+    let mut edits: Vec<_> =
+        edits.flat_map(|(step, edits)| edits.iter().map(move |edit| (step, edit))).collect();
+    if edits.is_empty() {
+        return;
+    }
+    edits.sort_by_key(|(_, edit)| edit.at);
+    to.heading(2, "Edited commands");
+    to.paragraph("These ran in place of the commands of the runbook, in this run only.");
+    for (step, edit) in edits {
+        let (by, why) = (md(&who(&edit.by)), md(edit.reason.as_str()));
+        let (part, moment) = (part_of(edit.part), story.moment(edit.at));
+        let class = if edit.was == edit.class {
+            format!("class {}", class_word(edit.class))
+        } else {
+            format!("class {} before, {} after", class_word(edit.was), class_word(edit.class))
+        };
+        to.paragraph(&format!("{part}{} by {by} at {moment}, {class}: {why}", md(step.as_str())));
+        for line in diff(edit.old.trim_end(), &edit.new) {
+            to.line(&format!("    {} {}", line.sign(), SafeText::new(line.text())));
+        }
+        to.line("");
     }
 }
 

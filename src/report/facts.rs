@@ -8,7 +8,8 @@ use crate::engine::{
 use crate::plan::Plan;
 
 use super::words::{
-    alarm_words, choice_word, counted, end_words, level_word, list, measured, part_of, verdict_word,
+    alarm_words, choice_word, class_word, counted, end_words, level_word, list, measured, part_of,
+    verdict_word,
 };
 
 /// An event, told.
@@ -139,6 +140,14 @@ pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
             of(step, format!("{} agrees that it starts{words}", voice_words(voice)))
                 .result("SECOND PERSON")
                 .main(true)
+        }
+        Event::StepEdited { step, part, class, reason, .. } => {
+            let what = format!(
+                "{}command edited for this run, class {}",
+                part_of(*part),
+                class_word(*class)
+            );
+            by_word(step, &what, reason, "EDITED")
         }
         Event::PlaybookOpened { playbook, reason } => {
             run(format!("emergency procedure {playbook} opened: {reason}")).result("BREAK GLASS")

@@ -35,6 +35,7 @@ pub fn markdown(plan: &Arc<Plan>, entries: &[Entry], verdict: Option<&Verdict>) 
     timeline(&story, &mut to);
     sections::plan_and_actual(&story, &mut to);
     sections::sent(&story, &mut to);
+    decided::edits(&story, &mut to);
     sections::decisions(&story, &mut to);
     decided::gates(&story, &mut to);
     decided::playbooks(&story, &mut to);

@@ -61,7 +61,11 @@ pub(super) fn plan_and_actual(story: &Story<'_>, to: &mut Document) {
 /// What was sent, in the order in which it started, and where to. Captured values are the last
 /// ones; what an attempt's own command was is held by the payload digest in the record.
 pub(super) fn sent(story: &Story<'_>, to: &mut Document) {
+    let mut edited = BTreeMap::new();
     let rows = story.facts().filter_map(|(at, fact)| {
+        if let Event::StepEdited { step, part, text, .. } = &fact.event {
+            edited.insert((step, *part), text.as_str());
+        }
         let (Event::AttemptStarted { key, places, .. } | Event::WaveStarted { key, places }) =
             &fact.event
         else {
@@ -89,6 +93,10 @@ pub(super) fn sent(story: &Story<'_>, to: &mut Document) {
             Part::UndoVerify => {
                 (" undo verification", verify(undo.and_then(|undo| undo.verify.as_ref())))
             }
+        };
+        let command = match edited.get(&(&key.step, key.part)) {
+            Some(text) => Some((*text).to_owned()),
+            None => command,
         };
         let places: Vec<_> = places.iter().map(|place| md(&place.to_string())).collect();
         Some(vec![
@@ -166,6 +174,7 @@ fn is_decision(event: &Event) -> bool {
         | Event::Waived { .. }
         | Event::WaiverEnded { .. }
         | Event::Approved { .. }
+        | Event::StepEdited { .. }
         | Event::PlaybookOpened { .. }
         | Event::PlaybookClosed { .. }
         | Event::Returned { .. }

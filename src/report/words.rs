@@ -1,10 +1,19 @@
 //! The words of tables and lines.
 
 use crate::engine::{AlarmId, Choice, Doubt, End, Level, Part, RunKind, Verdict};
-use crate::runbook::UndoStage;
+use crate::runbook::{Class, UndoStage};
 
 /// How many places or probes are named before the rest is only counted.
 const NAMED: usize = 6;
+
+/// A class in one word.
+pub(super) const fn class_word(class: Class) -> &'static str {
+    match class {
+        Class::Check => "check",
+        Class::Change => "change",
+        Class::Critical => "critical",
+    }
+}
 
 /// What an alarm is about.
 pub(super) fn alarm_words(id: &AlarmId) -> String {

@@ -43,5 +43,6 @@ pub use problem::{Label, Place, Problem, SourceFile, line_col};
 pub use reader::Places;
 pub use schema::{INVENTORY_SCHEMA, RUNBOOK_SCHEMA};
 pub use secret::{Given, SecretSource, stands_for};
+pub use shell::destroys;
 pub use suggest::{help as suggestion, nearest};
 pub use template::{Quoting, TemplateError, holds, render, variables};

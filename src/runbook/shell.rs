@@ -34,7 +34,7 @@ static DESTRUCTIVE: LazyLock<[Regex; 3]> = LazyLock::new(|| {
 });
 
 /// The part of a command that destroys something.
-pub(super) fn destroys(command: &str) -> Option<Range<usize>> {
+pub fn destroys(command: &str) -> Option<Range<usize>> {
     DESTRUCTIVE.iter().find_map(|pattern| what(pattern, command))
 }
 

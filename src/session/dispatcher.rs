@@ -147,8 +147,8 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
         });
     }
     let office = Office::open(start, &disk, &found, &runtime)?;
-    let (plan, pool) = (&start.plan, start.pool.clone());
-    let edge = Edge::new(plan, pool, Arc::new(outputs), report_sender, runtime, &start.secrets)?;
+    let (plan, pool, secrets) = (&start.plan, start.pool.clone(), start.secrets.clone());
+    let edge = Edge::new(plan, pool, Arc::new(outputs), report_sender, runtime, &secrets)?;
     // The plan of the state has the addresses that are really used; its digest is the inputs'.
     let state = super::recovery::fold(&start.plan, &entries);
     hold_to_keys(&start.pool, &state);
@@ -164,7 +164,8 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
         opening.push((Actor::Engine, Command::Note { step: None, text }));
     }
     let views = watch::Sender::new(Arc::new(core.view(now)));
-    let mut session = Session { core, _lock: lock, clock, edge, views, unrecorded, closing: None };
+    let mut session =
+        Session { core, _lock: lock, clock, edge, views, unrecorded, secrets, closing: None };
     let (requests, receiver) = mpsc::channel(REQUESTS);
     let handle = Handle { requests, views: session.views.subscribe(), desk };
     let (tell, told) = std::sync::mpsc::channel();
@@ -266,6 +267,8 @@ struct Session {
     views: watch::Sender<Arc<View>>,
     /// Whether output may go unkept.
     unrecorded: Arc<AtomicBool>,
+    /// What may be in no text that a person writes for a host.
+    secrets: Secrets,
     /// Somebody has asked to close it, and until when that waits for notices.
     closing: Option<(Request, Instant)>,
 }
@@ -375,6 +378,9 @@ impl Session {
 
     /// Carries out `command`. The core gives effects back only when their line is on disk.
     fn submit(&mut self, by: &Actor, command: &Command) -> Result<(), SubmitError> {
+        if let Command::Edit { text, reason, .. } = command {
+            super::late::no_secret(&self.secrets, &[text, reason.as_str()])?;
+        }
         let stamp = lock(&self.clock).stamp();
         let effects = self.core.submit(&stamp, by, command);
         self.perform(effects)

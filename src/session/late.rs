@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 
 use crate::base::{SafeText, SecretName};
-use crate::exec::{Report, Secrets};
+use crate::engine::Refusal;
+use crate::exec::{Report, Secrets, looks_secret};
 use crate::journal::{JOURNAL_FILE, OUTPUT_DIR};
 
 /// Bytes read at once.
@@ -35,6 +36,21 @@ pub(super) fn look_back(
         for secret in held_by(&path, secrets)? {
             let file = SafeText::new(&file);
             reports.send(Report::Tainted { file, secret }).ok();
+        }
+    }
+    Ok(())
+}
+
+/// Refuses texts of a person that would bring a secret into the record: the value of a declared
+/// one in any of its forms, or what has the shape of a key or a token.
+pub(super) fn no_secret(secrets: &Secrets, texts: &[&str]) -> Result<(), Refusal> {
+    for text in texts {
+        if let Some(name) = secrets.needles().find(text.as_bytes()) {
+            let what = SafeText::new(&format!("the value of secret `{name}`"));
+            return Err(Refusal::HoldsSecret(what));
+        }
+        if let Some(shape) = looks_secret(text) {
+            return Err(Refusal::HoldsSecret(SafeText::new(&format!("what looks like {shape}"))));
         }
     }
     Ok(())

@@ -82,12 +82,14 @@ impl Screen {
             Action::Speaker => self.next_speaker(),
             Action::Waive => self.waive(m),
             Action::Second => self.second(m),
+            Action::Edit => self.edit(m),
             Action::Playbooks => self.open_playbooks(m),
             Action::ShutPlaybook => return self.shut_playbook(),
             Action::Checkpoints => self.pick_checkpoint(m),
             Action::Yes => return self.yes(m),
             Action::Full => self.full(m),
             Action::Words if self.spot() == super::keymap::Spot::Gate => self.vote_words(m),
+            Action::Words if self.spot() == super::keymap::Spot::Edit => self.edit_words(m),
             Action::Words => self.words(m),
             Action::Tick => self.tick_item(None),
             Action::Go => return self.choose_gate(Choice::Go, m),
@@ -214,6 +216,7 @@ impl Screen {
                 | Dialog::Manual(_)
                 | Dialog::Playbooks(_)
                 | Dialog::Second(_)
+                | Dialog::Edit(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
@@ -360,6 +363,7 @@ impl Screen {
                 | Dialog::Text(_)
                 | Dialog::Playbooks(_)
                 | Dialog::Second(_)
+                | Dialog::Edit(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
@@ -407,6 +411,7 @@ impl Screen {
                 | Dialog::Failure(_)
                 | Dialog::Guard(_)
                 | Dialog::Text(_)
+                | Dialog::Edit(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,

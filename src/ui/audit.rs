@@ -110,6 +110,12 @@ fn describe(event: &Event) -> (&'static str, String) {
         Event::Approved { step, voice, words } => {
             ("second person", format!("{step}: {} {} {words}", voice.role, voice.person))
         }
+        Event::StepEdited { step, part, was, text, reason, .. } => {
+            let undo = if part.is_undo() { "undo of " } else { "" };
+            let is = crate::base::Digest::of(text.as_bytes());
+            let (was, is) = (was.short(), is.short());
+            ("edited", format!("{undo}{step}: {was} is now {is}: {reason}"))
+        }
         Event::PlaybookOpened { playbook, reason } => {
             ("playbook open", format!("{playbook}: {reason}"))
         }

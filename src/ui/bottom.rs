@@ -343,6 +343,7 @@ pub(super) fn key_bar(
         | Spot::Guard
         | Spot::Leave
         | Spot::Pick
+        | Spot::Edit
         | Spot::Sheet => [Action::Hold, Action::Guard, Action::Help],
     };
     let width = usize::from(area.width);

@@ -64,6 +64,7 @@ impl Screen {
                 | Dialog::Gate(_)
                 | Dialog::Manual(_)
                 | Dialog::Text(_)
+                | Dialog::Edit(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,

@@ -122,6 +122,15 @@ impl Confirm {
         }
     }
 
+    /// The part of a step whose command can be edited from here.
+    pub(super) const fn edits(&self) -> Option<(&StepId, Part)> {
+        match &self.ask {
+            Ask::Start(step) => Some((step, Part::Action)),
+            Ask::Retry { step, part, .. } => Some((step, *part)),
+            Ask::Begin | Ask::Stop(_) => None,
+        }
+    }
+
     /// Why it cannot be done now; none when it can.
     pub(super) fn blocked(&self, m: &Model<'_>) -> Option<String> {
         let goes_back = match &self.ask {
@@ -168,7 +177,10 @@ impl Confirm {
 
     /// The command that the gesture stands for.
     pub(super) fn command(&self, m: &Model<'_>) -> Command {
-        let gesture = Gesture { class: Self::class(&self.ask, m), after: m.now.since(self.opened) };
+        // Without digits it is no confirmation of class critical, whatever the class is by now.
+        let most = if self.code.is_some() { Class::Critical } else { Class::Change };
+        let class = Self::class(&self.ask, m).min(most);
+        let gesture = Gesture { class, after: m.now.since(self.opened) };
         match &self.ask {
             Ask::Begin => Command::Begin,
             Ask::Start(step) => Command::Start { step: step.clone(), gesture },
@@ -444,6 +456,7 @@ fn what_is_sent(rows: &mut Rows<'_, '_>, step: &StepPlan, part: Part) {
         Work::Run(_) | Work::Local(_) => {
             let text = command(rows.m, work).unwrap_or_default();
             rows.command("$", &text);
+            rows.edited(&step.id, part);
             let own = step.env.iter().filter(|(name, _)| !name.starts_with("GL_"));
             let shown = |given: &Given<Text>| match given {
                 Given::Text(text) => rows.m.state.filled(text),

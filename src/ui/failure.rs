@@ -94,6 +94,10 @@ impl Failure {
             let what = "nothing is run again, only its `verify`";
             list.push(offer(Action::Recheck, "Check it again", what, none()));
         }
+        if m.state.editable(&self.step, self.part).is_ok() {
+            let what = "in this run only; you see what changes";
+            list.push(offer(Action::Edit, "Edit the command", what, none()));
+        }
         if step.skippable && !self.part.is_undo() {
             let what = "it is SKIPPED; what needs it may start";
             list.push(offer(Action::Skip, "Skip, with a reason", what, none()));
@@ -224,6 +228,7 @@ impl Failure {
                 Work::Run(_) | Work::Local(_) => {
                     let text = command(rows.m, work).unwrap_or_default();
                     rows.command("$", &text);
+                    rows.edited(&self.step, self.part);
                 }
                 Work::Builtin(_)
                 | Work::Manual(_)

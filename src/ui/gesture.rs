@@ -34,6 +34,7 @@ impl Screen {
             Some(Dialog::Confirm(_)) => self.run_it(m),
             Some(Dialog::Failure(_)) => self.do_choice(m),
             Some(Dialog::Gate(_)) => self.decide(m),
+            Some(Dialog::Edit(_)) => self.do_edit(m),
             Some(Dialog::Manual(dialog)) => {
                 if !dialog.list.is_done() {
                     self.say(text::TICK_FIRST);
@@ -157,6 +158,7 @@ impl Screen {
                 | Dialog::Text(_)
                 | Dialog::Playbooks(_)
                 | Dialog::Second(_)
+                | Dialog::Edit(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
@@ -238,6 +240,7 @@ impl Screen {
                 | Dialog::Text(_)
                 | Dialog::Playbooks(_)
                 | Dialog::Second(_)
+                | Dialog::Edit(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
@@ -267,6 +270,7 @@ impl Screen {
                 | Dialog::Text(_)
                 | Dialog::Playbooks(_)
                 | Dialog::Second(_)
+                | Dialog::Edit(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
@@ -384,6 +388,7 @@ impl Screen {
             Dialog::Manual(dialog) => Some(&mut dialog.scroll),
             Dialog::Guard(dialog) => Some(&mut dialog.scroll),
             Dialog::Playbooks(dialog) => Some(&mut dialog.scroll),
+            Dialog::Edit(dialog) => Some(&mut dialog.scroll),
             Dialog::Help { scroll } | Dialog::Alarms { scroll } => Some(scroll),
             Dialog::Text(_) | Dialog::Leave | Dialog::Second(_) => None,
         }
@@ -395,6 +400,9 @@ impl Screen {
             *scroll = scroll.saturating_add_signed(by).min(hidden);
         }
         if let Some(Dialog::Confirm(dialog)) = self.dialogs.last_mut() {
+            dialog.read = dialog.read.max(dialog.scroll);
+        }
+        if let Some(Dialog::Edit(dialog)) = self.dialogs.last_mut() {
             dialog.read = dialog.read.max(dialog.scroll);
         }
     }

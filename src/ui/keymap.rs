@@ -2,6 +2,8 @@
 
 use super::press::Press;
 
+pub(super) use super::action::Action;
+
 /// Where the keyboard is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spot {
@@ -25,79 +27,10 @@ pub(super) enum Spot {
     Leave,
     /// A list to choose from.
     Pick,
+    /// Another command for a step.
+    Edit,
     /// Something to read.
     Sheet,
-}
-
-/// What keys do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
-    Hold,
-    Guard,
-    Back,
-    Help,
-    View,
-    NextPane,
-    PrevPane,
-    Zoom,
-    Up,
-    Down,
-    Top,
-    Bottom,
-    PageUp,
-    PageDown,
-    PrevStep,
-    NextStep,
-    Find,
-    FindNext,
-    FindPrev,
-    OnlyHits,
-    NextError,
-    PrevError,
-    Follow,
-    Wrap,
-    TimeForm,
-    HostFilter,
-    AllSteps,
-    ClearFilter,
-    CopyLine,
-    CopyHits,
-    Acknowledge,
-    Recall,
-    Note,
-    Mute,
-    Redraw,
-    Open,
-    Yes,
-    Full,
-    Words,
-    Tick,
-    Go,
-    NoGo,
-    Speaker,
-    Waive,
-    Second,
-    Playbooks,
-    ShutPlaybook,
-    Checkpoints,
-    StopStep,
-    LetGo,
-    AutoAdvance,
-    HoldAndLook,
-    RetryFailed,
-    RetryAll,
-    Skip,
-    ByHand,
-    Accept,
-    Recheck,
-    Abandon,
-    TryRecord,
-    Unrecorded,
-    Peek,
-    Save,
-    HoldAndLeave,
-    Close,
-    Leave,
 }
 
 /// Which part of the help a key belongs to.
@@ -133,6 +66,7 @@ const ALL: &[Spot] = &[
     Spot::Leave,
     Spot::Pick,
     Spot::Sheet,
+    Spot::Edit,
 ];
 const DIALOGS: &[Spot] = &[
     Spot::Confirm,
@@ -144,6 +78,7 @@ const DIALOGS: &[Spot] = &[
     Spot::Leave,
     Spot::Pick,
     Spot::Sheet,
+    Spot::Edit,
 ];
 const MOVES: &[Spot] = &[
     Spot::List,
@@ -155,6 +90,7 @@ const MOVES: &[Spot] = &[
     Spot::Guard,
     Spot::Pick,
     Spot::Sheet,
+    Spot::Edit,
 ];
 const LIST: &[Spot] = &[Spot::List];
 const LOG: &[Spot] = &[Spot::Log];
@@ -207,6 +143,14 @@ pub(super) const TABLE: &[Binding] = &[
         FAILURE,
         "check again",
         "after a failure: only verify again",
+    ),
+    bind(
+        Action::Edit,
+        &[Press::Char('e')],
+        Group::Step,
+        &[Spot::Failure, Spot::Confirm, Spot::Edit],
+        "edit",
+        "edit a step's command for this run; shown, not sent",
     ),
     bind(Action::Skip, &[Press::Char('s')], Group::Step, CHOICES, "skip", "skip, with a reason"),
     bind(
@@ -294,7 +238,7 @@ pub(super) const TABLE: &[Binding] = &[
         Action::Yes,
         &[Press::Char('y')],
         Group::Step,
-        &[Spot::Confirm, Spot::Failure, Spot::Gate, Spot::Manual],
+        &[Spot::Confirm, Spot::Failure, Spot::Gate, Spot::Manual, Spot::Edit],
         "run",
         "inside a dialog: do it",
     ),
@@ -302,7 +246,7 @@ pub(super) const TABLE: &[Binding] = &[
         Action::Full,
         &[Press::Char('v')],
         Group::Step,
-        &[Spot::Confirm, Spot::Guard],
+        &[Spot::Confirm, Spot::Guard, Spot::Edit],
         "all of it",
         "every command in full",
     ),
@@ -310,7 +254,7 @@ pub(super) const TABLE: &[Binding] = &[
         Action::Words,
         &[Press::Char('w')],
         Group::Guarded,
-        &[Spot::Guard],
+        &[Spot::Guard, Spot::Edit],
         "reason",
         "write the reason",
     ),
@@ -597,23 +541,6 @@ pub(super) fn binding(spot: Spot, action: Action) -> Option<&'static Binding> {
 pub(super) fn names(binding: &Binding) -> String {
     let names: Vec<String> = binding.presses.iter().map(|press| press.name()).collect();
     names.join(" ")
-}
-
-impl Action {
-    /// Whether a key that is held down may repeat it: it moves only the eyes.
-    pub(super) const fn may_repeat(self) -> bool {
-        matches!(
-            self,
-            Self::Up
-                | Self::Down
-                | Self::PageUp
-                | Self::PageDown
-                | Self::FindNext
-                | Self::FindPrev
-                | Self::NextError
-                | Self::PrevError
-        )
-    }
 }
 
 #[cfg(test)]

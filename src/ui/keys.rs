@@ -110,6 +110,7 @@ impl Screen {
             | Dialog::Text(_)
             | Dialog::Playbooks(_)
             | Dialog::Second(_)
+            | Dialog::Edit(_)
             | Dialog::Help { .. }
             | Dialog::Alarms { .. }
             | Dialog::Leave => None,
@@ -144,6 +145,7 @@ impl Screen {
                 | Dialog::Text(_)
                 | Dialog::Playbooks(_)
                 | Dialog::Second(_)
+                | Dialog::Edit(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
@@ -335,6 +337,7 @@ impl Screen {
             | Dialog::Text(_)
             | Dialog::Playbooks(_)
             | Dialog::Second(_)
+            | Dialog::Edit(_)
             | Dialog::Help { .. }
             | Dialog::Alarms { .. }
             | Dialog::Leave => false,

@@ -114,6 +114,7 @@ impl Screen {
                 Dialog::Manual(_)
                 | Dialog::Playbooks(_)
                 | Dialog::Second(_)
+                | Dialog::Edit(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
@@ -333,6 +334,7 @@ impl Screen {
             | Dialog::Manual(_)
             | Dialog::Playbooks(_)
             | Dialog::Second(_)
+            | Dialog::Edit(_)
             | Dialog::Help { .. }
             | Dialog::Alarms { .. }
             | Dialog::Leave => self
@@ -441,6 +443,7 @@ impl Screen {
                     Action::Skip,
                     Action::ByHand,
                     Action::Accept,
+                    Action::Edit,
                 ];
                 let offers = |action: &Action| match self.dialogs.last() {
                     Some(Dialog::Failure(dialog)) => dialog.offers(*action, m),
@@ -481,6 +484,7 @@ impl Screen {
                 (Action::Checkpoints, ""),
                 (Action::Peek, ""),
             ],
+            Spot::Edit => super::edit::BAR.to_vec(),
             Spot::Text => vec![(Action::Back, "back, text kept"), (Action::Help, "")],
             Spot::Leave if m.is_over() => vec![
                 (Action::Close, ""),

@@ -16,11 +16,13 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod act;
+mod action;
 mod audit;
 mod bottom;
 mod canvas;
 mod choose;
 mod confirm;
+mod edit;
 mod failure;
 mod gate;
 mod gesture;

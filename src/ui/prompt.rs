@@ -25,6 +25,15 @@ pub(super) enum Purpose {
     },
     RollBack,
     BreakGlass,
+    /// Another command for a step.
+    Command {
+        step: StepId,
+        part: Part,
+    },
+    EditReason {
+        step: StepId,
+        part: Part,
+    },
     Skip {
         step: StepId,
     },
@@ -86,6 +95,11 @@ impl Purpose {
             Self::Note { step: Some(step) } => format!("New note at {step}"),
             Self::RollBack => "Why do you roll back?".to_owned(),
             Self::BreakGlass => "PAST THE POINT OF NO RETURN. Why is going back right?".to_owned(),
+            Self::Command { step, part } => {
+                let undo = if part.is_undo() { "the undo of " } else { "" };
+                format!("The command of {undo}{step}, for this run")
+            }
+            Self::EditReason { step, .. } => format!("Why is {step} edited?"),
             Self::Skip { step } => format!("Why is {step} skipped?"),
             Self::ByHand { step, .. } => format!("How was {step} done, and how was it checked?"),
             Self::Accept { step, .. } => format!("Why may the run go on without {step}?"),
@@ -124,6 +138,8 @@ impl Purpose {
         match self {
             Self::Note { .. } => "into the audit",
             Self::RollBack | Self::BreakGlass => "back to the guard",
+            Self::Command { .. } => "show what changes",
+            Self::EditReason { .. } => "back to the edit",
             Self::Skip { .. } => "skip it",
             Self::ByHand { .. } => "mark it done by hand",
             Self::Accept { .. } => "accept the failure",
@@ -240,7 +256,7 @@ impl Prompt {
             (area, Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area })
         } else {
             let margin = if area.width >= 100 { 6 } else { 0 };
-            let note = matches!(self.purpose, Purpose::Note { .. });
+            let note = matches!(self.purpose, Purpose::Note { .. } | Purpose::Command { .. });
             let height = if note { area.height } else { area.height.min(11) };
             let place = Rect {
                 x: area.x + margin,

@@ -9,6 +9,7 @@ use crate::engine::{Command, Part, Refusal};
 use super::bottom;
 use super::canvas::clear;
 use super::confirm::Confirm;
+use super::edit::EditDialog;
 use super::failure::Failure;
 use super::gate::GateDialog;
 use super::guard::{Guard, Stage};
@@ -83,6 +84,7 @@ pub(super) enum Dialog {
     Text(Box<Prompt>),
     Playbooks(Playbooks),
     Second(Second),
+    Edit(Box<EditDialog>),
     Help { scroll: usize },
     Alarms { scroll: usize },
     Leave,
@@ -176,6 +178,7 @@ impl Screen {
             | Dialog::Text(_)
             | Dialog::Playbooks(_)
             | Dialog::Second(_)
+            | Dialog::Edit(_)
             | Dialog::Help { .. }
             | Dialog::Alarms { .. }
             | Dialog::Leave => false,
@@ -198,6 +201,7 @@ impl Screen {
             Some(Dialog::Guard(guard)) if guard.picking.is_some() => Spot::Pick,
             Some(Dialog::Guard(_)) => Spot::Guard,
             Some(Dialog::Playbooks(_) | Dialog::Second(_)) => Spot::Pick,
+            Some(Dialog::Edit(_)) => Spot::Edit,
             Some(Dialog::Text(_)) => Spot::Text,
             Some(Dialog::Leave) => Spot::Leave,
             Some(Dialog::Help { .. } | Dialog::Alarms { .. }) => Spot::Sheet,
@@ -246,6 +250,7 @@ impl Screen {
             Dialog::Guard(dialog) => (dialog.sheet(m, theme, width), dialog.scroll),
             Dialog::Playbooks(dialog) => (dialog.sheet(m, theme, width), dialog.scroll),
             Dialog::Second(dialog) => (dialog.sheet(m, theme, width), 0),
+            Dialog::Edit(dialog) => (dialog.sheet(m, theme, width), dialog.scroll),
             Dialog::Help { scroll } => (pages::help(m, theme, width), *scroll),
             Dialog::Alarms { scroll } => (pages::alarms(m, theme, width), *scroll),
             Dialog::Leave => (pages::leave(m, theme, width), 0),
@@ -312,6 +317,7 @@ impl Screen {
                 | Dialog::Guard(_)
                 | Dialog::Playbooks(_)
                 | Dialog::Second(_)
+                | Dialog::Edit(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave),

@@ -134,6 +134,7 @@ impl Rows<'_, '_> {
         match work {
             Work::Run(text) | Work::Local(text) => {
                 self.labelled_command("Run", &self.m.state.filled(text));
+                self.edited(&step.id, part);
             }
             Work::Builtin(builtin) => {
                 for (label, fact) in self.m.state.filled_in(builtin).facts() {

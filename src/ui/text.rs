@@ -43,6 +43,16 @@ pub(super) fn hold_blocks(why: &str) -> String {
     format!("the run is on HOLD ({why}): H ends the hold")
 }
 
+// Another command for a step.
+pub(super) const EDIT_MEANS: &str =
+    "Only in this run: the runbook and its pinned copy stay as they are. Nothing is sent yet.";
+pub(super) const EDIT_SECOND: &str =
+    "a second person has to agree to the new command before it starts";
+pub(super) const EDIT_BRACES: &str = "{{ }} is sent as it stands: no variable is filled in";
+pub(super) const EDIT_UNDO: &str = "the undo is the runbook's: does it undo this command too?";
+pub(super) const EDIT_Y_ASKS: &str = "asks why, then records it: nothing is sent";
+pub(super) const EDIT_Y: &str = "records it: nothing is sent";
+
 // Words of the header.
 pub(super) const fn run(run: Run) -> &'static str {
     match run {

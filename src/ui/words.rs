@@ -36,6 +36,13 @@ impl Screen {
         self.open(Dialog::Text(Box::new(prompt)), m);
     }
 
+    /// The same, with `text` where no draft was left.
+    pub(super) fn ask_text_from(&mut self, purpose: Purpose, text: &str, m: &Model<'_>) {
+        let kept = self.drafts.iter().find(|(of, _)| *of == purpose);
+        let draft = kept.map_or_else(|| text.to_owned(), |(_, text)| text.clone());
+        self.open(Dialog::Text(Box::new(Prompt::new(purpose, &draft))), m);
+    }
+
     pub(super) fn keep_draft(&mut self, (purpose, text): (Purpose, String)) {
         self.drafts.retain(|(of, _)| *of != purpose);
         if !text.is_empty() {
@@ -76,6 +83,9 @@ impl Screen {
                 self.keep_draft((purpose, written));
                 self.confirm(Ask::Retry { step, part, which, reason: Some(reason) }, m);
                 return Vec::new();
+            }
+            Purpose::Command { .. } | Purpose::EditReason { .. } => {
+                return self.edit_written(&purpose, written, m);
             }
             Purpose::Skip { step } => Command::Skip { step, reason },
             Purpose::ByHand { step, part } => Command::DoneByHand { step, part, reason },

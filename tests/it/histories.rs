@@ -356,6 +356,11 @@ impl World<'_> {
                 let step = steps[usize::from(moment.pick) % steps.len()].clone();
                 self.ask(&wei(), &Command::Skip { step, reason: "not tonight".into() });
             }
+            56 => {
+                self.ask(&wei(), &Command::Hold { why: "better commands".into() });
+                crate::edits::edit_all(self, moment.how);
+                self.ask(&wei(), &Command::Continue);
+            }
             35..=52 => {
                 // What the night is for: the open things are taken on, and a hold ends.
                 let mut open = choices(&self.state, self.now);

@@ -48,6 +48,8 @@ mod durable_ssh;
 #[cfg(test)]
 mod edge;
 #[cfg(test)]
+mod edits;
+#[cfg(test)]
 mod engine;
 #[cfg(test)]
 mod engine_back;

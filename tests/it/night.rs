@@ -131,6 +131,14 @@ impl Night {
                 let step = take(&mut words);
                 Command::AcceptFailure { step, part: Self::part(&mut words), reason: why(&words) }
             }
+            "edit" => {
+                let step = take(&mut words);
+                let part = Self::part(&mut words);
+                let (text, reason) = words
+                    .split_at(words.iter().position(|w| *w == "because").unwrap_or(words.len()));
+                let (text, reason) = (text.join(" "), why(reason.get(1..).unwrap_or_default()));
+                Command::Edit { step, part, text, reason }
+            }
             "stop" => Command::Stop { step: take(&mut words) },
             "sign" => {
                 let step = take(&mut words);

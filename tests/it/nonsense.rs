@@ -270,6 +270,15 @@ impl Made<'_> {
                 Event::Waived { step, criterion: self.criterion(), reason: why, until: self.time() }
             }
             55 => Event::WaiverEnded { step, criterion: self.criterion() },
+            56 if self.1.is_multiple_of(2) => Event::StepEdited {
+                step,
+                part,
+                was: Digest::of(b"old"),
+                text: self.pick(&TEXTS).to_owned(),
+                class: self.pick(&[Class::Check, Class::Change, Class::Critical]),
+                because: self.text(),
+                reason: why,
+            },
             56 => Event::Approved { step, voice: self.voice(), words: why },
             57 => Event::PlaybookOpened { playbook: self.playbook(), reason: why },
             58 => Event::PlaybookClosed { playbook: self.playbook() },
@@ -359,6 +368,12 @@ impl Made<'_> {
             Command::Recheck { step: step.clone() },
             Command::Skip { step: step.clone(), reason: why.clone() },
             Command::DoneByHand { step: step.clone(), part, reason: why.clone() },
+            Command::Edit {
+                step: step.clone(),
+                part,
+                text: self.pick(&TEXTS).to_owned(),
+                reason: why.clone(),
+            },
             Command::AcceptFailure { step: step.clone(), part, reason: why.clone() },
             Command::Stop { step: step.clone() },
             Command::SignOff { step, part, ticked: usize::MAX, words: why.clone() },

@@ -359,6 +359,7 @@ fn rule_8_every_event_names_who_caused_it() {
                 | Event::Voted { .. }
                 | Event::Waived { .. }
                 | Event::Approved { .. }
+                | Event::StepEdited { .. }
                 | Event::PlaybookOpened { .. }
                 | Event::PlaybookClosed { .. }
                 | Event::GuardOpened

@@ -148,6 +148,7 @@ Examples:
 Examples:
   golive resume last
   golive resume 20261129 --headless --confirm change
+  golive resume last --headless --edit cutover=fixed.sh --reason 'wrong path' --confirm change
 ")]
     Resume(ResumeArgs),
     /// Rolls an open session back without a screen

@@ -11,7 +11,7 @@ use crate::runbook::Class;
 use super::super::sign::Sign;
 
 use super::of_runbooks::{Extra, Fleet, Guard};
-use super::values::{confirmable, kind};
+use super::values::{confirmable, edit, kind};
 
 /// What a run without a screen may do by itself.
 #[derive(Args, Clone, Debug, Default)]
@@ -86,9 +86,16 @@ pub(in crate::cli) struct ResumeArgs {
     /// Take it from a driver who is there; needs --reason
     #[arg(long, group = "why")]
     pub take_over: bool,
-    /// Why it is taken over, or why another host key is right; recorded
+    /// Why it is taken over, why another host key is right, or why a command is edited; recorded
     #[arg(long, value_name = "TEXT", requires = "why")]
     pub reason: Option<String>,
+    /// Edits the command of a step that failed or has not started, for this run only: the text of
+    /// FILE takes its place as it stands, no {{ }} is filled in. A failed step is then run again
+    /// where it failed, if --confirm or --confirm-step lets its new class start. Needs --headless
+    /// and --reason; may be repeated
+    #[arg(long, value_name = "STEP=FILE", value_parser = edit, requires = "reason",
+        requires = "headless", group = "why")]
+    pub edit: Vec<(StepId, PathBuf)>,
     /// Accept the other key that this host showed during the run; needs --reason
     #[arg(long, value_name = "HOST", requires = "reason", group = "why")]
     pub accept_host_key: Vec<crate::base::HostId>,

@@ -1,6 +1,8 @@
 //! How the values of arguments are read.
 
-use crate::base::{SessionId, VarName};
+use std::path::PathBuf;
+
+use crate::base::{SessionId, StepId, VarName};
 use crate::engine::RunKind;
 use crate::runbook::{Class, Strategy};
 
@@ -57,4 +59,15 @@ pub(super) fn strategy(text: &str) -> Result<Strategy, String> {
 /// The name of a strategy in a runbook.
 pub(in crate::cli) fn strategy_name(strategy: Strategy) -> &'static str {
     STRATEGIES.iter().find(|(_, it)| *it == strategy).map_or("", |(name, _)| name)
+}
+
+/// A step and the file that holds its new command.
+pub(super) fn edit(text: &str) -> Result<(StepId, PathBuf), String> {
+    let (step, file) = text.split_once('=').ok_or("write STEP=FILE, as in cutover=cutover.sh")?;
+    let step = step.parse().map_err(|error| format!("`{step}` is no name of a step: {error}"))?;
+    if file.is_empty() {
+        Err("the name of the file is missing".to_owned())
+    } else {
+        Ok((step, file.into()))
+    }
 }

@@ -9,15 +9,17 @@ mod print;
 
 pub(super) use answers::{Answer, Waive, answer, waive};
 
+use std::collections::BTreeSet;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::base::SafeText;
+use crate::base::{SafeText, StepId};
 use crate::engine::{Actor, Command, RunStage};
 use crate::journal;
 use crate::session::{Chunk, Door, Found, Handle, SubmitError, next_knock};
 
-use super::args::Policy;
+use super::args::{Policy, ResumeArgs};
 use super::exit::Exit;
 use super::message::{Failure, wait_for_notices};
 use super::screen::{Ink, Screen};
@@ -42,10 +44,24 @@ pub(super) struct Run {
     pub after: u64,
 }
 
-/// Drives a session as the flags allow.
-pub(super) async fn drive(run: Run, policy: &Policy, resumed: bool) -> Result<Exit, Failure> {
-    let mut rules = Rules::new(policy, resumed);
+/// Drives a new session as the flags allow.
+pub(super) async fn drive(run: Run, policy: &Policy) -> Result<Exit, Failure> {
+    let mut rules = Rules::new(policy, false);
     rules.hosts_are_ours = run.hosts_are_ours;
+    follow(run, rules).await
+}
+
+/// Drives a session that was taken up again. Of the steps `again`, whose commands were edited,
+/// those that failed are run once more.
+pub(super) async fn resume(
+    run: Run,
+    args: &ResumeArgs,
+    again: BTreeSet<StepId>,
+) -> Result<Exit, Failure> {
+    let mut rules = Rules::new(&args.policy, true);
+    rules.hosts_are_ours = run.hosts_are_ours;
+    let reason = args.reason.as_deref().unwrap_or_default().trim();
+    rules.again = again.into_iter().map(|step| (step, SafeText::new(reason))).collect();
     follow(run, rules).await
 }
 

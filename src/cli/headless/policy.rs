@@ -9,7 +9,7 @@ use crate::cli::message::unrecorded;
 use crate::cli::plan::class_word;
 use crate::engine::{
     Choice, Command, End, Gesture, Part, Place, RunKind, RunStage, State, Status, Stopping, Voice,
-    WindowEdge,
+    Which, WindowEdge,
 };
 use crate::plan::{Plan, StepPlan, Work};
 use crate::runbook::{Class, Gate};
@@ -76,6 +76,8 @@ pub(super) struct Rules {
     outside: Option<SafeText>,
     /// What is waited for, in words.
     pub waits: Option<String>,
+    /// Steps that are run again if they failed, once, and why.
+    pub again: BTreeMap<StepId, SafeText>,
 }
 
 impl Rules {
@@ -98,6 +100,7 @@ impl Rules {
             hosts_are_ours: false,
             outside: policy.outside_window.as_deref().map(SafeText::new),
             waits: None,
+            again: BTreeMap::new(),
         }
     }
 
@@ -211,6 +214,9 @@ impl Rules {
         }
         let undecided: Vec<_> = state.undecided().collect();
         if !undecided.is_empty() {
+            if let Some(next) = self.once_more(view, &undecided) {
+                return next;
+            }
             return self.failed(view, &undecided);
         }
         if let Some(hold) = state.hold() {
@@ -403,6 +409,42 @@ impl Rules {
         let voice = voice(view.state.plan(), word)?;
         let (step, words) = (step.clone(), word.words.clone());
         Ok(Some(Command::Approve { step, voice, words }))
+    }
+
+    /// The retry of a step that failed and whose command was edited, if the flags let its class
+    /// start; why not, where they do not.
+    fn once_more(&mut self, view: &View, undecided: &[&StepId]) -> Option<Next> {
+        let id = undecided.iter().find(|id| self.again.contains_key(**id))?;
+        if busy(&view.state) {
+            return Some(Next::Wait);
+        }
+        let step = view.state.plan().step(id)?.clone();
+        if let Some(why) = self.refused.get(*id) {
+            return Some(Next::End(Exit::Stopped, vec![format!("{id} is not run again: {why}")]));
+        }
+        if step.four_eyes && view.state.approval(id, view.at).is_none() {
+            return Some(match self.second(view, id) {
+                Ok(command) => Next::ask(Some(step.id), command?),
+                Err(why) => Next::End(Exit::Stopped, vec![why]),
+            });
+        }
+        let by_class = self.confirm.is_some_and(|class| step.class <= class);
+        if !by_class && !self.steps.contains(*id) {
+            let class = class_word(step.class);
+            let why = format!("{id} is of class {class} with its new command: --confirm-step {id}");
+            return Some(Next::End(Exit::Stopped, vec![why]));
+        }
+        match self.in_time(view, &step) {
+            Some(Ok(command)) => return Some(Next::ask(Some(step.id), command?)),
+            Some(Err(_)) if self.waits.is_some() => return Some(Next::Wait),
+            Some(Err(why)) => return Some(Next::End(Exit::Stopped, vec![why])),
+            None => {}
+        }
+        let reason = self.again.remove(&step.id);
+        let gesture = Gesture { class: step.class.max(Class::Change), after: Millis::ZERO };
+        let (part, which) = (Part::Action, Which::Failed);
+        let retry = Command::Retry { step: step.id.clone(), part, which, gesture, reason };
+        Some(Next::ask(Some(step.id), retry))
     }
 
     /// A step wants a choice that no flag can make, except to roll back.

@@ -3,6 +3,7 @@
 mod alarm;
 mod back;
 mod choice;
+mod edit;
 mod gate;
 mod person;
 mod playbook;
@@ -82,6 +83,9 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
             let part = part.thing();
             let event = Event::FailureAccepted { step: step.clone(), part, reason: reason.clone() };
             choice::choice(state, step, part, reason, event, "accepting its failure")
+        }
+        Command::Edit { step, part, text, reason } => {
+            edit::edit(state, step, part.thing(), text, reason)
         }
         Command::Stop { step } => choice::stop(state, step),
         Command::LetGo { step, reason } => choice::let_go(state, step, reason),
