@@ -127,7 +127,7 @@ impl World {
     }
 
     fn hear(&mut self, heard: Heard) {
-        for act in self.conduct.hear(heard, self.now) {
+        for act in self.conduct.hear([heard], self.now) {
             assert_eq!(self.fate, None, "it is over: {act:?}");
             match act {
                 Act::Call(line, ask) => {

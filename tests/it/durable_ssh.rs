@@ -129,6 +129,26 @@ async fn a_stop_reaches_the_whole_group() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stop_goes_through_the_words_that_the_step_went_through() {
+    let sshd = Sshd::start();
+    let asked = sshd.path("asked");
+    let text = format!("#!/bin/sh\necho \"$1 $2\" >>{}\nexec \"$@\"\n", asked.display());
+    let words = sshd.write("become", &text);
+    fs::set_permissions(&words, fs::Permissions::from_mode(0o755)).unwrap();
+    let runbook = crate::moves::BECOMING.replace("env GL_TEST=1", &words.display().to_string());
+    let mut console = Console::keeping(sshd.pool(), &Secrets::none(), None, &runbook);
+    let run = Run { r#become: true, ..durable("a", 1, "sleep 31.4152 & echo up; wait") };
+    let key = run.key.clone();
+    let job = start(&console, run);
+    console.begun(&job).await;
+    eventually("its child", || (running("sleep 31.4152") == 1).then_some(())).await;
+    console.edge.perform(Effect::Stop(key));
+    assert_eq!(console.end(&job).await, End::Stopped { survivors: Some(Vec::new()) });
+    // Each time a shell that takes its line unseen: the step's, and that of the signal.
+    assert_eq!(fs::read_to_string(asked).unwrap(), "sh -c\nsh -c\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_names_what_left_the_group() {
     let sshd = Sshd::start();
     let mut console = Console::new(sshd.pool());

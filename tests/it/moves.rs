@@ -19,8 +19,8 @@ use crate::sshd::{Sshd, eventually, noise};
 
 const SFTP: &str = "Subsystem sftp internal-sftp";
 
-/// A plan whose host `web1` is another account's by an empty `become`.
-const BECOMING: &str = r#"
+/// A plan whose host `web1` becomes another account by words that change nothing.
+pub(crate) const BECOMING: &str = r#"
 golive = 1
 [runbook]
 id = "becoming"

@@ -153,8 +153,24 @@ impl Conduct {
         }
     }
 
-    /// Takes in what happened at `now`, and gives back what is to be done, in order.
-    pub fn hear(&mut self, heard: Heard, now: u64) -> Vec<Act> {
+    /// Takes in what happened together at `now`, and gives back what is to be done, in order.
+    ///
+    /// What an answer brought together is the answer of one call: once that is to be hung up, the
+    /// rest of it is nobody's. Its bytes are kept by now, so they are heard first.
+    pub fn hear(&mut self, heard: impl Into<Vec<Heard>>, now: u64) -> Vec<Act> {
+        let mut heard = heard.into();
+        heard.sort_by_key(|heard| !matches!(heard, Heard::Bytes(..)));
+        let mut acts: Vec<Act> = Vec::new();
+        for heard in heard {
+            let hung_up = acts.iter().any(|act| matches!(act, Act::HangUp(_)));
+            if !(hung_up && heard.is_of_a_call()) {
+                acts.extend(self.take(heard, now));
+            }
+        }
+        acts
+    }
+
+    fn take(&mut self, heard: Heard, now: u64) -> Vec<Act> {
         self.now = self.now.max(now);
         if self.over {
             return Vec::new();

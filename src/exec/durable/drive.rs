@@ -10,13 +10,14 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::base::{HostId, Millis, SessionId};
-use crate::engine::{Durable, Key, Place, Run, Sight, Sync};
+use crate::engine::{Durable, Place, Run, Sight, Sync};
 use crate::exec::ssh::{
     At, Call, CallEnd, Command, ErrorKind, LinkState, Output, Pool, Said, SshError, Status,
     StopSignal, Stream, becoming, nonce, step_line,
 };
 
 use super::conduct::{Before, Conduct};
+use super::errand::Errand;
 use super::fate::{Act, Ask, Fate, Heard, Line, Over};
 use super::hosts::Hosts;
 use super::script::{Mode, request};
@@ -123,8 +124,6 @@ struct Drive<'a, O> {
     stop: Option<Wire>,
     payload: Vec<Vec<u8>>,
     unreached: Option<SshError>,
-    /// How many calls were hung up.
-    hung_up: u64,
     tell: &'a (dyn Fn(Sight) + Send + std::marker::Sync),
 }
 
@@ -156,7 +155,6 @@ pub(in crate::exec) async fn drive(
         stop: None,
         payload: Vec::new(),
         unreached: None,
-        hung_up: 0,
         tell,
     };
     let fate = drive.run().await;
@@ -180,17 +178,8 @@ impl<O: Output> Drive<'_, O> {
         let first = asked.map_or(Heard::Time, |grace| Heard::Stop(millis(grace)));
         let mut heard = vec![first];
         loop {
-            // What an answer brought together is the answer of one call: once that is hung up,
-            // the rest of it is nobody's. Its bytes are kept by now, so they are told first.
-            heard.sort_by_key(|heard| !matches!(heard, Heard::Bytes(..)));
-            let before = self.hung_up;
-            for heard in heard.drain(..) {
-                if self.hung_up != before && of_a_call(&heard) {
-                    continue;
-                }
-                if let Some(fate) = self.hear(heard) {
-                    return fate;
-                }
+            if let Some(fate) = self.hear(std::mem::take(&mut heard)) {
+                return fate;
             }
             if !self.conduct.is_idle() {
                 changes = None;
@@ -225,7 +214,7 @@ impl<O: Output> Drive<'_, O> {
     }
 
     /// Takes in what happened and does what follows.
-    fn hear(&mut self, heard: Heard) -> Option<Fate> {
+    fn hear(&mut self, heard: Vec<Heard>) -> Option<Fate> {
         let now = self.now();
         for act in self.conduct.hear(heard, now) {
             match act {
@@ -244,10 +233,7 @@ impl<O: Output> Drive<'_, O> {
                         call.send(vec![want.line().into()]);
                     }
                 }
-                Act::HangUp(line) => {
-                    *self.wire(line) = None;
-                    self.hung_up = self.hung_up.saturating_add(1);
-                }
+                Act::HangUp(line) => *self.wire(line) = None,
                 Act::Tell(sight) => (self.tell)(sight),
                 Act::End(fate) => return Some(fate),
             }
@@ -380,84 +366,24 @@ impl<O: Output> Drive<'_, O> {
     /// What is sent in a call.
     fn words(&mut self, ask: Ask, nonce: &str) -> Result<(Mode, Vec<Vec<u8>>), String> {
         let Trip { run, command, durable, become_prefix, .. } = self.trip;
-        let mut words: Vec<(&str, String)> = Vec::new();
-        let mut more = Vec::new();
-        let mut later = Vec::new();
-        let mode = match ask {
-            Ask::Start { whole } => {
-                let step = step_line(&command.line, &command.env)?;
-                let before = become_prefix.as_deref().map(becoming).transpose()?;
-                let stdin = command.stdin.clone().unwrap_or_default();
-                if run.has_secrets() {
-                    words.push(("secret", "1".to_owned()));
-                }
-                words.push(("newid", fresh()));
-                if let Some(seen) = self.trip.hosts.known(&self.trip.host).root_id {
-                    words.push(("seen", seen));
-                }
-                words.push(("digest", run.payload().to_string().replace(':', "-")));
-                words.push(("lines", if before.is_some() { "2" } else { "1" }.to_owned()));
-                words.push(("stdin", stdin.len().to_string()));
-                let after = durable.after.get(&Place::Host(self.trip.host.clone()));
-                if let Some(keys) = after.filter(|keys| !keys.is_empty()) {
-                    let keys: Vec<String> = keys.iter().map(Key::to_string).collect();
-                    words.push(("after", keys.join(",")));
-                }
-                let payload = vec![format!("{}{step}", before.unwrap_or_default()).into(), stdin];
-                if whole {
-                    more = payload;
-                } else {
-                    later = payload;
-                }
-                Mode::Start
-            }
-            Ask::Attach { out, err, void } => {
-                words.push(("o", out.to_string()));
-                words.push(("e", err.to_string()));
-                words.push(("void", u8::from(void).to_string()));
-                if void {
-                    words.push(("newid", fresh()));
-                }
-                Mode::Attach
-            }
-            Ask::Cancel { grace } => {
-                words.push(("grace", grace.to_std().as_secs().to_string()));
-                words.push(("newid", fresh()));
-                if let Some(prefix) = become_prefix {
-                    words.push(("become", "1".to_owned()));
-                    more.push(format!("{prefix}\n").into_bytes());
-                }
-                Mode::Cancel
-            }
+        let starts = matches!(ask, Ask::Start { .. });
+        let after = durable.after.get(&Place::Host(self.trip.host.clone()));
+        let errand = Errand {
+            run: durable.session.to_string(),
+            key: run.key.to_string(),
+            digest: run.payload().to_string().replace(':', "-"),
+            r#become: become_prefix.as_deref().map(becoming).transpose()?,
+            step: if starts { step_line(&command.line, &command.env)? } else { String::new() },
+            input: command.stdin.clone().unwrap_or_default(),
+            secret: run.has_secrets(),
+            after: after.cloned().unwrap_or_default(),
+            records: self.trip.hosts.known(&self.trip.host).root_id,
         };
-        if !matches!(ask, Ask::Start { .. }) {
-            if let Some((root, root_id)) = self.conduct.home() {
-                words.push(("root", root.to_owned()));
-                words.push(("rootid", root_id.to_owned()));
-            } else if let Some(known) = self.trip.hosts.known(&self.trip.host).root_id {
-                // Records that are not those of this night's other steps cannot say that this one
-                // never ran.
-                words.push(("rootid", known));
-            }
+        let sending = errand.sending(ask, nonce, fresh(), self.conduct.home())?;
+        if sending.mode == Mode::Start {
+            self.payload = sending.later;
         }
-        let key = run.key.to_string();
-        let first = header(mode, nonce, (durable.session.as_str(), &key), &words)?;
-        if mode == Mode::Start {
-            self.payload = later;
-        }
-        // One packet, where it fits.
-        let mut more = more.into_iter();
-        let mut parts = vec![[first.into_bytes(), more.next().unwrap_or_default()].concat()];
-        parts.extend(more);
-        Ok((mode, parts))
-    }
-}
-
-/// Whether it was heard in a call.
-fn of_a_call(heard: &Heard) -> bool {
-    match heard {
-        Heard::Word(..) | Heard::Opened(_) | Heard::Status(..) | Heard::Over(..) => true,
-        Heard::Bytes(..) | Heard::Stop(_) | Heard::LetGo | Heard::Reachable | Heard::Time => false,
+        Ok((sending.mode, sending.at_once))
     }
 }
 

@@ -129,6 +129,16 @@ pub enum Heard {
     Time,
 }
 
+impl Heard {
+    /// Whether it was heard in a call, and is of no account once that is hung up.
+    pub(super) const fn is_of_a_call(&self) -> bool {
+        match self {
+            Self::Word(..) | Self::Opened(_) | Self::Status(..) | Self::Over(..) => true,
+            Self::Bytes(..) | Self::Stop(_) | Self::LetGo | Self::Reachable | Self::Time => false,
+        }
+    }
+}
+
 /// What became of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {

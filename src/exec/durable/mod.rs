@@ -28,6 +28,7 @@
 
 mod conduct;
 mod drive;
+mod errand;
 mod fate;
 mod hosts;
 mod script;
@@ -36,6 +37,7 @@ mod wire;
 
 pub use conduct::{Before, Conduct};
 pub(super) use drive::{Trip, close, drive};
+pub use errand::{Errand, Sending};
 pub use fate::{Act, Ask, Fate, Heard, Line, Over, Want};
 pub(super) use hosts::Hosts;
 pub use script::{EVAL, Mode, join, request, witness_get, witness_put, words};

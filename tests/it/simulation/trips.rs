@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use golive::base::{Millis, SafeText};
 use golive::engine::{Doubt, Effect, End, Job, Key, Part, Place, Run, Sync};
 use golive::exec::durable::{
-    Act, Ask, Before, Conduct, Fate, Heard, Line, Mode, Over, Piece, Word, header,
+    Act, Ask, Before, Conduct, Errand, Fate, Heard, Line, Over, Piece, Word,
 };
 use golive::exec::{Link, Report};
 
@@ -61,7 +61,7 @@ impl Night {
                     self.count("steps looked for after a death");
                     self.depart(&run, true);
                 }
-                Effect::LetGo(job) => self.hear(&job, Heard::LetGo),
+                Effect::LetGo(job) => self.hear(&job, vec![Heard::LetGo]),
                 Effect::Stop(key) => self.stop(&key),
                 Effect::Notify { key: Some(key), .. } => {
                     self.attach(Job { key, place: Place::Here });
@@ -112,7 +112,7 @@ impl Night {
             };
             golive.trips.insert(job.clone(), trip);
             let first = if durable.stop { Heard::Stop(GRACE) } else { Heard::Time };
-            self.hear(&job, first);
+            self.hear(&job, vec![first]);
         }
     }
 
@@ -154,13 +154,13 @@ impl Night {
         let jobs: Vec<Job> = golive.trips.keys().filter(|job| job.key == *key).cloned().collect();
         for job in jobs {
             self.say(&format!("stop {job}"));
-            self.hear(&job, Heard::Stop(GRACE));
+            self.hear(&job, vec![Heard::Stop(GRACE)]);
         }
     }
 
     pub(super) fn wake(&mut self, life: u64, job: &Job) {
         if life == self.life {
-            self.hear(job, Heard::Time);
+            self.hear(job, vec![Heard::Time]);
         }
     }
 
@@ -174,12 +174,12 @@ impl Night {
             .map(|(job, _)| job.clone())
             .collect();
         for job in idle {
-            self.hear(&job, Heard::Reachable);
+            self.hear(&job, vec![Heard::Reachable]);
         }
     }
 
     /// Takes in what happened to a trip, and does what follows.
-    fn hear(&mut self, job: &Job, heard: Heard) {
+    fn hear(&mut self, job: &Job, heard: Vec<Heard>) {
         let now = self.now;
         let Some(trip) = self.golive.as_mut().and_then(|golive| golive.trips.get_mut(job)) else {
             return;
@@ -197,7 +197,6 @@ impl Night {
                     }
                 }
                 Act::HangUp(line) => {
-                    self.hung_up += 1;
                     if let Some(id) = self.trip(job).and_then(|trip| trip.lines.remove(&line)) {
                         self.hang_up(id);
                     }
@@ -232,49 +231,32 @@ impl Night {
         let nonce = format!("n{}", self.next);
         let (bug, life) = (self.bug, self.life);
         let Some(trip) = self.trip(job) else { return };
-        let mut words: Vec<(&str, String)> = vec![("newid", format!("id-{nonce}"))];
-        let step = b"gl_c='do';eval \"$gl_c\"\n".to_vec();
-        let mut parts = Vec::new();
-        let mut asks = false;
-        let mode = match ask {
-            Ask::Start { whole } => {
-                let digest = trip.run.payload().to_string().replace(':', "-");
-                words.extend([
-                    ("digest", digest),
-                    ("lines", "1".to_owned()),
-                    ("stdin", "3".to_owned()),
-                ]);
-                let durable = trip.run.durable.as_ref();
-                let after = durable.and_then(|durable| durable.after.get(&job.place));
-                let keys: Vec<String> = after.into_iter().flatten().map(Key::to_string).collect();
-                if !keys.is_empty() && bug != Some(Bug::NoAfter) && !trip.key.ends_with("again") {
-                    words.push(("after", keys.join(",")));
-                    asks = true;
-                }
-                if whole {
-                    parts = vec![step, b"abc".to_vec()];
-                } else {
-                    trip.payload = vec![step, b"abc".to_vec()];
-                }
-                Mode::Start
-            }
-            Ask::Attach { out, err, void } => {
-                let at = |count: u64| if bug == Some(Bug::OffsetLost) { 0 } else { count };
-                words.extend([("o", at(out).to_string()), ("e", at(err).to_string())]);
-                words.push(("void", u8::from(void).to_string()));
-                Mode::Attach
-            }
-            Ask::Cancel { grace } => {
-                words.push(("grace", grace.to_std().as_secs().to_string()));
-                Mode::Cancel
-            }
+        let durable = trip.run.durable.as_ref();
+        let starts = matches!(ask, Ask::Start { .. });
+        let after = durable.and_then(|durable| durable.after.get(&job.place));
+        let after = after.filter(|_| bug != Some(Bug::NoAfter) && !trip.key.ends_with("again"));
+        let asks = starts && after.is_some_and(|keys| !keys.is_empty());
+        let errand = Errand {
+            run: RUN.to_owned(),
+            key: trip.key.clone(),
+            digest: trip.run.payload().to_string().replace(':', "-"),
+            step: "gl_c='do';eval \"$gl_c\"\n".to_owned(),
+            input: b"abc".to_vec(),
+            after: after.cloned().unwrap_or_default(),
+            ..Errand::default()
         };
-        if let Some((root, root_id)) = trip.conduct.home().filter(|_| mode != Mode::Start) {
-            words.extend([("root", root.to_owned()), ("rootid", root_id.to_owned())]);
+        let ask = match ask {
+            Ask::Attach { void, .. } if bug == Some(Bug::OffsetLost) => {
+                Ask::Attach { out: 0, err: 0, void }
+            }
+            Ask::Start { .. } | Ask::Attach { .. } | Ask::Cancel { .. } => ask,
+        };
+        let new_id = format!("id-{nonce}");
+        let sending = errand.sending(ask, &nonce, new_id, trip.conduct.home()).unwrap();
+        if starts {
+            trip.payload = sending.later;
         }
-        let first = header(mode, &nonce, (RUN, &trip.key), &words).unwrap().into_bytes();
-        let host = trip.host;
-        let first = std::iter::once(first).chain(parts).collect();
+        let (host, first) = (trip.host, sending.at_once);
         if asks {
             self.count("starts that ask about earlier attempts");
         }
@@ -336,14 +318,7 @@ impl Night {
             trip.out.extend(out);
             trip.err.extend(err);
         }
-        // As the real edge does: bytes first, and nothing more of a call that is hung up.
-        heard.sort_by_key(|heard| !matches!(heard, Heard::Bytes(..)));
-        let before = self.hung_up;
-        for heard in heard {
-            if matches!(heard, Heard::Bytes(..)) || self.hung_up == before {
-                self.hear(&job, heard);
-            }
-        }
+        self.hear(&job, heard);
     }
 
     fn learn(&mut self, host: usize, heard: &[Heard]) {

@@ -79,8 +79,6 @@ pub(super) struct Night {
     pub(super) dies_after: Option<usize>,
     /// Of a mistake on purpose: calls are open at once, as the disk takes its time.
     pub(super) instant: bool,
-    /// How many calls golive has hung up.
-    pub(super) hung_up: u64,
     pub(super) trace: Trace,
     pub(super) broken: Option<String>,
     pub(super) counts: BTreeMap<String, u64>,
@@ -115,7 +113,6 @@ impl Night {
             closed: false,
             dies_after: None,
             instant: false,
-            hung_up: 0,
             trace: Trace::default(),
             broken: None,
             counts: BTreeMap::new(),
