@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use golive::base::Digest;
 use golive::engine::{Begun, Durable, Effect, End, Job, Key, Part, Place, Run, Sight, Transcript};
@@ -71,6 +72,8 @@ pub(crate) struct Console {
     /// What was told of each job.
     pub(crate) told: Vec<(String, Sight)>,
     pub(crate) ends: BTreeMap<String, End>,
+    /// Nothing that is waited for is without news for longer.
+    pub(crate) patience: Duration,
 }
 
 impl Console {
@@ -99,7 +102,7 @@ impl Console {
         let sinks = Arc::new(shelf.clone());
         let edge = Edge::new(&plan, pool, sinks, sender, runtime, secrets);
         let (edge, told, ends) = (edge.unwrap(), Vec::new(), BTreeMap::new());
-        Self { edge, shelf, reports, told, ends }
+        Self { edge, shelf, reports, told, ends, patience: crate::sshd::PATIENCE }
     }
 
     /// Takes reports in until there is something.
@@ -112,7 +115,7 @@ impl Console {
             if let Some(found) = found(self) {
                 return found;
             }
-            let report = tokio::time::timeout(crate::sshd::PATIENCE, self.reports.recv()).await;
+            let report = tokio::time::timeout(self.patience, self.reports.recv()).await;
             match report.unwrap_or_else(|_| panic!("in vain: {what}; {:?}", self.told)).unwrap() {
                 Report::Ended { job, end, .. } => {
                     self.ends.insert(job.to_string(), end);
