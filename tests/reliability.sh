@@ -1,26 +1,45 @@
 #!/usr/bin/env bash
 # The programmes of reliability in their long form, and the page that says what they counted.
-#   tests/reliability.sh          all of them, in their long form (about an hour on two cores)
-#   tests/reliability.sh short    the form that every test run has (a few minutes)
+#   tests/reliability.sh                  all of them, in their long form (about an hour on two cores)
+#   tests/reliability.sh long NAME...     those whose tests have such a name; the other tables stay
+#   tests/reliability.sh short [NAME...]  the form that every test run has (a few minutes); a table
+#                                         of a long form stays
 set -euo pipefail
 cd "$(dirname "$0")/.."
 form="${1:-long}"
+shift || true
+programmes=("$@")
+[ $# -gt 0 ] || programmes=(conduct:: crash:: crashfs:: disk:: durable faults:: fido:: fuzz io_errors:: recording simulation tamper:: unrecorded::)
 counts="$(mktemp)"
 trap 'rm -f "$counts"' EXIT
 export GOLIVE_COUNTS="$counts" GOLIVE_TESTS="$form" PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED:-20261129}"
 
-programmes=(conduct:: crash:: crashfs:: disk:: durable faults:: fido:: fuzz io_errors:: recording simulation tamper::)
 failed=0
-# The short form counts samples: what the last long one counted stays on the page.
-kept=""
-if [ "$form" != long ]; then
-  kept="$(awk '/^## /{keep = /^## The long forms/} keep' tests/RELIABILITY.md)"
-fi
 cargo test --locked --test it -- "${programmes[@]}" || failed=$?
 
-{
-  cat <<'PAGE'
-# What golive promises, and what was counted
+python3 - "$counts" tests/RELIABILITY.md <<'PY'
+import json, pathlib, re, sys
+
+counts, page = map(pathlib.Path, sys.argv[1:])
+tables = {}
+if page.exists():
+    for title, body in re.findall(r"^## (.*)\n\n(.*?)(?=^## |\Z)", page.read_text(), re.M | re.S):
+        if body.startswith("| what |"):
+            tables[title] = body.strip()
+rows = {}
+for line in counts.read_text().splitlines():
+    row = json.loads(line)
+    rows.setdefault(row["programme"], []).append(row)
+for programme, found in rows.items():
+    long = any(row["long"] for row in found)
+    if not long and "| all |" in tables.get(programme, ""):
+        continue
+    table = ["| what | form | trials | violations |", "|---|---|---:|---:|"]
+    for row in sorted(found, key=lambda row: row["what"]):
+        how = "all" if row["long"] else "sample"
+        table.append(f"| {row['what']} | {how} | {row['trials']} | {row['violations']} |")
+    tables[programme] = "\n".join(table)
+head = """# What golive promises, and what was counted
 
 > Kill golive, the network, sshd or the power at any moment: no step runs twice, no output byte is
 > lost, no acknowledged record disappears, and golive never says more than it knows.
@@ -29,15 +48,8 @@ Each table is one programme in `tests/it/`. A *trial* is one crash, breakage, fa
 attack; a *violation* is a promise that did not hold. The programmes fail when they count one, so a
 page with violations is never written by a green run. `tests/reliability.sh` writes this page anew;
 without arguments it takes all points, not the sample of every test run.
-
-PAGE
-  jq -rs 'group_by(.programme)[] | . as $rows |
-    "## \($rows[0].programme)\n\n| what | form | trials | violations |\n|---|---|---:|---:|",
-    ($rows | sort_by(.what)[] |
-      "| \(.what) | \(if .long then "all" else "sample" end) | \(.trials) | \(.violations) |"), ""' "$counts"
-  if [ -n "$kept" ]; then printf '%s\n\n' "$kept"; fi
-  cat <<'PAGE'
-## Not promised
+"""
+tail = """## Not promised
 
 - Exactly-once *effects*: a step may die half-way, and what it had done by then is done.
 - A host that lies about its own exit statuses, or a person who edits the spool as the same user.
@@ -47,7 +59,11 @@ PAGE
 - Root on the operator's machine during the run, or a malicious terminal emulator.
 - Power cuts were tried on ext4, xfs and btrfs in a loop image with an honest disk; ZFS, NFS and overlays
   were not.
-PAGE
-} >tests/RELIABILITY.md
-echo "tests/RELIABILITY.md: $(jq -s 'map(.trials) | add // 0' "$counts") trials, $(jq -s 'map(.violations) | add // 0' "$counts") violations"
+"""
+sections = [f"## {title}\n\n{table}\n" for title, table in sorted(tables.items())]
+page.write_text("\n".join([head, *sections, tail]))
+found = [row for some in rows.values() for row in some]
+total = lambda key: sum(row[key] for row in found)
+print(f"{page}: {total('trials')} trials, {total('violations')} violations")
+PY
 exit "$failed"

@@ -75,7 +75,7 @@ fn nothing_left_behind(host: &Host) {
     assert!(names.contains("gl_say") && names.contains("gl_boot"), "{names:?}");
     let names = names.into_iter().collect::<Vec<_>>().join(" ");
     let line = format!(
-        "for v in {names};do command -v $v;eval \"[ \\\"\\${{$v+set}}\\\" ]\" && echo variable $v;done;trap;echo $#"
+        "for v in {names};do command -v $v;eval \"[ \\\"\\${{$v+set}}\\\" ]\" && echo variable $v;done;echo $#;kill -s PIPE $$;echo lives"
     );
     let heard = host.start("left.1", &line);
     assert_eq!(String::from_utf8_lossy(&heard.out), "0\n");
