@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 form="${1:-long}"
 shift || true
-programmes=("$@")
+programmes=("$@") named="$#"
 [ $# -gt 0 ] || programmes=(conduct:: crash:: crashfs:: disk:: durable faults:: fido:: fuzz io_errors:: recording simulation tamper:: unrecorded::)
 counts="$(mktemp)"
 trap 'rm -f "$counts"' EXIT
@@ -17,28 +17,28 @@ export GOLIVE_COUNTS="$counts" GOLIVE_TESTS="$form" PROPTEST_RNG_SEED="${PROPTES
 failed=0
 cargo test --locked --test it -- "${programmes[@]}" || failed=$?
 
-python3 - "$counts" tests/RELIABILITY.md <<'PY'
-import json, pathlib, re, sys
+python3 - "$counts" tests/RELIABILITY.md "$named" <<'PY'
+import json, pathlib, sys
 
-counts, page = map(pathlib.Path, sys.argv[1:])
-tables = {}
-if page.exists():
-    for title, body in re.findall(r"^## (.*)\n\n(.*?)(?=^## |\Z)", page.read_text(), re.M | re.S):
-        if body.startswith("| what |"):
-            tables[title] = body.strip()
-rows = {}
+counts, page, named = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3] != "0"
+tables, rows = {}, {}
+for section in page.read_text().split("\n## ")[1:]:
+    title, *lines = section.split("\n")
+    old = [line for line in lines if line.endswith(" |") and not line.startswith("| what")]
+    if old:
+        tables[title] = {line.split(" | ")[0]: line for line in old}
 for line in counts.read_text().splitlines():
     row = json.loads(line)
-    rows.setdefault(row["programme"], []).append(row)
+    how = "all" if row["long"] else "sample"
+    what = f"| {row['what']}"
+    line = f"{what} | {how} | {row['trials']} | {row['violations']} |"
+    rows.setdefault(row["programme"], {})[what] = line
 for programme, found in rows.items():
-    long = any(row["long"] for row in found)
-    if not long and "| all |" in tables.get(programme, ""):
+    old = tables.get(programme, {})
+    if any("| sample |" in line for line in found.values()) and any("| all |" in line for line in old.values()):
         continue
-    table = ["| what | form | trials | violations |", "|---|---|---:|---:|"]
-    for row in sorted(found, key=lambda row: row["what"]):
-        how = "all" if row["long"] else "sample"
-        table.append(f"| {row['what']} | {how} | {row['trials']} | {row['violations']} |")
-    tables[programme] = "\n".join(table)
+    # Rows of tests that were not asked for stay.
+    tables[programme] = {**(old if named else {}), **found}
 head = """# What golive promises, and what was counted
 
 > Kill golive, the network, sshd or the power at any moment: no step runs twice, no output byte is
@@ -60,9 +60,11 @@ tail = """## Not promised
 - Power cuts were tried on ext4, xfs and btrfs in a loop image with an honest disk; ZFS, NFS and overlays
   were not.
 """
-sections = [f"## {title}\n\n{table}\n" for title, table in sorted(tables.items())]
+table = lambda rows: "\n".join(line for _, line in sorted(rows.items()))
+top = "| what | form | trials | violations |\n|---|---|---:|---:|"
+sections = [f"## {title}\n\n{top}\n{table(rows)}\n" for title, rows in sorted(tables.items())]
 page.write_text("\n".join([head, *sections, tail]))
-found = [row for some in rows.values() for row in some]
+found = [json.loads(line) for line in counts.read_text().splitlines()]
 total = lambda key: sum(row[key] for row in found)
 print(f"{page}: {total('trials')} trials, {total('violations')} violations")
 PY
