@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::base::{Millis, StepId, Timestamp};
-use crate::engine::{Attempt, Health, Place, RunStage, State, WayBack};
+use crate::engine::{Attempt, Health, Lamp, Needed, Place, Readiness, RunStage, State, WayBack};
 use crate::journal::{Holder, Lock, continued};
 use crate::plan::Forecast;
 use crate::session::{Clock, Recovered, Store, open};
@@ -23,6 +23,7 @@ struct Status<'a> {
     now: Timestamp,
     times: Forecast,
     way_back: WayBack,
+    readiness: Readiness,
 }
 
 /// Runs the command.
@@ -40,6 +41,7 @@ pub(super) fn run(screen: Screen, store: &Store, args: &StatusArgs) -> Result<Ex
         now,
         times: state.forecast(now),
         way_back: state.way_back(),
+        readiness: state.rollback_ready(),
     };
     match if args.json { StatusFormat::Json } else { args.format } {
         StatusFormat::Short => screen.text(&format!("{}\n", status.short()))?,
@@ -104,6 +106,9 @@ impl Status<'_> {
             parts.extend(self.margin().map(|margin| format!("margin {}", span(margin))));
             let latest = self.times.backout.latest_safe;
             parts.extend(latest.map(|at| format!("latest safe {}", self.time(at))));
+            if self.readiness.lamp != Lamp::Ready {
+                parts.push(format!("way back {}", self.readiness.lamp.word()));
+            }
         }
         let alarms = self.state.open_alarms().len();
         if alarms > 0 {
@@ -244,6 +249,43 @@ impl Status<'_> {
             back = format!("{back} · PAST THE POINT OF NO RETURN ({point})");
         }
         one("way back", back);
+        for line in self.readiness_text() {
+            one("", line);
+        }
+    }
+
+    /// Whether the way back would find what it needs, and all that is missing. As of the record:
+    /// where nobody drives, nobody looks.
+    fn readiness_text(&self) -> Vec<String> {
+        let Readiness { lamp, why, stands, .. } = &self.readiness;
+        let mut lines = vec![format!("{}: {why}", lamp.word())];
+        let bad = stands.iter().filter(|stand| stand.lamp != Lamp::Ready);
+        lines.extend(bad.map(|stand| {
+            let since = stand.since.map(|since| format!(", since {}", self.time(since)));
+            let since = since.unwrap_or_default();
+            format!("{} {}: {}{since}", stand.lamp.word(), stand.need.words(), stand.why)
+        }));
+        lines
+    }
+
+    fn readiness_json(&self) -> Value {
+        let stands = self.readiness.stands.iter().map(|stand| {
+            let (what, step) = match &stand.need.what {
+                Needed::Answer => ("answer", None),
+                Needed::Become => ("become", None),
+                Needed::Check(step) => ("check", Some(step)),
+            };
+            json!({
+                "where": stand.need.place.to_string(), "what": what, "step": step,
+                "is": stand.lamp.word(), "why": stand.why,
+                "since": stand.since.map(Timestamp::rfc3339),
+            })
+        });
+        json!({
+            "is": self.readiness.lamp.word(),
+            "why": self.readiness.why,
+            "needs": stands.collect::<Vec<_>>(),
+        })
     }
 
     fn json(&self) -> Value {
@@ -306,6 +348,7 @@ impl Status<'_> {
             "backout_now": self.times.backout.takes,
             "latest_safe": self.times.backout.latest_safe.map(Timestamp::rfc3339),
             "past_point_of_no_return": self.way_back.past,
+            "rollback_ready": self.under_way().then(|| self.readiness_json()),
         })
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use crate::base::{Millis, SafeText, Share, Timestamp};
-use crate::engine::{Actor, Command, Event as Fact, Job, WayBack};
+use crate::engine::{Actor, Command, Event as Fact, Job, Readiness, WayBack};
 use crate::journal::Stream;
 use crate::plan::Forecast;
 use crate::session::{Chunk, Door, Handle, Knock, Signing, SubmitError, View, next_knock};
@@ -133,6 +133,7 @@ struct Shown {
     view: Arc<View>,
     forecast: Forecast,
     way_back: WayBack,
+    readiness: Readiness,
     /// The journal line up to which facts are in `audit`.
     seq: u64,
     audit: AuditTail,
@@ -151,6 +152,7 @@ impl Shown {
         let mut shown = Self {
             forecast: view.forecast(view.at),
             way_back: view.state.way_back(),
+            readiness: view.state.rollback_ready(),
             seq: 0,
             audit: AuditTail::default(),
             signing: Signed::default(),
@@ -168,6 +170,7 @@ impl Shown {
     fn take(&mut self, view: Arc<View>) {
         if !Arc::ptr_eq(&view.state, &self.view.state) {
             self.way_back = view.state.way_back();
+            self.readiness = view.state.rollback_ready();
         }
         self.view = view;
         self.taken = Instant::now();
@@ -223,6 +226,8 @@ impl Shown {
             gauges: &self.gauges,
             audit: &self.audit,
             way_back: &self.way_back,
+            readiness: &self.readiness,
+            proved: &self.view.proved,
             rtt: self.rtt,
             version: env!("CARGO_PKG_VERSION"),
         }

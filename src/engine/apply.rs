@@ -43,6 +43,7 @@ impl State {
                 self.driver = driver.clone();
                 self.driver_left = None;
                 self.guard = None;
+                self.readiness.clear(); // Nobody has looked meanwhile.
                 self.last_away = Some((at, *away));
                 self.nobody_sees(at, *away, sought);
             }
@@ -89,6 +90,7 @@ impl State {
                     self.since.entry(probe.clone()).or_default().turn(at, *is);
                 }
             }
+            Event::ReadinessChanged { need, proof } => self.take_proof(at, need, proof.as_ref()),
             Event::AlarmRaised { id, level, text } => self.raise(at, id, *level, text),
             Event::AlarmCleared { id } => self.clear(at, id),
             Event::AlarmsAcknowledged => {

@@ -8,6 +8,7 @@ use super::gate::{Criterion, Voice};
 use super::health::Change;
 use super::hosts::HostSaid;
 use super::job::{End, Job, Part, Transcript};
+use super::readiness::{Need, Proof};
 use super::sight::Sight;
 
 /// A wish of the operator, or a report of the edge. `decide` turns it into events or a refusal.
@@ -251,6 +252,13 @@ pub enum Command {
     },
     /// A probe's health changed.
     Health(Change),
+    /// What the way back needs was looked at.
+    Proved {
+        /// What it needs.
+        need: Need,
+        /// What that gave; none: nobody looks any more.
+        proof: Option<Proof>,
+    },
     /// A host's link changed.
     Link {
         /// Which host.

@@ -12,6 +12,7 @@ use super::gate::{Criterion, Frozen, Voice};
 use super::health::{Health, Reading};
 use super::hosts::HostFact;
 use super::job::{End, Job, Key, Part, Place, Transcript, Verdict};
+use super::readiness::{Need, Proof};
 use super::sight::Sight;
 
 /// Who caused something.
@@ -181,6 +182,8 @@ pub enum AlarmId {
     Notice(ChannelId),
     /// The record is not signed, although somebody is to sign it.
     Signing,
+    /// The way back is not ready any more.
+    Readiness,
 }
 
 /// Something that happened.
@@ -476,6 +479,14 @@ pub enum Event {
         is: Health,
         /// The reading that made it so; none when readings are missing.
         reading: Option<Reading>,
+    },
+    /// Looks at what the way back needs give something else than before.
+    ReadinessChanged {
+        /// What it needs.
+        need: Need,
+        /// What they give; none: nobody looks any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<Proof>,
     },
     /// An alarm was raised.
     AlarmRaised {

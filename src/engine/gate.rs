@@ -9,6 +9,7 @@ use crate::runbook::Gate;
 
 use super::event::{Actor, Choice, Evidence};
 use super::health::Health;
+use super::readiness::{Lamp, Readiness};
 use super::state::{State, Status};
 
 /// What somebody said about a gate or a step counts for so long; then they are asked again.
@@ -160,15 +161,6 @@ impl Tally {
     }
 }
 
-/// Whether a rollback begun now would find what it needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Readiness {
-    /// Whether it would.
-    pub ready: bool,
-    /// Why not, or what was looked at.
-    pub why: SafeText,
-}
-
 impl State {
     /// The gate of a step, if it is one.
     pub fn gate_of(&self, step: &StepId) -> Option<&Gate> {
@@ -218,10 +210,14 @@ impl State {
                     let enough = margin.is_some_and(|left| left >= wanted);
                     (enough, format!("{left} left of {asked} asked"))
                 }
-                Criterion::RollbackReady => match self.rollback_ready() {
-                    None => (false, "not known".to_owned()),
-                    Some(Readiness { ready, why }) => (ready, why.to_string()),
-                },
+                Criterion::RollbackReady => {
+                    let Readiness { lamp, why, .. } = self.rollback_ready();
+                    let says = match lamp {
+                        Lamp::Ready | Lamp::NotReady => why.to_string(),
+                        Lamp::Unknown => format!("not known: {why}"),
+                    };
+                    (lamp == Lamp::Ready, says)
+                }
             };
             let waiver = self.waiver(step, &criterion, now).filter(|_| !holds);
             let waived = waiver.map(|waiver| waiver.reason.clone());

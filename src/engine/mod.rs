@@ -36,6 +36,7 @@ mod limits;
 mod line;
 mod notice;
 mod react;
+mod readiness;
 mod refusal;
 mod sight;
 mod start;
@@ -56,8 +57,7 @@ pub use event::{
     WindowEdge,
 };
 pub use gate::{
-    Approval, Criterion, Frozen, Judged, Readiness, Tally, Voice, Vote, WAIVER_MAX, WORD_LASTS,
-    Waiver,
+    Approval, Criterion, Frozen, Judged, Tally, Voice, Vote, WAIVER_MAX, WORD_LASTS, Waiver,
 };
 pub use health::{Board, Change, Health, Panel, READINGS_MAX, Reading};
 pub use hosts::{ClockOffset, HostFact, HostRecord, HostSaid, StoodStill};
@@ -65,6 +65,7 @@ pub use job::{End, Job, Key, Part, Place, Transcript, Verdict};
 pub use limits::Overrides;
 pub use notice::{Mark, OpenNotice, Signal};
 pub use react::react;
+pub use readiness::{Known, Lamp, Need, Needed, Proof, Readiness, Stand, Watch};
 pub use refusal::Refusal;
 pub use sight::{Begun, Doubt, OutOfSight, Seen, Sight, Sync};
 pub use state::{

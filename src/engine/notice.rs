@@ -86,6 +86,7 @@ fn alarm_name(id: &AlarmId) -> String {
         AlarmId::Window => "window".to_owned(),
         AlarmId::Notice(channel) => format!("notice {channel}"),
         AlarmId::Signing => "signing".to_owned(),
+        AlarmId::Readiness => "readiness".to_owned(),
     }
 }
 

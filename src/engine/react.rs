@@ -72,6 +72,7 @@ fn done(state: &State, event: &Event) -> Vec<Effect> {
         | Event::Approved { .. }
         | Event::StepEdited { .. }
         | Event::PlaybookClosed { .. }
+        | Event::ReadinessChanged { .. }
         | Event::AlarmRaised { .. }
         | Event::AlarmCleared { .. }
         | Event::AlarmsAcknowledged

@@ -14,6 +14,7 @@ use super::hosts::{HostRecord, StoodStill};
 use super::job::{End, Job, Key, Part, Place, Transcript, Verdict};
 use super::limits::Overrides;
 use super::notice::OpenNotice;
+use super::readiness::{Known, Need};
 use super::sight::{OutOfSight, Seen};
 use super::trigger::Since;
 use super::unrecorded::Lost;
@@ -56,6 +57,7 @@ pub struct State {
     pub(super) notices: Vec<OpenNotice>,
     pub(super) lost: Option<Lost>,
     pub(super) overrides: Overrides,
+    pub(super) readiness: BTreeMap<Need, Known>,
 }
 
 /// The life of a session.
@@ -447,6 +449,7 @@ impl State {
             notices: Vec::new(),
             lost: None,
             overrides: Overrides::default(),
+            readiness: BTreeMap::new(),
         }
     }
 

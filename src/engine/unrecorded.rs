@@ -91,6 +91,7 @@ impl State {
             | Event::GuardOpened
             | Event::GuardClosed { .. }
             | Event::HealthChanged { .. }
+            | Event::ReadinessChanged { .. }
             | Event::AlarmRaised { .. }
             | Event::AlarmCleared { .. }
             | Event::AlarmsAcknowledged

@@ -5,7 +5,6 @@ use crate::plan::{UndoPlan, Work};
 use crate::runbook::{Builtin, Class, UndoStage};
 
 use super::event::Item;
-use super::gate::Readiness;
 use super::job::{Part, Place};
 use super::state::{State, Status, Track};
 
@@ -177,36 +176,6 @@ impl State {
         };
         let commits = |id: &&StepId| self.plan.step(id).is_some_and(|step| step.commit);
         self.plan.order.iter().filter(commits).find(done)
-    }
-
-    /// Whether a rollback begun now would find what it needs; none while that is not known.
-    ///
-    /// Known is what the links say of the hosts that the way back of this minute runs on.
-    pub fn rollback_ready(&self) -> Option<Readiness> {
-        let say = |ready, why: &str| Some(Readiness { ready, why: SafeText::new(why) });
-        if let Some(step) = self.committed() {
-            return say(false, &format!("{step} has ended the right to roll back"));
-        }
-        let way_back = self.way_back();
-        if let Some(past) = &way_back.past {
-            return say(false, &format!("past the point of no return, {past}"));
-        }
-        if let Some(host) = way_back.unreachable.first() {
-            return say(false, &format!("{host} cannot be reached"));
-        }
-        let places = way_back.items.iter().flat_map(|item| &item.places);
-        let hosts: std::collections::BTreeSet<&HostId> = places
-            .filter_map(|place| match place {
-                Place::Host(host) => Some(host),
-                Place::Here => None,
-            })
-            .collect();
-        let record = |host: &HostId| self.hosts.get(host);
-        let changed = |host: &&&HostId| record(host).is_some_and(|it| it.other_key.is_some());
-        if let Some(host) = hosts.iter().find(changed) {
-            return say(false, &format!("{host} shows another host key"));
-        }
-        say(true, &format!("{} of {} hosts in reach", hosts.len(), hosts.len()))
     }
 
     /// The forward steps that a return to a checkpoint is about: those that started once it was

@@ -13,13 +13,15 @@ use crate::base::{
     ChannelId, HostId, Millis, ProbeId, SafeText, SecretName, SessionId, Share, StepId,
 };
 use crate::engine::{
-    ClockOffset, Doubt, Effect, End, HostSaid, Job, Key, Place, Reading, Run, Sight, Transcript,
+    ClockOffset, Doubt, Effect, End, HostSaid, Job, Key, Need, Place, Proof, Reading, Run, Sight,
+    Transcript, Watch,
 };
 use crate::plan::Plan;
 use crate::runbook::Probe;
 
 use super::durable::{self, Hosts};
 use super::job::{Stops, run_job};
+use super::lookout::{Look, Lookout};
 use super::names::Names;
 use super::notify::{Desk, Notice, Patience};
 use super::outbox::Outbox;
@@ -113,6 +115,13 @@ pub enum Report {
         /// What it says.
         reading: Reading,
     },
+    /// Something that the way back needs was looked at.
+    Proved {
+        /// What.
+        need: Need,
+        /// What that gave.
+        proof: Proof,
+    },
     /// The link to a host has changed.
     Link {
         /// Which host.
@@ -183,6 +192,7 @@ pub struct Edge {
     running: Arc<Mutex<BTreeMap<Job, Stops>>>,
     hosts: Arc<Hosts>,
     probes: Vec<JoinHandle<()>>,
+    lookout: Lookout,
     runtime: tokio::runtime::Handle,
     web: Web,
     desk: Desk,
@@ -224,6 +234,7 @@ impl Edge {
             running: Arc::default(),
             hosts: Arc::default(),
             probes: Vec::new(),
+            lookout: Lookout::default(),
             runtime,
             web,
             desk,
@@ -263,6 +274,22 @@ impl Edge {
             self.runtime.spawn(task)
         };
         self.probes = self.plan.probes.iter().map(start).collect();
+    }
+
+    /// Looks at what the way back needs, again and again: at this, and at nothing else any more.
+    pub fn look_at(&mut self, watches: Vec<Watch>) {
+        let prefix = |place: &Place| match place {
+            Place::Host(host) => self.plan.hosts.get(host).map(|host| host.r#become.clone()),
+            Place::Here => Some("sudo -n".to_owned()),
+        };
+        let start = |watch: &Watch| Look {
+            prefix: prefix(&watch.need.place).filter(|_| watch.r#become),
+            watch: watch.clone(),
+            pool: self.pool.clone(),
+            secrets: self.secrets.clone(),
+            reports: self.reports.clone(),
+        };
+        self.lookout.set(watches, start, &self.runtime);
     }
 
     /// Performs `effect`; its outcome comes back as reports. Timers are the session's.

@@ -20,6 +20,7 @@ mod forms;
 mod gauge;
 mod job;
 mod local;
+mod lookout;
 mod names;
 mod notify;
 mod outbox;

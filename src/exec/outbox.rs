@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 use crate::base::SafeText;
-use crate::engine::{Done, End, Reading, Sight};
+use crate::engine::{Done, End, Proof, Reading, Sight};
 
 use super::edge::{Link, Report};
 use super::secrets::Secrets;
@@ -35,6 +35,14 @@ impl Outbox {
             }
             Report::Reading { probe, reading } => {
                 Report::Reading { probe, reading: Reading { note: clean(reading.note), ..reading } }
+            }
+            Report::Proved { need, proof } => {
+                let proof = match proof {
+                    Proof::Ready => Proof::Ready,
+                    Proof::NotReady(why) => Proof::NotReady(clean(why)),
+                    Proof::Unknown(why) => Proof::Unknown(clean(why)),
+                };
+                Report::Proved { need, proof }
             }
             Report::Link { host, link } => {
                 let link = match link {

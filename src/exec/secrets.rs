@@ -95,8 +95,27 @@ impl Secrets {
     /// # Errors
     /// A value is not there, or cannot be a variable's.
     pub(super) fn command(&self, run: &Run) -> Result<Command, String> {
-        let mut command = Command::new(run.line.clone());
-        for (name, given) in &run.env {
+        let mut command = self.command_of(&run.line, &run.env)?;
+        command.stdin = match &run.stdin {
+            None => None,
+            Some(Given::Text(text)) => Some(text.clone().into_bytes()),
+            // Byte for byte, as `command < file` does it.
+            Some(Given::Secret(secret)) => Some(self.value(secret)?.to_vec()),
+        };
+        Ok(command)
+    }
+
+    /// `line` in this environment, with the values that it is given.
+    ///
+    /// # Errors
+    /// A value is not there, or cannot be a variable's.
+    pub(super) fn command_of(
+        &self,
+        line: &str,
+        env: &BTreeMap<String, Given<String>>,
+    ) -> Result<Command, String> {
+        let mut command = Command::new(line);
+        for (name, given) in env {
             let value = match given {
                 Given::Text(text) => text.clone(),
                 // Without its last line end, as `$(command)` does it.
@@ -107,12 +126,6 @@ impl Secrets {
             };
             command.env.push((name.clone(), value));
         }
-        command.stdin = match &run.stdin {
-            None => None,
-            Some(Given::Text(text)) => Some(text.clone().into_bytes()),
-            // Byte for byte, as `command < file` does it.
-            Some(Given::Secret(secret)) => Some(self.value(secret)?.to_vec()),
-        };
         command.hidden.clone_from(&self.0.hidden);
         Ok(command)
     }

@@ -13,8 +13,8 @@ use crate::runbook::{
 };
 
 use super::model::{
-    BatchPlan, CheckPlan, PhasePlan, Plan, PlaybookPlan, StepPlan, UndoPlan, UndoStep, VerifyPlan,
-    Work,
+    BatchPlan, CheckPlan, PhasePlan, Plan, PlaybookPlan, ReadyPlan, StepPlan, UndoPlan, UndoStep,
+    VerifyPlan, Work,
 };
 use super::network::Lazy;
 use super::text::Text;
@@ -504,6 +504,12 @@ impl<'a> Compiler<'a> {
             timeout: undo.timeout.or_else(|| default_timeout(&work, estimate)),
             verify: undo.verify.as_ref().map(|verify| self.verify(verify, &part)),
             stage: undo.stage.unwrap_or_else(|| undo_stage(phase.and_then(|phase| phase.stage))),
+            ready: undo.ready.as_ref().map(|ready| ReadyPlan {
+                run: self.text(&part, &ready.run, Quoting::Shell),
+                stdout: ready.stdout.clone(),
+                every: ready.every,
+                timeout: ready.timeout,
+            }),
             work,
         }
     }

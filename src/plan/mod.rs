@@ -29,8 +29,8 @@ pub use forecast::{
 };
 pub use lint::lint;
 pub use model::{
-    BatchPlan, CheckPlan, PhasePlan, Plan, PlaybookPlan, StepPlan, UndoPlan, UndoStep, VerifyPlan,
-    Work,
+    BatchPlan, CheckPlan, PhasePlan, Plan, PlaybookPlan, ReadyPlan, StepPlan, UndoPlan, UndoStep,
+    VerifyPlan, Work,
 };
 pub use network::Lazy;
 pub use text::{NotCaptured, Text, holds};

@@ -435,4 +435,19 @@ pub struct UndoStep {
     pub verify: Option<VerifyPlan>,
     /// Its stage of the rollback.
     pub stage: UndoStage,
+    /// What has to hold for it to work.
+    pub ready: Option<ReadyPlan>,
+}
+
+/// What has to hold for an undo to work: asked again and again while there is time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadyPlan {
+    /// A command that has to exit with 0 and reads only.
+    pub run: Text,
+    /// What its standard output has to match as well.
+    pub stdout: Option<String>,
+    /// How often.
+    pub every: Millis,
+    /// How long it may take.
+    pub timeout: Millis,
 }

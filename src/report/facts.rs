@@ -2,7 +2,7 @@
 
 use crate::base::{Millis, ProbeId, SafeText, StepId};
 use crate::engine::{
-    Actor, AlarmId, Choice, Confirmed, Event, Evidence, Fact, Genesis, Part, Reading, Sight,
+    Actor, AlarmId, Choice, Confirmed, Event, Evidence, Fact, Genesis, Part, Proof, Reading, Sight,
     Transcript, Verdict, Voice, WindowEdge,
 };
 use crate::plan::Plan;
@@ -205,6 +205,10 @@ pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
             let what = format!("probe {probe}: {} after {} ({said})", is.word(), was.word());
             Told { what, ..Told::default() }
         }
+        Event::ReadinessChanged { need, proof } => {
+            let said = Proof::words(proof.as_ref());
+            run(format!("way back: {}: {said}", need.words())).main(false)
+        }
         Event::AlarmRaised { id, level, text } => {
             alarm(id, format!("alarm: {text}")).result(level_word(*level))
         }
@@ -299,7 +303,8 @@ fn alarm(id: &AlarmId, what: String) -> Told {
         | AlarmId::HostClock(_)
         | AlarmId::LatestSafe
         | AlarmId::Window
-        | AlarmId::Signing => None,
+        | AlarmId::Signing
+        | AlarmId::Readiness => None,
     };
     Told { step, ..run(what) }
 }

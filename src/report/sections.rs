@@ -210,6 +210,7 @@ fn is_decision(event: &Event) -> bool {
         | Event::Settled { .. }
         | Event::RollbackEnded { .. }
         | Event::HealthChanged { .. }
+        | Event::ReadinessChanged { .. }
         | Event::AlarmRaised { .. }
         | Event::AlarmCleared { .. }
         | Event::AlarmsAcknowledged

@@ -31,6 +31,7 @@ pub(super) fn alarm_words(id: &AlarmId) -> String {
         AlarmId::LatestSafe => "latest safe rollback".to_owned(),
         AlarmId::Window => "window".to_owned(),
         AlarmId::Signing => "signing of the record".to_owned(),
+        AlarmId::Readiness => "readiness of the way back".to_owned(),
         AlarmId::Notice(channel) => format!("channel {channel}"),
     }
 }

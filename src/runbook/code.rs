@@ -104,6 +104,7 @@ codes! {
     NoWindow = 120 "no-window",
     EmptyPhase = 121 "empty-phase",
     RebootUnverified = 122 "reboot-unverified",
+    UndoUnready = 123 "undo-unready",
     SecretInTheOpen = 130 "secret-in-the-open",
 }
 

@@ -157,6 +157,7 @@ impl<'a> Lints<'a> {
         let looks = |step: &Step| step.stage == Some(UndoStage::Verify) || step.verify.is_some();
         let verified = after.iter().any(looks);
         for step in &steps {
+            self.ready(step, found);
             if let UndoSource::Undo(undo) = &step.undo
                 && undo.verify.is_none()
                 && !verified
@@ -189,6 +190,25 @@ impl<'a> Lints<'a> {
                 let help = format!("add a [[rollback.after]] step with `stage = \"{stage}\"`");
                 found.push(warning(Code::RollbackUnfinished, place.clone(), &message, &help));
             }
+        }
+    }
+
+    /// Data that a critical step's undo brings back, and nobody looks whether it is there.
+    fn ready(&self, step: &Step, found: &mut Vec<Problem>) {
+        let UndoSource::Undo(undo) = &step.undo else { return };
+        let class = step.class.map_or(step.floor().0, |class| class.max(step.floor().0));
+        let by_a_person = matches!(undo.action, Action::Manual(_));
+        if class == Class::Critical
+            && undo.stage == Some(UndoStage::RestoreData)
+            && undo.ready.is_none()
+            && !by_a_person
+        {
+            let message =
+                format!("nothing looks whether what the undo of step `{}` needs is there", step.id);
+            let place = self.places().step(&step.id, "undo");
+            let help =
+                "add `ready = { run = \"sha256sum -c /backup/orders.dump.sha256\" }` to the undo";
+            found.push(warning(Code::UndoUnready, place, &message, help));
         }
     }
 

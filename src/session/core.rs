@@ -11,12 +11,13 @@ use std::sync::Arc;
 use crate::base::{HostId, Millis, SafeText, Timestamp};
 use crate::engine::{
     Actor, Attempt, Board, Command, Doubt, Effect, End, Event, Genesis, Job, Note, Refusal,
-    RunStage, State, WindowEdge, advance, decide,
+    RunStage, State, Watch, WindowEdge, advance, decide,
 };
 use crate::exec::{Link, Report};
 use crate::journal::{Entry, Journal, JournalError, Recovery, Stamp};
 
 use super::handle::{Gauge, LinkView, SubmitError, TailFact, View};
+use super::lookout::Lookout;
 use super::notary::Office;
 
 /// Facts that a view carries for the audit screen.
@@ -51,6 +52,8 @@ pub struct Core {
     /// Whether there is something to show that was not shown yet.
     news: bool,
     ticks: u32,
+    /// What of the way back is looked at.
+    lookout: Lookout,
     /// On which side of the window the last look was.
     shut: Option<WindowEdge>,
 }
@@ -77,6 +80,7 @@ impl Core {
             unrecorded: Arc::default(),
             news: false,
             ticks: 0,
+            lookout: Lookout::default(),
             shut: None,
         }
     }
@@ -153,9 +157,15 @@ impl Core {
             unrecorded: Arc::clone(&self.unrecorded),
             gauges: Arc::clone(&self.gauges),
             links: Arc::clone(&self.links),
+            proved: self.lookout.proved(),
             tail: self.tail.clone(),
             at: now,
         }
+    }
+
+    /// What of the way back is to be looked at from now on, where that has changed.
+    pub fn watches(&mut self, now: Timestamp) -> Option<Vec<Watch>> {
+        self.lookout.orders(&self.state, now)
     }
 
     /// The same, if it shows anything that was not given out yet.
@@ -324,6 +334,9 @@ impl Core {
             let by = Actor::Probe(change.probe.clone());
             effects.extend(self.submit_report(stamp, &by, &Command::Health(change)));
         }
+        let forgotten = self.lookout.too_old(&self.state, now);
+        let forgotten: Vec<_> = forgotten.iter().map(|command| (&Actor::Clock, command)).collect();
+        effects.extend(self.submit_all(stamp, &forgotten).unwrap_or_default());
         if self.office.look() {
             self.news = true;
             let signing = self.office.signing();
@@ -536,6 +549,11 @@ impl Core {
                 let change = self.board.take(&probe, reading)?;
                 Some((Actor::Probe(probe), Command::Health(change)))
             }
+            Report::Proved { need, proof } => {
+                let by = Actor::at(&need.place);
+                let proof = Some(proof);
+                self.lookout.heard(&need, at).then_some((by, Command::Proved { need, proof }))
+            }
             Report::Link { host, link } => self.link(host, link),
             Report::LooksSecret { step, shape } => {
                 let text = format!(
@@ -624,11 +642,4 @@ const fn starts_something(command: &Command) -> bool {
             | Command::Continue
             | Command::AutoAdvance { on: true }
     )
-}
-
-impl View {
-    /// Whether the last word of the journal closes the session.
-    pub fn is_closed(&self) -> bool {
-        self.tail.back().is_some_and(|last| last.fact.event == Event::Closed)
-    }
 }

@@ -415,6 +415,9 @@ impl Session {
             }
         });
         let now = now_of(&self.clock);
+        if let Some(watches) = self.core.watches(now) {
+            self.edge.look_at(watches);
+        }
         if let Some(view) = self.core.news(now) {
             self.views.send_replace(Arc::new(view));
         }

@@ -9,7 +9,9 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::base::{ChannelId, HostId, Millis, SafeText, Share, StepId, Timestamp};
-use crate::engine::{Actor, Attempt, Board, Command, End, Fact, Job, Refusal, State, Status};
+use crate::engine::{
+    Actor, Attempt, Board, Command, End, Event, Fact, Job, Need, Refusal, State, Status,
+};
 use crate::journal::Stream;
 use crate::plan;
 
@@ -38,6 +40,8 @@ pub struct View {
     pub gauges: Arc<BTreeMap<Job, Gauge>>,
     /// The links to the hosts.
     pub links: Arc<BTreeMap<HostId, LinkView>>,
+    /// When each need of the way back was looked at last. In no record, but for what changed.
+    pub proved: Arc<BTreeMap<Need, Timestamp>>,
     /// The last facts, oldest first: at most 500.
     pub tail: VecDeque<Arc<TailFact>>,
     /// The session's time when this was made.
@@ -85,6 +89,11 @@ impl View {
     /// Whether something runs still: it started, and nobody has heard of its end.
     pub fn runs(&self) -> bool {
         self.open_jobs().next().is_some()
+    }
+
+    /// Whether the last word of the journal closes the session.
+    pub fn is_closed(&self) -> bool {
+        self.tail.back().is_some_and(|last| last.fact.event == Event::Closed)
     }
 
     fn open_jobs(&self) -> impl Iterator<Item = Job> {

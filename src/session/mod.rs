@@ -23,6 +23,7 @@ mod fallback;
 mod handle;
 mod inputs;
 mod late;
+mod lookout;
 mod notary;
 mod output;
 mod place;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::base::{SafeText, Timestamp};
-use crate::engine::{Doubt, End, Event, Fact, Verdict};
+use crate::engine::{Doubt, End, Event, Fact, Proof, Verdict};
 
 /// Facts kept for the audit view.
 pub const FACTS_MAX: usize = 2_000;
@@ -139,6 +139,10 @@ fn describe(event: &Event) -> (&'static str, String) {
         Event::RollbackEnded { verified: false } => ("rolled back", "NOT verified".to_owned()),
         Event::HealthChanged { probe, was, is, .. } => {
             ("health", format!("{probe} {} -> {}", was.word(), is.word()))
+        }
+        Event::ReadinessChanged { need, proof } => {
+            let said = Proof::words(proof.as_ref());
+            ("way back", format!("{}: {said}", need.words()))
         }
         Event::AlarmRaised { text, .. } => ("alarm", text.to_string()),
         Event::AlarmCleared { .. } => ("alarm over", String::new()),

@@ -253,6 +253,7 @@ impl Guard {
             window.unwrap_or_default()
         );
         rows.say_as("Takes", &said, if late { Role::Caution } else { Role::Text });
+        super::readiness::rows(rows, self.full);
         for (at, (step, why)) in way.cannot_undo.iter().enumerate() {
             let label = if at == 0 { "Stays" } else { "" };
             rows.say_as(label, &format!("{step} cannot be undone: {why}"), Role::Caution);

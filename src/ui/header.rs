@@ -251,6 +251,12 @@ impl Model<'_> {
         Field::fixed(text, role)
     }
 
+    /// Whether the way back is ready.
+    fn lamp_field(&self) -> Field {
+        let (word, role) = self.lamp();
+        Field::fixed(format!("RB {word}"), role)
+    }
+
     fn rollback_clock(&self) -> Option<Field> {
         let rollback = self.state.rollback()?;
         let spent = rollback.ended.unwrap_or(self.now).since(rollback.began).clock();
@@ -337,13 +343,17 @@ fn rule(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
         rtt => format!("link {rtt}ms {pattern} "),
     };
     let links = format!(" hosts {up}/{all} {pattern} {link}");
-    let used = cells(&head) + cells(&links) + cells(&counts) + 3;
+    let (word, lamp_role) = m.lamp();
+    let lamp = format!(" way back {word} ");
+    let used = cells(&head) + cells(&lamp) + 1 + cells(&links) + cells(&counts) + 3;
     let middle = pattern.repeat(width.saturating_sub(used));
     let style = theme.style(Role::Title);
     let links_style = if up < all { theme.style(Role::Caution) } else { style };
     let spans = vec![
         Span::styled(head, style),
         Span::styled(middle, style),
+        Span::styled(lamp, if lamp_role == Role::Text { style } else { theme.style(lamp_role) }),
+        Span::styled(pattern, style),
         Span::styled(links, links_style),
         Span::styled(counts, if role == Role::Text { style } else { theme.style(role) }),
         Span::styled(format!(" {pattern}{pattern}"), style),
@@ -365,7 +375,7 @@ pub(super) fn medium(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) 
     let clock = format!("{} ", m.clock());
     let left = width.saturating_sub(cells(&clock) + 1);
     let title = Field::new(m.plan().id.to_string(), 6, 2, Role::Text);
-    let mut first = vec![m.env_field(), title, m.step_field(), m.run_field(true)];
+    let mut first = vec![m.env_field(), title, m.step_field(), m.run_field(true), m.lamp_field()];
     first.extend(m.touch_field());
     put_line(buf, area, 0, &fit(first, left, theme));
     super::canvas::put_right(buf, area, 0, &clock, theme.style(Role::Text));
@@ -390,6 +400,7 @@ pub(super) fn pocket(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) 
     super::canvas::put_right(buf, area, 0, &site, theme.style(Role::Text));
     put_line(buf, area, 1, &fit(m.pocket_facts(), width, theme));
     put(buf, area, 2, &theme.pattern(m.kind()).repeat(width), theme.style(Role::Title));
+    rule_lamp(buf, area, 2, m, theme);
     if let Some(touch) = m.touch_field() {
         super::canvas::put_right(
             buf,
@@ -416,6 +427,19 @@ pub(super) fn strip(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     let last = last.into_iter().chain(m.audit_fields()).chain(m.unsigned_field("!")).collect();
     put_line(buf, area, 3, &fit(last, width, theme));
     put(buf, area, 4, &theme.pattern(m.kind()).repeat(width), theme.style(Role::Title));
+    rule_lamp(buf, area, 4, m, theme);
+}
+
+/// The lamp at the left of a rule.
+fn rule_lamp(buf: &mut Buffer, area: Rect, row: u16, m: &Model<'_>, theme: Theme) {
+    let lamp = m.lamp_field();
+    let pattern = theme.pattern(m.kind());
+    let style = theme.style(if lamp.role == Role::Text { Role::Title } else { lamp.role });
+    let line = Line::from(vec![
+        Span::styled(pattern.repeat(2), theme.style(Role::Title)),
+        Span::styled(format!(" {} ", lamp.text), style),
+    ]);
+    put_line(buf, area, row, &line);
 }
 
 impl Model<'_> {

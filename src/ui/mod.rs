@@ -40,6 +40,7 @@ mod person;
 mod pick;
 mod press;
 mod prompt;
+mod readiness;
 mod reins;
 mod screen;
 mod sheet;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::base::{HostId, Millis, PhaseId, SafeText, Share, StepId, Timestamp, Zone};
-use crate::engine::{Board, End, Job, Part, RunKind, RunStage, State, Status, WayBack, WindowEdge};
+use crate::engine::{
+    Board, End, Job, Need, Part, Readiness, RunKind, RunStage, State, Status, WayBack, WindowEdge,
+};
 use crate::plan::{BatchPlan, Forecast, PhasePlan, Plan, StepPlan, Work};
 use crate::runbook::{Class, Window};
 
@@ -55,6 +57,10 @@ pub struct Model<'a> {
     pub audit: &'a AuditTail,
     /// What a rollback of this minute would do.
     pub way_back: &'a WayBack,
+    /// Whether it would find what it needs.
+    pub readiness: &'a Readiness,
+    /// When each need of it was looked at last.
+    pub proved: &'a BTreeMap<Need, Timestamp>,
     /// Round trip to the terminal.
     pub rtt: Millis,
     /// Version of golive.

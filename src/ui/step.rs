@@ -216,6 +216,11 @@ impl Rows<'_, '_> {
                 let text = SafeText::new(text.trim_end());
                 let takes = short_span(undo.estimate);
                 self.say("Undo", &format!("{text}   (about {takes})"));
+                if let Some(ready) = &undo.ready {
+                    let every = short_span(ready.every);
+                    let text = SafeText::new(&self.m.state.filled(&ready.run));
+                    self.say("", &format!("it needs: {}   (asked every {every})", text.as_str()));
+                }
             }
         }
     }
@@ -225,7 +230,8 @@ impl Rows<'_, '_> {
         let takes = self.m.forecast.backout.takes;
         let by = self.m.forecast.backout.latest_safe.map(|safe| self.m.minute(safe));
         let by = by.map(|by| format!(", possible until {by}")).unwrap_or_default();
-        self.say("Back", &format!("rolling back now takes about {takes}{by}"));
+        let (not, role) = self.m.not_ready().unwrap_or((String::new(), Role::Text));
+        self.say_as("Back", &format!("rolling back now takes about {takes}{by}{not}"), role);
     }
 
     /// Planned and actual times.

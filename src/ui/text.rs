@@ -1,6 +1,6 @@
 //! Every word on screen that is not data, in one place.
 
-use crate::engine::{Choice, RunKind, WindowEdge};
+use crate::engine::{Choice, Lamp, RunKind, WindowEdge};
 use crate::runbook::Window;
 
 use super::header;
@@ -87,6 +87,18 @@ pub(super) const fn run_short(run: Run) -> &'static str {
         | Run::RolledBack
         | Run::Done
         | Run::Abandoned => self::run(run),
+    }
+}
+
+/// Where there is no way back that could be ready.
+pub(super) const NO_LAMP: &str = "--";
+
+/// Whether the way back is ready.
+pub(super) const fn lamp(lamp: Lamp) -> &'static str {
+    match lamp {
+        Lamp::Ready => "ready",
+        Lamp::Unknown => "UNKNOWN",
+        Lamp::NotReady => "NOT READY",
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyEventState, KeyModifiers};
 use golive::base::{Digest, Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
-    Actor, Board, Command, Doubt, End, Fact, Genesis, Gesture, Job, Key, Part, Place, Reading,
-    RunKind, Sight, State, Status, Transcript, WayBack, advance,
+    Actor, Board, Command, Doubt, End, Fact, Genesis, Gesture, Job, Key, Need, Part, Place, Proof,
+    Readiness, Reading, RunKind, Sight, State, Status, Transcript, WayBack, advance,
 };
 use golive::plan::Forecast;
 use golive::runbook::{Class, SourceFile};
@@ -38,6 +38,10 @@ pub(crate) struct Night {
     pub(crate) submitted: Vec<Command>,
     pub(crate) forecast: Forecast,
     pub(crate) way_back: WayBack,
+    pub(crate) readiness: Readiness,
+    pub(crate) proved: BTreeMap<Need, Timestamp>,
+    /// Hosts that are found to be as the way back needs them, without a word in the record.
+    pub(crate) hosts_are_well: bool,
 }
 
 pub(crate) fn id(name: &str) -> StepId {
@@ -72,6 +76,9 @@ impl Night {
         let mut night = Self {
             board: Board::new(&plan, now),
             way_back: state.way_back(),
+            readiness: state.rollback_ready(),
+            proved: BTreeMap::new(),
+            hosts_are_well: true,
             state,
             log: LogStore::default(),
             gauges: BTreeMap::new(),
@@ -185,6 +192,20 @@ impl Night {
     pub(crate) fn refresh(&mut self) {
         self.forecast = self.state.forecast(self.now);
         self.way_back = self.state.way_back();
+        let needs = if self.hosts_are_well { self.state.back_needs() } else { BTreeMap::new() };
+        for need in needs.into_keys() {
+            self.proved.insert(need.clone(), self.now);
+            self.prove(&need, Proof::Ready);
+        }
+        self.readiness = self.state.rollback_ready();
+    }
+
+    /// A look at what the way back needs; nobody sees it in the record.
+    pub(crate) fn prove(&mut self, need: &Need, proof: Proof) {
+        let command = Command::Proved { need: need.clone(), proof: Some(proof) };
+        let by = Actor::at(&need.place);
+        self.state = advance(&self.state, &by, &command, self.now).unwrap().state;
+        self.readiness = self.state.rollback_ready();
     }
 
     pub(crate) fn start(&mut self, step: &str) {
@@ -325,6 +346,8 @@ impl Night {
             gauges: &self.gauges,
             audit: &self.audit,
             way_back: &self.way_back,
+            readiness: &self.readiness,
+            proved: &self.proved,
             rtt: Millis::new(38),
             version: "0.1.0",
         }

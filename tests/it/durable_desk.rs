@@ -125,6 +125,7 @@ impl Console {
                 | Report::Progress { .. }
                 | Report::Host { .. }
                 | Report::Reading { .. }
+                | Report::Proved { .. }
                 | Report::Link { .. }
                 | Report::LooksSecret { .. }
                 | Report::Tainted { .. }

@@ -91,10 +91,13 @@ fn a_rollback_that_is_not_ready_holds_a_gate() {
         &(change("a", ONE, "") + &gate("g", "rollback_ready = true")),
         "1 start a                      | run a.1 web1
          2 end a.1.web1 ok              | a:succeeded
+         2 go g 0                       | refused a rollback is not ready (not known: web1: nobody has looked yet
          3 link web1 down               | alarm web1 cannot be reached
-         4 go g 0                       | refused a rollback is not ready (web1 cannot be reached)
+         4 go g 0                       | refused a rollback is not ready (web1 cannot be reached
          5 link web1 up
-         6 go g 0                       | g:succeeded; completed",
+         6 go g 0                       | refused a rollback is not ready (not known: web1
+         7 prove-all ready
+         8 go g 0                       | g:succeeded; completed",
     );
 }
 

@@ -130,6 +130,7 @@ mod proxy;
 #[cfg(test)]
 mod pty;
 #[cfg(test)]
+mod readiness;
 mod redact;
 #[cfg(test)]
 mod report;

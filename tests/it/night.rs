@@ -11,8 +11,8 @@ use std::sync::Arc;
 use golive::base::{Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
     Actor, Begun, Change, Choice, ClockOffset, Command, Criterion, Done, Doubt, Effect, End,
-    Evidence, Fact, Gesture, Health, HostSaid, Job, Part, Reading, RunKind, RunStage, Sight, State,
-    Sync, Voice, Which, advance,
+    Evidence, Fact, Gesture, Health, HostSaid, Job, Need, Needed, Part, Proof, Reading, RunKind,
+    RunStage, Sight, State, Sync, Voice, Which, advance,
 };
 use golive::plan::Plan;
 use golive::runbook::Class;
@@ -240,6 +240,21 @@ impl Night {
                 let change = Change { probe, was, is, reading: Some(reading) };
                 return (by, Command::Health(change));
             }
+            "prove" => {
+                // web1 answer ready, web1 become unknown why, web1 check:load not-ready why
+                let place = match words[0] {
+                    "here" => golive::engine::Place::Here,
+                    host => golive::engine::Place::Host(host.parse().unwrap()),
+                };
+                let what = match words[1] {
+                    "answer" => Needed::Answer,
+                    "become" => Needed::Become,
+                    check => Needed::Check(step(check.strip_prefix("check:").unwrap())),
+                };
+                let proof = proof(words[2], &words[3..]);
+                let by = Actor::at(&place);
+                return (by, Command::Proved { need: Need { place, what }, proof });
+            }
             "link" => {
                 let down = (words[1] == "down").then(|| "no route".into());
                 return report(Command::Link { host: words[0].parse().unwrap(), down });
@@ -291,6 +306,16 @@ impl Night {
         let mut words = asked.split_whitespace();
         let now = at(words.next().unwrap().parse().expect("a line begins with its second"));
         let verb = words.next().expect("then what is asked");
+        if verb == "prove-all" {
+            let words: Vec<_> = words.collect();
+            for need in self.state.back_needs().into_keys() {
+                let by = Actor::at(&need.place);
+                let proof = proof(words[0], &words[1..]);
+                self.ask(&by, &Command::Proved { need, proof }, now).unwrap();
+            }
+            assert_eq!(replay(&self.plan, &self.journal), self.state, "replay after: {line}");
+            return;
+        }
         let (by, command) = self.command(verb, words.collect());
         let said = self.ask(&by, &command, now);
         let wanted: Vec<_> = wanted.split(';').map(str::trim).filter(|w| !w.is_empty()).collect();
@@ -389,6 +414,22 @@ impl Night {
                 let items: Vec<_> = rollback.items.iter().map(undo).collect();
                 assert_eq!(items.join(" "), rest, "{line}");
             }
+            "lamp" => {
+                let ready = state.rollback_ready();
+                let said = format!("{}: {}", ready.lamp.word(), ready.why);
+                assert!(said.contains(rest), "{line}\n   the lamp says {said}");
+            }
+            "needs" => {
+                let needs = state.back_needs().into_iter();
+                let needs = needs.map(|(need, watch)| {
+                    format!("{}{}", need.words(), if watch.is_none() { " (waits)" } else { "" })
+                });
+                assert_eq!(
+                    needs.collect::<Vec<_>>().join("; ").replace("; ", ", "),
+                    rest,
+                    "{line}"
+                );
+            }
             "preparing" => assert_eq!(state.stage(), RunStage::Preparing, "{line}"),
             "active" => assert_eq!(state.stage(), RunStage::Active, "{line}"),
             "rolling-back" => assert_eq!(state.stage(), RunStage::RollingBack, "{line}"),
@@ -409,6 +450,17 @@ impl Night {
                 assert_eq!(track.status.word(), status, "{want} after: {line}");
             }
         }
+    }
+}
+
+fn proof(word: &str, why: &[&str]) -> Option<Proof> {
+    let why = SafeText::new(&why.join(" "));
+    match word {
+        "ready" => Some(Proof::Ready),
+        "not-ready" => Some(Proof::NotReady(why)),
+        "unknown" => Some(Proof::Unknown(why)),
+        "no-more" => None,
+        other => panic!("what is {other}?"),
     }
 }
 

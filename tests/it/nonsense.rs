@@ -10,8 +10,8 @@ use golive::base::{Digest, Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
     Actor, AlarmId, Board, Choice, ClockOffset, Command, Confirmed, Criterion, Done, Doubt, End,
     Event, Evidence, Fact, Frozen, Genesis, Gesture, Health, HostFact, Item, Job, Judged, Key,
-    Level, Part, Place, Reading, Return, RunKind, State, Transcript, Verdict, Voice, Vote, Which,
-    advance,
+    Level, Need, Needed, Part, Place, Proof, Reading, Return, RunKind, State, Transcript, Verdict,
+    Voice, Vote, Which, advance,
 };
 use golive::journal::{Entry, Journal, Stamp, read_all, verify};
 use golive::plan::Plan;
@@ -138,6 +138,7 @@ impl Made<'_> {
             AlarmId::Waiver(self.step()),
             AlarmId::Trigger(self.probe()),
             AlarmId::Signing,
+            AlarmId::Readiness,
         ])
     }
 
@@ -339,6 +340,18 @@ impl Made<'_> {
                     HostFact::Clock(ClockOffset { millis: i64::MIN, within: Millis::ZERO }),
                 ]),
             },
+            60 => Event::ReadinessChanged {
+                need: Need {
+                    place: self.place(),
+                    what: self.pick(&[Needed::Answer, Needed::Become, Needed::Check(step.clone())]),
+                },
+                proof: self.pick(&[
+                    None,
+                    Some(Proof::Ready),
+                    Some(Proof::NotReady(why.clone())),
+                    Some(Proof::Unknown(why)),
+                ]),
+            },
             49 => Event::Abandoned { reason: why },
             _ => Event::Closed,
         }
@@ -442,6 +455,8 @@ fn draw(state: &State, now: Timestamp, facts: &[(Timestamp, Fact)]) {
         gauges: &BTreeMap::new(),
         audit: &audit,
         way_back: &way_back,
+        readiness: &state.rollback_ready(),
+        proved: &BTreeMap::new(),
         rtt: Millis::ZERO,
         version: "0",
     };
@@ -497,7 +512,7 @@ fn write_down(facts: &[(Timestamp, Fact)], plan: &Arc<Plan>) {
 }
 
 fn seeds() -> impl Strategy<Value = Vec<Seed>> {
-    prop::collection::vec((0_u8..60, any::<u32>(), any::<u32>(), any::<usize>()), 0..24)
+    prop::collection::vec((0_u8..61, any::<u32>(), any::<u32>(), any::<usize>()), 0..24)
 }
 
 proptest! {

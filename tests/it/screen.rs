@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyCode;
 use golive::base::{Millis, SafeText};
-use golive::engine::{Command, Gesture, Part, RunKind};
+use golive::engine::{Command, Gesture, Part, Proof, RunKind};
 use golive::runbook::Class;
 use golive::ui::Signed;
 
@@ -226,6 +226,27 @@ fn guard() {
         let mut night = Night::failed(kind);
         night.key(KeyCode::Char('R'));
         night.keys("4");
+        night
+    });
+}
+
+#[test]
+fn lamp_of_a_way_back_that_is_not_ready() {
+    look("lamp", |kind| {
+        let mut night = Night::failed(kind);
+        let needs: Vec<_> = night.state.back_needs().into_keys().collect();
+        night.hosts_are_well = false;
+        let missing = [
+            ("app-2 answers", Proof::NotReady("it cannot be reached: app-2: refused".into())),
+            ("db-new-1 answers", Proof::Unknown("no answer within 10s".into())),
+        ];
+        for (words, proof) in missing {
+            let need = needs.iter().find(|need| need.words().contains(words));
+            let need = need.unwrap_or_else(|| panic!("{words} is no need: {needs:?}"));
+            night.prove(need, proof);
+        }
+        night.pass(1);
+        night.key(KeyCode::Char('R'));
         night
     });
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 use golive::base::{Digest, Millis, SafeText, Timestamp};
 use golive::engine::{
     Actor, AlarmId, Begun, Choice, ClockOffset, Confirmed, Done, Doubt, End, Event, Evidence, Fact,
-    Genesis, Health, HostFact, Item, Job, Key, Level, Part, Place, Reading, RunKind, Sight, Sync,
-    Transcript, Verdict,
+    Genesis, Health, HostFact, Item, Job, Key, Level, Need, Needed, Part, Place, Proof, Reading,
+    RunKind, Sight, Sync, Transcript, Verdict,
 };
 use golive::journal::{JOURNAL_FILE, Journal, Stamp, read_all};
 use golive::runbook::Class;
@@ -169,6 +169,21 @@ fn alarm() -> impl Strategy<Value = AlarmId> {
         id().prop_map(AlarmId::Unseen),
         id().prop_map(AlarmId::Notice),
         Just(AlarmId::Signing),
+        Just(AlarmId::Readiness),
+    ]
+}
+
+fn need() -> impl Strategy<Value = Need> {
+    let what =
+        prop_oneof![Just(Needed::Answer), Just(Needed::Become), id().prop_map(Needed::Check),];
+    (place(), what).prop_map(|(place, what)| Need { place, what })
+}
+
+fn proof() -> impl Strategy<Value = Proof> {
+    prop_oneof![
+        Just(Proof::Ready),
+        text().prop_map(Proof::NotReady),
+        text().prop_map(Proof::Unknown),
     ]
 }
 
@@ -328,6 +343,8 @@ fn surroundings() -> BoxedStrategy<Event> {
         (id(), health(), health(), option::of(reading())).prop_map(|(probe, was, is, reading)| {
             Event::HealthChanged { probe, was, is, reading }
         }),
+        (need(), option::of(proof()))
+            .prop_map(|(need, proof)| Event::ReadinessChanged { need, proof }),
         (alarm(), level, text())
             .prop_map(|(id, level, text)| { Event::AlarmRaised { id, level, text } }),
         alarm().prop_map(|id| Event::AlarmCleared { id }),

@@ -20,6 +20,9 @@ use super::answers::{Answer, Waive, Word};
 /// How much longer than their staleness the probes of a gate are waited for.
 const GATE_PATIENCE: Millis = Millis::from_secs(5);
 
+/// So long are the first looks at what the way back needs waited for.
+const READY_PATIENCE: Millis = Millis::from_secs(15);
+
 /// The next thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -354,6 +357,8 @@ impl Rules {
             let stale = gate.healthy.iter().filter_map(|probe| view.state.plan().probe(probe));
             let patience = stale.map(|probe| probe.stale.plus(probe.every)).max();
             let patience = patience.unwrap_or_default().plus(GATE_PATIENCE);
+            let patience =
+                if gate.rollback_ready { patience.max(READY_PATIENCE) } else { patience };
             if view.at.since(since) <= patience {
                 return Ok(None);
             }

@@ -2,7 +2,8 @@
 
 use crate::base::{HostId, Millis, SafeText, StepId, Timestamp, VarName};
 use crate::plan::{
-    CheckPlan, Forecast, Plan, Rag, StepPlan, UndoPlan, VerifyPlan, Work, initial, signed,
+    CheckPlan, Forecast, Plan, Rag, ReadyPlan, StepPlan, UndoPlan, VerifyPlan, Work, initial,
+    signed,
 };
 use crate::runbook::{Asked, Breach, Class, Host, Soak, UndoStage};
 
@@ -140,6 +141,13 @@ impl<'a> Facts<'a> {
         let before = before.and_then(|place| self.plan.order.get(place));
         step.needs.iter().collect::<Vec<_>>() != before.into_iter().collect::<Vec<_>>()
     }
+}
+
+/// What an undo has to find, in words.
+pub(in crate::cli) fn ready(ready: &ReadyPlan) -> String {
+    let says = ready.stdout.as_ref();
+    let says = says.map_or_else(String::new, |says| format!(", says /{says}/"));
+    format!("`{}` exits with 0{says}, every {}", ready.run.shown(), ready.every)
 }
 
 /// A judgement in one word.

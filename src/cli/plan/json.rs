@@ -81,6 +81,10 @@ fn step_json(facts: &Facts<'_>, step: &StepPlan) -> Value {
             "action": undo.work.word(), "text": work_json(&undo.work), "on": undo.hosts,
             "estimate": undo.estimate, "verify": undo.verify.as_ref().map(verify),
             "stage": stage_word(undo.stage),
+            "ready": undo.ready.as_ref().map(|ready| json!({
+                "run": ready.run.shown(), "stdout": ready.stdout, "every": ready.every,
+                "timeout": ready.timeout,
+            })),
         }),
     };
     json!({

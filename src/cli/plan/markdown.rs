@@ -5,8 +5,8 @@ use crate::cli::args::strategy_name;
 use crate::plan::{StepPlan, UndoPlan, Work};
 
 use super::facts::{
-    Facts, class_word, lines_of, manner, names, place, proofs, rag_word, soak, span, stage_word,
-    verify,
+    Facts, class_word, lines_of, manner, names, place, proofs, rag_word, ready, soak, span,
+    stage_word, verify,
 };
 
 /// The whole plan.
@@ -103,6 +103,9 @@ fn step_lines(facts: &Facts<'_>, step: &StepPlan) -> Vec<String> {
         UndoPlan::Undo(undo) => {
             lines.push(format!("Undo on {}, {}:", place(&undo.work, &undo.hosts), undo.estimate));
             lines.extend(code(&undo.work));
+            if let Some(check) = &undo.ready {
+                lines.push(format!("It needs: {}\n", cell(&ready(check))));
+            }
         }
     }
     if let Some(notes) = &step.notes {

@@ -7,7 +7,7 @@ use crate::plan::{Plan, StepPlan, UndoPlan, Work};
 use crate::runbook::{Class, Stage};
 
 use super::facts::{
-    Facts, asked, class_word, lines_of, manner, names, place, proofs, rag_word, soak, span,
+    Facts, asked, class_word, lines_of, manner, names, place, proofs, rag_word, ready, soak, span,
     stage_word, verify,
 };
 
@@ -168,6 +168,9 @@ fn details(screen: Screen, facts: &Facts<'_>, step: &StepPlan) -> Vec<String> {
             let checked = undo.verify.as_ref().map_or("", |_| ", verified");
             text.push(format!("({}{on}{checked})", undo.estimate));
             one("undo", &text, None);
+            if let Some(check) = &undo.ready {
+                one("it needs", &[ready(check)], None);
+            }
         }
     }
     if step.point_of_no_return {

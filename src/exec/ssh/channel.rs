@@ -12,11 +12,11 @@ use super::connect::Connection;
 use super::error::words;
 use super::pool::Slot;
 
-/// A place among the sessions of a connection.
+/// A place among the sessions of a connection, or what needs none.
 pub(super) struct Session {
     pub(super) slot: Arc<Slot>,
     pub(super) connection: Arc<Connection>,
-    _place: OwnedSemaphorePermit,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Session {
@@ -25,7 +25,12 @@ impl Session {
         connection: &Arc<Connection>,
         place: OwnedSemaphorePermit,
     ) -> Self {
-        Self { slot: Arc::clone(slot), connection: Arc::clone(connection), _place: place }
+        Self { slot: Arc::clone(slot), connection: Arc::clone(connection), _place: Some(place) }
+    }
+
+    /// One that takes no place.
+    pub(super) const fn beside(slot: Arc<Slot>, connection: Arc<Connection>) -> Self {
+        Self { slot, connection, _place: None }
     }
 }
 

@@ -394,21 +394,6 @@ impl Pool {
         &self.0.ring
     }
 
-    /// A channel beside the places, on the connection that is open now; none is opened.
-    pub(super) async fn spare_channel(&self, host: &HostId) -> Result<Channel<Msg>, SshError> {
-        let slot = self.slot(host)?;
-        let lost = |why: &str| SshError::LinkLost { host: host.to_string(), why: why.to_owned() };
-        let connection = slot.open_now().ok_or_else(|| lost("there is no open link"))?;
-        match open_channel(&connection, self.0.options.budgets.open).await {
-            Ok(channel) => Ok(channel),
-            Err(NoChannel::Refused(why)) => {
-                Err(SshError::NoSession { host: host.to_string(), why })
-            }
-            Err(NoChannel::Dead(why)) => Err(lost(&why)),
-            Err(NoChannel::Slow) => Err(lost("it opens no session in time")),
-        }
-    }
-
     /// A channel for stopping and looking, beside the places: on the shared connection, or on
     /// one of its own when that is full.
     pub(super) async fn control_channel(

@@ -345,6 +345,25 @@ pub struct Undo {
     pub verify: Option<Verify>,
     /// Its stage of the rollback.
     pub stage: Option<UndoStage>,
+    /// What has to hold for it to work: looked at while there is time.
+    pub ready: Option<Ready>,
+}
+
+/// What has to hold for an undo to work, asked again and again while nothing is undone yet: that the
+/// backup is there and is the one that was made, that the old release is installed still.
+///
+/// It has to read only. It runs where a verification of the undo would, ends with its link, and
+/// takes no place from a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// A command that has to exit with 0; a template.
+    pub run: String,
+    /// What its standard output has to match as well.
+    pub stdout: Option<String>,
+    /// How often.
+    pub every: Millis,
+    /// How long it may take; what takes longer is not known.
+    pub timeout: Millis,
 }
 
 /// The five stages of a rollback.

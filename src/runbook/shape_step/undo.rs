@@ -3,14 +3,17 @@
 use crate::base::{Millis, SafeText};
 
 use super::super::code::Code;
-use super::super::model::{Action, Check, Manual, Undo, UndoSource, UndoStage, Verify};
+use super::super::model::{Action, Check, Manual, Ready, Undo, UndoSource, UndoStage, Verify};
 use super::super::reader::{Item, Kind, Reading, Scope, Table};
 use super::super::shape::{Context, template_item};
 use super::super::shape_hosts;
 use super::super::template::Quoting;
 use super::action::one_action;
 use super::effect::without_effect;
-use super::{Targets, time};
+use super::{Targets, pattern, time};
+
+/// The shortest time between two looks at what an undo needs.
+const READY_EVERY_MIN: Millis = Millis::from_secs(5);
 
 pub(super) fn verify(
     reading: &mut Reading<'_>,
@@ -140,7 +143,29 @@ fn one_undo(
         }),
         verify: verify(reading, &mut table, scope),
         stage: stage(reading, &mut table),
+        ready: ready(reading, &mut table, scope),
     };
     table.finish(reading);
     Some(undo)
+}
+
+fn ready(reading: &mut Reading<'_>, table: &mut Table<'_>, scope: &Scope) -> Option<Ready> {
+    let item = table.take(reading, "ready")?;
+    let mut table = Table::open(reading, &item, "a readiness check", "ready")?;
+    let run = table.need(reading, "run");
+    let run = run.and_then(|item| template_item(reading, &item, scope, Quoting::Shell));
+    let stdout = pattern(reading, &mut table, "stdout");
+    let every = table.take(reading, "every");
+    let span = every.as_ref().map(Item::span);
+    let every = every.and_then(|item| reading.some_time(&item));
+    let timeout = time(reading, &mut table, "timeout");
+    table.finish(reading);
+    let (every, timeout) =
+        (every.unwrap_or(Millis::from_secs(60)), timeout.unwrap_or(Millis::from_secs(10)));
+    if let Some(span) = span.filter(|_| every < READY_EVERY_MIN) {
+        let message = "a readiness check more often than every 5 seconds";
+        let help = "write `every = \"60s\"`: it runs on a host that has other work to do";
+        reading.complain(Code::BadValue, &span, message, "too often", help);
+    }
+    Some(Ready { run: run?, stdout, every, timeout })
 }
