@@ -320,7 +320,10 @@ impl State {
         let bad: Vec<_> = stands.iter().filter(|stand| stand.lamp != Lamp::Ready).collect();
         let first = bad.iter().find(|stand| stand.lamp == worst);
         let Some(first) = first else {
-            let why = format!("all {} needs of the way back are proved", stands.len());
+            let why = match stands.len() {
+                1 => "the 1 need of the way back is proved".to_owned(),
+                all => format!("all {all} needs of the way back are proved"),
+            };
             return Readiness { stands, ..say(Lamp::Ready, &why) };
         };
         let (why, since) = (more(first, bad.len()), first.since);

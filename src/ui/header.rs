@@ -254,7 +254,10 @@ impl Model<'_> {
     /// Whether the way back is ready.
     fn lamp_field(&self) -> Field {
         let (word, role) = self.lamp();
-        Field::fixed(format!("RB {word}"), role)
+        let text = format!("RB {word}");
+        // That it is well gives way to what is said for a moment only.
+        let rank = if role == Role::Text { SPARE - 1 } else { 1 };
+        Field::new(text.clone(), cells(&text), rank, role)
     }
 
     fn rollback_clock(&self) -> Option<Field> {

@@ -131,6 +131,7 @@ mod proxy;
 mod pty;
 #[cfg(test)]
 mod readiness;
+#[cfg(test)]
 mod redact;
 #[cfg(test)]
 mod report;

@@ -343,7 +343,7 @@ impl Made<'_> {
             60 => Event::ReadinessChanged {
                 need: Need {
                     place: self.place(),
-                    what: self.pick(&[Needed::Answer, Needed::Become, Needed::Check(step.clone())]),
+                    what: self.pick(&[Needed::Answer, Needed::Become, Needed::Check(step)]),
                 },
                 proof: self.pick(&[
                     None,

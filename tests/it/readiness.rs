@@ -66,7 +66,7 @@ fn unknown_is_never_ready_and_the_alarm_tells_of_what_was() {
          3 prove here check:a unknown no answer | facts: 
          4 prove here check:a ready     | lamp ready; quiet
          5 prove here check:a unknown no answer | lamp unknown; alarm the way back is UNKNOWN: it was ready: what the undo of a needs on golive's machine: no answer; by golive alarm-raised
-         6 prove here check:a not-ready exit 1 | lamp not ready; alarm is NOT READY: what the undo of a needs on golive's machine: exit 1; repair it
+         6 prove here check:a not-ready exit 1 | lamp not ready; alarm is NOT READY: what the undo of a needs on golive's machine: exit 1
          7 prove here check:a ready     | lamp ready; quiet; facts: readiness-changed alarm-cleared
          8 prove web9 answer not-ready who | lamp ready; facts: ",
     );
@@ -88,7 +88,7 @@ fn what_is_not_ready_at_the_first_look_is_told_and_what_nobody_needs_is_not() {
 fn what_the_link_says_counts_at_once() {
     story(
         &(change("a", ONE, "") + &change("b", "[\"web2\"]", "")),
-        "1 prove web1 answer ready      | lamp ready: all 1 needs
+        "1 prove web1 answer ready      | lamp ready: the 1 need
          2 link web1 down               | lamp not ready: web1 cannot be reached; alarm the way back is NOT READY: web1 cannot be reached
          3 prove web1 answer not-ready it cannot be reached: web1: refused | alarm NOT READY: web1 cannot be reached
          4 link web1 up                 | lamp not ready
@@ -104,7 +104,7 @@ fn nobody_has_looked_after_a_resume() {
         &change("a", ONE, ""),
         "1 prove web1 answer ready      | lamp ready
          2 start a                      | run a.1 web1
-         3 end a.1.web1 ok              | a:succeeded; completed; lamp ready: all 1 needs
+         3 end a.1.web1 ok              | a:succeeded; completed; lamp ready: the 1 need
          4 resume                       | lamp unknown: web1: nobody has looked yet
          5 prove web1 answer ready      | lamp ready
          6 close                        | lamp ready: there is nothing to undo",
