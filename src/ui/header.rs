@@ -255,9 +255,8 @@ impl Model<'_> {
     fn lamp_field(&self) -> Field {
         let (word, role) = self.lamp();
         let text = format!("RB {word}");
-        // That it is well gives way to what is said for a moment only.
-        let rank = if role == Role::Text { SPARE - 1 } else { 1 };
-        Field::new(text.clone(), cells(&text), rank, role)
+        // The last to give way, to what is said for a moment only.
+        Field::new(text.clone(), cells(&text), 1, role)
     }
 
     fn rollback_clock(&self) -> Option<Field> {
