@@ -10,6 +10,7 @@
 //! No clock, no disk, no network. Imports nothing from this crate.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod decimal;
 mod digest;
 mod id;
 mod lines;
@@ -17,6 +18,7 @@ mod share;
 mod text;
 mod time;
 
+pub use decimal::{Decimal, NoDecimal};
 pub use digest::{Digest, Hasher, InvalidDigest};
 pub use id::{
     ChannelId, GroupId, HostId, InvalidId, PhaseId, PlaybookId, ProbeId, RoleId, RunbookId,

@@ -37,6 +37,7 @@ mod line;
 mod notice;
 mod react;
 mod readiness;
+mod reconcile;
 mod refusal;
 mod sight;
 mod start;
@@ -66,6 +67,7 @@ pub use limits::Overrides;
 pub use notice::{Mark, OpenNotice, Signal};
 pub use react::react;
 pub use readiness::{Known, Lamp, Need, Needed, Proof, Readiness, Stand, Watch};
+pub use reconcile::{DIFFERENCES_MAX, Difference, Outcome, Reconciled, SideRead};
 pub use refusal::Refusal;
 pub use sight::{Begun, Doubt, OutOfSight, Seen, Sight, Sync};
 pub use state::{

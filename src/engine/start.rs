@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::{Digest, HostId, Millis, SessionId, StepId, Timestamp};
 use crate::plan::{CheckPlan, NotCaptured, StepPlan, Text, UndoPlan, UndoStep, VerifyPlan, Work};
-use crate::runbook::{Builtin, Class, Expect};
+use crate::runbook::{Builtin, Class, Expect, Given};
 
 use super::effect::{Durable, Effect, Poll, Run};
 use super::event::{Confirmed, Event, Genesis};
@@ -169,7 +169,11 @@ impl State {
                 Some(Work::Run(text) | Work::Local(text)) => (text, None),
                 Some(Work::Builtin(builtin)) => {
                     let builtin = builtin.try_map(&mut |text| resolve(text))?;
-                    return Ok(Some(self.by_itself(step, key, places, builtin, None)));
+                    let mut env = BTreeMap::new();
+                    if builtin.reconcile().is_some() {
+                        env = environment(step, &resolve)?; // It has commands of the author's.
+                    }
+                    return Ok(Some(self.by_itself(step, key, places, (builtin, env), None)));
                 }
                 Some(Work::Notify { channels, text }) => {
                     return Ok(Some(Effect::Notify {
@@ -189,10 +193,7 @@ impl State {
             },
         };
         let is_action = key.part == Part::Action;
-        let mut env = BTreeMap::new();
-        for (name, value) in &step.env {
-            env.insert(name.clone(), value.try_map(resolve)?);
-        }
+        let env = environment(step, &resolve)?;
         Ok(Some(Effect::Run(Box::new(Run {
             key: key.clone(),
             places: places.to_vec(),
@@ -225,7 +226,7 @@ impl State {
         step: &StepPlan,
         key: &Key,
         places: &[Place],
-        builtin: Builtin<String>,
+        (builtin, env): (Builtin<String>, BTreeMap<String, Given<String>>),
         poll: Option<Poll>,
     ) -> Effect {
         let is_action = key.part == Part::Action;
@@ -233,7 +234,7 @@ impl State {
             key: key.clone(),
             places: places.to_vec(),
             line: builtin.text(),
-            env: BTreeMap::new(),
+            env,
             stdin: None,
             r#become: step.r#become,
             silence: None,
@@ -335,4 +336,16 @@ impl State {
         };
         places.into_iter().filter_map(effect).collect()
     }
+}
+
+/// The environment of a step's commands.
+fn environment(
+    step: &StepPlan,
+    resolve: &impl Fn(&Text) -> Result<String, Refusal>,
+) -> Result<BTreeMap<String, Given<String>>, Refusal> {
+    let mut env = BTreeMap::new();
+    for (name, value) in &step.env {
+        env.insert(name.clone(), value.try_map(resolve)?);
+    }
+    Ok(env)
 }

@@ -104,7 +104,8 @@ pub(super) async fn run_job(task: Task) -> Option<(End, Option<Transcript>)> {
     let (job, reports) = (task.job.clone(), task.reports.clone());
     let heard_at = Arc::clone(&heard);
     let gauge = task.run.progress.as_deref().and_then(Gauge::new);
-    let ear = Ear { sink, judge, streams, gauge, job, reports, heard: heard_at, began };
+    let redacted = BTreeMap::new();
+    let ear = Ear { sink, judge, streams, gauge, job, reports, heard: heard_at, began, redacted };
     let ear = Shared::new(ear);
     let quiet = task.run.silence.map(|silence| {
         let (job, reports) = (task.job.clone(), task.reports.clone());
@@ -124,13 +125,14 @@ pub(super) async fn run_job(task: Task) -> Option<(End, Option<Transcript>)> {
         return Some((End::unknown(Doubt::Unrecorded, why), None));
     };
     let rest = ear.finish();
-    let Ear { sink, judge, streams: [out, err], .. } = ear;
+    let Ear { sink, judge, streams: [out, err], redacted: before, .. } = ear;
     let end = match outcome {
         Outcome::Plain(end) => Some(judge.judge(end, &task.run)),
         Outcome::Durable(fate, unrecorded) => judge.weigh(fate, unrecorded, &task.run),
         Outcome::Own(end) => end.map(|end| judge.add_captured(end, &task.run)),
     };
     let redacted = redact::sum(out.redactor.counts(), err.redactor.counts());
+    let redacted = redact::sum(&redacted, &before);
     let kept = rest.and_then(|()| sink.finish());
     let end = end?;
     match kept {
@@ -318,6 +320,8 @@ pub(super) struct Ear {
     reports: Outbox,
     heard: Arc<AtomicU64>,
     began: Instant,
+    /// What was taken out of the output before it came here.
+    redacted: BTreeMap<SecretName, u64>,
 }
 
 impl ssh::Output for Ear {
@@ -348,6 +352,11 @@ struct Listener {
 }
 
 impl Ear {
+    /// Counts what was taken out of the output before it came here.
+    pub(super) fn also_redacted(&mut self, counts: &BTreeMap<SecretName, u64>) {
+        self.redacted = redact::sum(&self.redacted, counts);
+    }
+
     /// Keeps and judges what was held back: nothing follows it.
     fn finish(&mut self) -> io::Result<()> {
         let mut shapes = Vec::new();
@@ -573,7 +582,7 @@ impl Want {
 }
 
 /// Who is left of a stopped command; none where that is not known.
-fn survivors(proof: &Proof) -> Option<Vec<SafeText>> {
+pub(super) fn survivors(proof: &Proof) -> Option<Vec<SafeText>> {
     if proof.gone {
         return Some(Vec::new());
     }

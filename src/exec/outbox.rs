@@ -79,9 +79,13 @@ impl Outbox {
                 End::Exited { code, unmet: unmet.map(clean), captured }
             }
             End::Done(done) => {
-                let Done { what, digest, unmet, untouched, captured } = *done;
+                let Done { what, digest, unmet, untouched, mut reconciled, captured } = *done;
                 let (what, unmet) = (clean(what), unmet.map(clean));
-                End::Done(Box::new(Done { what, digest, unmet, untouched, captured }))
+                for text in reconciled.iter_mut().flat_map(|found| found.texts_mut()) {
+                    *text = clean(std::mem::take(text));
+                }
+                let done = Done { what, digest, unmet, untouched, reconciled, captured };
+                End::Done(Box::new(done))
             }
             End::Signalled { signal } => End::Signalled { signal: clean(signal) },
             End::Stopped { survivors } => {

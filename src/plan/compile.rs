@@ -146,6 +146,7 @@ fn used_hosts(plan: &Plan, inventory: &Inventory) -> BTreeMap<HostId, Host> {
     let mut open: Vec<&HostId> = Vec::new();
     for step in plan.steps.values() {
         open.extend(&step.hosts);
+        open.extend(step.work.read_hosts());
         if let UndoPlan::Undo(undo) = &step.undo {
             open.extend(&undo.hosts);
         }
@@ -438,8 +439,12 @@ impl<'a> Compiler<'a> {
     }
 
     fn builtin(&mut self, step: &Step, part: &str, builtin: &Builtin<String>) -> Builtin<Text> {
+        let quoting = match builtin {
+            Builtin::Reconcile(_) => Quoting::Shell, // Its texts are commands.
+            Builtin::Upload(_) | Builtin::Download(_) | Builtin::Http(_) => Quoting::Plain,
+        };
         let mut text = |template: &String| {
-            Ok::<_, std::convert::Infallible>(self.text(part, template, Quoting::Plain))
+            Ok::<_, std::convert::Infallible>(self.text(part, template, quoting))
         };
         let mut planned = match builtin.try_map(&mut text) {
             Ok(planned) => planned,
@@ -450,7 +455,7 @@ impl<'a> Compiler<'a> {
                 upload.folder.clone_from(&self.inputs.folder);
                 upload.content = self.inputs.contents.get(upload.from.shown()).cloned();
             }
-            Builtin::Download(_) => {}
+            Builtin::Download(_) | Builtin::Reconcile(_) => {}
             Builtin::Http(http) => {
                 http.allow.clone_from(&self.runbook.allow);
                 http.idempotent = step.idempotent;

@@ -93,7 +93,7 @@ impl Plan {
         });
         works.filter_map(|work| match work.builtin()? {
             Builtin::Http(http) => Some(http),
-            Builtin::Upload(_) | Builtin::Download(_) => None,
+            Builtin::Upload(_) | Builtin::Download(_) | Builtin::Reconcile(_) => None,
         })
     }
 
@@ -109,7 +109,7 @@ impl Plan {
         works.filter_map(|work| match work {
             Work::Builtin(builtin) => match builtin.as_mut() {
                 Builtin::Http(http) => Some(http),
-                Builtin::Upload(_) | Builtin::Download(_) => None,
+                Builtin::Upload(_) | Builtin::Download(_) | Builtin::Reconcile(_) => None,
             },
             Work::Run(_)
             | Work::Local(_)
@@ -352,6 +352,12 @@ impl Work {
             | Self::Soak(_)
             | Self::Notify { .. } => false,
         }
+    }
+
+    /// The hosts that it reads besides those that it is done on, left before right.
+    pub fn read_hosts(&self) -> Vec<&HostId> {
+        let reconcile = self.builtin().and_then(Builtin::reconcile);
+        reconcile.map(|it| vec![&it.left.on, &it.right.on]).unwrap_or_default()
     }
 
     /// What golive does itself, if it is that.

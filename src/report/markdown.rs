@@ -10,6 +10,7 @@ use crate::plan::Plan;
 use super::decided;
 use super::facts::{Told, told, who};
 use super::outcome::{result, summary};
+use super::reconciled;
 use super::review;
 use super::sections;
 use super::story::Story;
@@ -39,6 +40,7 @@ pub fn markdown(plan: &Arc<Plan>, entries: &[Entry], verdict: Option<&Verdict>) 
     sections::decisions(&story, &mut to);
     decided::gates(&story, &mut to);
     decided::playbooks(&story, &mut to);
+    reconciled::reconciliations(&story, &mut to);
     sections::health(&story, &mut to);
     sections::hosts(&story, &mut to);
     review::rollback(&story, &mut to);

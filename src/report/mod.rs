@@ -20,6 +20,7 @@ mod facts;
 mod line;
 mod markdown;
 mod outcome;
+mod reconciled;
 mod review;
 mod sections;
 mod story;

@@ -8,8 +8,8 @@ use crate::base::HostId;
 use super::code::Code;
 use super::load::Joined;
 use super::model::{
-    Action, Class, Each, Extract, Phase, Probe, Reach, Runbook, Source, Step, UndoSource,
-    UndoStage, allowed, authority, reach_of,
+    Action, Class, Each, Extract, Phase, Probe, Reach, Reconcile, Runbook, Source, Step,
+    UndoSource, UndoStage, allowed, authority, reach_of,
 };
 use super::problem::{Place, Problem, part_of_string};
 use super::reader::{At, Kind, Places, Reading};
@@ -115,6 +115,11 @@ impl<'a> Lints<'a> {
     }
 
     fn what_it_does(&self, step: &'a Step, found: &mut Vec<Problem>) {
+        if let Action::Builtin(builtin) = &step.action
+            && let Some(reconcile) = builtin.reconcile()
+        {
+            self.both_only_read(step, reconcile, found);
+        }
         let Some((key, command)) = self.command(step) else { return };
         let own = self.runbook.own_rollback_steps().any(|other| other.id == step.id);
         let floor = if own { step.rollback_floor().0 } else { step.floor().0 };
@@ -136,6 +141,22 @@ impl<'a> Lints<'a> {
             let message = format!("step `{}` says it only reads, and yet `{what}`", step.id);
             let place = self.part(step, key, command, &range);
             let help = "remove `read_only` and write an undo, or make the command read only";
+            found.push(warning(Code::ReadOnlyDoubt, place, &message, help));
+        }
+    }
+
+    /// The two commands of a reconciliation may look as if they changed something.
+    fn both_only_read(&self, step: &Step, reconcile: &Reconcile<String>, found: &mut Vec<Problem>) {
+        for (name, side) in reconcile.sides() {
+            let command = side.run.as_str();
+            let Some(range) = shell::destroys(command).or_else(|| shell::changes(command)) else {
+                continue;
+            };
+            let what = command.get(range).unwrap_or("").trim();
+            let message =
+                format!("the {name} side of step `{}` is only to read, and yet `{what}`", step.id);
+            let place = self.places().step(&step.id, "reconcile");
+            let help = "let it print what is compared, and do the rest in a step of its own";
             found.push(warning(Code::ReadOnlyDoubt, place, &message, help));
         }
     }

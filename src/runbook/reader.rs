@@ -609,6 +609,6 @@ const HINTS: &[(&str, &str, &str)] = &[
 const LATER: &[(&str, &[&str])] = &[
     ("a runbook", &["objectives"]),
     ("a role", &["keys"]),
-    ("a step", &["reconcile", "use", "with"]),
+    ("a step", &["use", "with"]),
     ("a verification", &["http"]),
 ];

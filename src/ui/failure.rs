@@ -219,6 +219,9 @@ impl Failure {
                 spent.unwrap_or_default()
             );
             rows.say_as("Ended", &said, role);
+            if let Some(found) = super::reconciled::found(&end.end) {
+                rows.differences(found);
+            }
         }
         self.verification(rows);
         if let Some(step) = m.plan().step(&self.step)

@@ -41,6 +41,7 @@ mod pick;
 mod press;
 mod prompt;
 mod readiness;
+mod reconciled;
 mod reins;
 mod screen;
 mod sheet;

@@ -14,6 +14,7 @@ use super::audit::end_words;
 use super::canvas::{Frame, LABEL, cell_count, labelled, labelled_rows, put_line, wrap_command};
 use super::header::{delta, short_span};
 use super::model::{Model, class_word, command};
+use super::reconciled::found;
 use super::theme::{Role, Theme};
 
 /// How long a step, or its undo, should take.
@@ -186,6 +187,7 @@ impl Rows<'_, '_> {
                     self.say("Waves", &batch.words());
                 }
             }
+            Some(work) if !work.read_hosts().is_empty() => {} // Each side says where.
             Some(Work::Local(_) | Work::Builtin(_) | Work::Notify { .. }) => {
                 self.say("Where", "this machine");
             }
@@ -349,6 +351,10 @@ impl Rows<'_, '_> {
                 None => self.progress(&last.key, place),
             };
             let progress = progress.map(|percent| self.bar(percent)).unwrap_or_default();
+            if let Some((end, found)) = end.as_ref().and_then(|end| Some((end, found(&end.end)?))) {
+                self.reconciled(found, mark, end.at.since(last.started));
+                continue;
+            }
             let text = format!("{mark} {place:<12} {words}{progress}");
             self.say_as("", &text, role);
         }

@@ -132,6 +132,8 @@ mod pty;
 #[cfg(test)]
 mod readiness;
 #[cfg(test)]
+mod reconcile;
+#[cfg(test)]
 mod redact;
 #[cfg(test)]
 mod report;

@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use golive::base::{HostId, VarName};
+use golive::engine::Reconciled;
 use golive::exec::ssh::{
     Command, ConfigSource, HostSpec, Options, Output, Pool, RunEnd, SecretKey, StopSignal, Stream,
     stop_pair,
 };
 use golive::practice::{FLEET, Fleet, FleetOptions, ServiceState, scenario};
 use golive::runbook::{
-    Action, Check, Checked, Expect, Quoting, Runbook, SourceFile, Step, UndoSource, Verify, check,
-    render,
+    Action, Check, Checked, Expect, Quoting, Reconcile, Runbook, SourceFile, Step, UndoSource,
+    Verify, check, render,
 };
 
 const RUNBOOKS: [&str; 6] = ["blue-green", "canary", "direct", "failover", "parallel", "phased"];
@@ -140,6 +141,11 @@ impl Night {
     }
 
     async fn step(&mut self, step: &Step) {
+        if let Action::Builtin(builtin) = &step.action
+            && let Some(plan) = builtin.reconcile()
+        {
+            return self.reconcile(plan).await;
+        }
         let Action::Run(line) = &step.action else { return };
         self.values.extend(step.each.iter().map(|each| (each.name.clone(), each.value.clone())));
         let out = self.run_on(&step.on, &self.render(line), &step.expect).await;
@@ -149,6 +155,17 @@ impl Night {
             self.values.insert(name.clone(), value);
         }
         self.verify(&step.on, step.verify.as_ref()).await;
+    }
+
+    async fn reconcile(&self, plan: &Reconcile<String>) {
+        let mut sides = Vec::new();
+        for (_, side) in plan.sides() {
+            let line = self.render(&side.run);
+            let hosts = std::slice::from_ref(&side.on);
+            sides.push(self.run_on(hosts, &line, &Expect::default()).await);
+        }
+        let found = Reconciled::of(plan, sides[0].as_bytes(), sides[1].as_bytes());
+        assert!(found.is_equal(), "{}: {:?}", found.words(), found.lines(120));
     }
 
     async fn undo(&self, step: &Step) {

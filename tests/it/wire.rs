@@ -6,12 +6,12 @@ use std::path::Path;
 
 use golive::base::{Digest, Millis, SafeText, Timestamp};
 use golive::engine::{
-    Actor, AlarmId, Begun, Choice, ClockOffset, Confirmed, Done, Doubt, End, Event, Evidence, Fact,
-    Genesis, Health, HostFact, Item, Job, Key, Level, Need, Needed, Part, Place, Proof, Reading,
-    RunKind, Sight, Sync, Transcript, Verdict,
+    Actor, AlarmId, Begun, Choice, ClockOffset, Confirmed, Difference, Done, Doubt, End, Event,
+    Evidence, Fact, Genesis, Health, HostFact, Item, Job, Key, Level, Need, Needed, Outcome, Part,
+    Place, Proof, Reading, Reconciled, RunKind, SideRead, Sight, Sync, Transcript, Verdict,
 };
 use golive::journal::{JOURNAL_FILE, Journal, Stamp, read_all};
-use golive::runbook::Class;
+use golive::runbook::{Class, Compare};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::{collection, option};
@@ -105,13 +105,51 @@ fn end() -> impl Strategy<Value = End> {
 
 fn done() -> impl Strategy<Value = Done> {
     let captured = collection::btree_map(id(), text(), 0..3);
-    let parts = (text(), option::of(digest()), option::of(text()), any::<bool>(), captured);
-    parts.prop_map(|(what, digest, unmet, untouched, captured)| Done {
+    let compared = option::of(reconciled().prop_map(Box::new));
+    let parts =
+        (text(), option::of(digest()), option::of(text()), any::<bool>(), compared, captured);
+    parts.prop_map(|(what, digest, unmet, untouched, reconciled, captured)| Done {
         what,
         digest,
         unmet,
         untouched,
+        reconciled,
         captured,
+    })
+}
+
+fn reconciled() -> impl Strategy<Value = Reconciled> {
+    let value = || option::of(text());
+    let difference = (text(), value(), value(), value());
+    let difference =
+        difference.prop_map(|(key, left, right, apart)| Difference { key, left, right, apart });
+    let side = || {
+        let parts = (id(), any::<u64>(), option::of(digest()));
+        parts.prop_map(|(host, bytes, digest)| SideRead { host, bytes, digest })
+    };
+    let outcome = prop_oneof![
+        Just(Outcome::Equal),
+        Just(Outcome::Differs),
+        text().prop_map(|why| Outcome::Unknown { why }),
+    ];
+    let compare = prop_oneof![Just(Compare::Exact), Just(Compare::Numeric), Just(Compare::Rows)];
+    let table = collection::vec(difference, 0..3);
+    let parts = (compare, text(), side(), side(), outcome, any::<[u64; 5]>(), table);
+    parts.prop_map(|(compare, how, left, right, outcome, counts, table)| {
+        let [count, differ, within, only_left, only_right] = counts;
+        Reconciled {
+            compare,
+            how,
+            left,
+            right,
+            outcome,
+            count,
+            differ,
+            within,
+            only_left,
+            only_right,
+            table,
+        }
     })
 }
 

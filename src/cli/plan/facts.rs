@@ -190,6 +190,7 @@ pub(in crate::cli) fn place(work: &Work, hosts: &[HostId]) -> String {
     match work {
         Work::Run(_) => names(hosts),
         Work::Builtin(builtin) if builtin.is_on_hosts() => names(hosts),
+        Work::Builtin(_) if !work.read_hosts().is_empty() => names(&work.read_hosts()),
         Work::Local(_) | Work::Builtin(_) => "this machine".to_owned(),
         Work::Manual(_) | Work::Gate(_) => "a person".to_owned(),
         Work::Soak(_) | Work::Notify { .. } => "golive".to_owned(),

@@ -1,4 +1,4 @@
-//! What golive does itself, without a command of the author's.
+//! What golive does itself: moving, asking, comparing.
 //!
 //! # Invariants
 //!
@@ -11,6 +11,7 @@ mod digests;
 mod download;
 mod http;
 mod place;
+mod reconcile;
 mod sftp;
 mod target;
 mod upload;
@@ -25,6 +26,7 @@ use crate::runbook::Builtin;
 pub use content::read_content;
 
 use super::job::{Ear, Task};
+use super::redact::Redactor;
 use super::shared::Shared;
 use super::ssh::{Output as _, Stream};
 
@@ -38,6 +40,7 @@ pub(super) async fn perform(
     match builtin {
         Builtin::Upload(upload) => upload::upload(task, upload, &voice).await,
         Builtin::Http(http) => Some(http::http(task, http, &voice).await),
+        Builtin::Reconcile(plan) => Some(reconcile::reconcile(task, plan, &voice).await),
         Builtin::Download(download) => Some(download::download(task, download, &voice).await),
     }
 }
@@ -51,6 +54,11 @@ impl Voice {
     fn say(&self, text: &str) {
         let line = format!("{}\n", SafeText::new(text));
         self.print(Stream::Stdout, line.as_bytes()).ok();
+    }
+
+    /// What was taken out of the output before it was said.
+    fn redacted(&self, by: &Redactor) {
+        self.0.look().also_redacted(by.counts());
     }
 
     /// Bytes of what was answered.

@@ -1,4 +1,4 @@
-//! What golive does itself, without a command of the author's: moving files, asking over HTTP.
+//! What golive does itself: moving files, asking over HTTP, comparing.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{Digest, Hasher, SecretName};
 
 use super::super::secret::{Given, stands_for};
-use super::Ask;
+use super::{Ask, Reconcile};
 
 /// Something that golive does itself. `T` is how its texts are held: as templates in a runbook,
 /// with their variables filled in in a plan, whole when it is done.
@@ -19,6 +19,8 @@ pub enum Builtin<T> {
     Download(Download<T>),
     /// A request over HTTP from the operator's machine.
     Http(Http<T>),
+    /// Two hosts are asked at the same time, and what they say is compared here.
+    Reconcile(Reconcile<T>),
 }
 
 /// A file or folder that goes to hosts.
@@ -183,12 +185,21 @@ pub fn size(bytes: u64) -> String {
 }
 
 impl<T> Builtin<T> {
+    /// The comparison, if it is one.
+    pub const fn reconcile(&self) -> Option<&Reconcile<T>> {
+        match self {
+            Self::Reconcile(reconcile) => Some(reconcile),
+            Self::Upload(_) | Self::Download(_) | Self::Http(_) => None,
+        }
+    }
+
     /// The word of the runbook for it.
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Upload(_) => "upload",
             Self::Download(_) => "download",
             Self::Http(_) => "http",
+            Self::Reconcile(_) => "reconcile",
         }
     }
 
@@ -196,7 +207,7 @@ impl<T> Builtin<T> {
     pub const fn is_on_hosts(&self) -> bool {
         match self {
             Self::Upload(_) | Self::Download(_) => true,
-            Self::Http(_) => false,
+            Self::Http(_) | Self::Reconcile(_) => false,
         }
     }
 
@@ -204,7 +215,7 @@ impl<T> Builtin<T> {
     pub fn only_reads(&self) -> bool {
         match self {
             Self::Upload(_) => false,
-            Self::Download(_) => true,
+            Self::Download(_) | Self::Reconcile(_) => true,
             Self::Http(http) => http.only_asks(),
         }
     }
@@ -212,7 +223,7 @@ impl<T> Builtin<T> {
     /// The secrets that it is given.
     pub fn secrets(&self) -> Vec<&SecretName> {
         match self {
-            Self::Upload(_) | Self::Download(_) => Vec::new(),
+            Self::Upload(_) | Self::Download(_) | Self::Reconcile(_) => Vec::new(),
             Self::Http(http) => {
                 http.ask.secrets().chain(http.body.iter().filter_map(Given::secret)).collect()
             }
@@ -241,6 +252,7 @@ impl<T> Builtin<T> {
                 to: download.to.clone(),
             }),
             Self::Http(http) => Builtin::Http(http.try_map(change)?),
+            Self::Reconcile(reconcile) => Builtin::Reconcile(reconcile.try_map(change)?),
         })
     }
 }
@@ -256,6 +268,7 @@ impl Builtin<String> {
                 vec![("Download", download.from.clone()), ("To", to)]
             }
             Self::Http(http) => http.facts(),
+            Self::Reconcile(reconcile) => reconcile.facts(),
         }
     }
 
@@ -271,6 +284,7 @@ impl Builtin<String> {
             Self::Upload(Upload { from, to, .. }) => format!("upload {from} to {to}"),
             Self::Download(Download { from, .. }) => format!("download {from}"),
             Self::Http(Http { method, url, .. }) => format!("{method} {url}"),
+            Self::Reconcile(reconcile) => reconcile.brief(),
         }
     }
 }

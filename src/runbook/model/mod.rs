@@ -4,12 +4,14 @@ mod builtin;
 mod channel;
 mod probe;
 mod reach;
+mod reconcile;
 mod step;
 
 pub use builtin::*;
 pub use channel::*;
 pub use probe::*;
 pub use reach::*;
+pub use reconcile::*;
 pub use step::*;
 
 use std::collections::BTreeMap;

@@ -132,7 +132,7 @@ impl Step {
             match action {
                 Action::Builtin(builtin) => match builtin.as_mut() {
                     Builtin::Http(http) => Some(http),
-                    Builtin::Upload(_) | Builtin::Download(_) => None,
+                    Builtin::Upload(_) | Builtin::Download(_) | Builtin::Reconcile(_) => None,
                 },
                 Action::Run(_)
                 | Action::Script(_)

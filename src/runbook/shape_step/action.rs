@@ -11,8 +11,18 @@ use super::super::shape::{Context, template_item};
 use super::super::template::Quoting;
 use super::builtin::{BUILTINS, builtin};
 
-const ACTIONS: [&str; 9] =
-    ["run", "script", "upload", "download", "http", "local", "manual", "gate", "notify"];
+const ACTIONS: [&str; 10] = [
+    "run",
+    "script",
+    "upload",
+    "download",
+    "http",
+    "local",
+    "reconcile",
+    "manual",
+    "gate",
+    "notify",
+];
 
 /// The one action of a step, and its key.
 pub(super) fn action(
@@ -40,10 +50,9 @@ pub(super) fn action(
     }
     let Some((kind, item)) = items.first() else {
         if !table.has("soak") {
-            let later = ["reconcile", "use"];
-            if !later.iter().any(|key| table.has(key)) {
+            if !table.has("use") {
                 let message = "a step without an action";
-                let help = "add one of `run`, `script`, `upload`, `download`, `http`, `local`, `manual`, `gate`, `soak` and `notify`";
+                let help = "add one of `run`, `script`, `upload`, `download`, `http`, `local`, `reconcile`, `manual`, `gate`, `soak` and `notify`";
                 reading.complain(Code::OneAction, &table.span(), message, "it does nothing", help);
             }
             return (nothing, "none");

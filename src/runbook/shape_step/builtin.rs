@@ -7,10 +7,11 @@ use super::super::shape::template_item;
 use super::super::shape_secret::given;
 use super::super::shape_source;
 use super::super::template::Quoting;
+use super::reconcile::reconcile;
 use super::{noted, pattern};
 
 /// The keys of these actions.
-pub(super) const BUILTINS: [&str; 3] = ["upload", "download", "http"];
+pub(super) const BUILTINS: [&str; 4] = ["upload", "download", "http", "reconcile"];
 
 /// A sha256 in a runbook is this long.
 const DIGEST_CHARS: usize = 64;
@@ -24,6 +25,7 @@ pub(super) fn builtin(
     match kind {
         "upload" => upload(reading, item, scope).map(Builtin::Upload),
         "http" => http(reading, item, scope).map(Builtin::Http),
+        "reconcile" => reconcile(reading, item, scope).map(Builtin::Reconcile),
         _ => download(reading, item, scope).map(Builtin::Download),
     }
 }

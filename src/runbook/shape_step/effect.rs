@@ -75,7 +75,9 @@ pub(super) fn no_effect(
         check(&["detached", "reboot"], &what);
     }
     if !command {
-        check(OF_COMMANDS, &what);
+        let given = |key: &&&str| kind == "reconcile" && **key == "env";
+        let keys: Vec<_> = OF_COMMANDS.iter().filter(|key| !given(key)).copied().collect();
+        check(&keys, &what);
     }
     if !command && kind != "http" {
         check(OF_OUTPUT, &what);
@@ -111,6 +113,16 @@ pub(super) fn without_effect(reading: &mut Reading<'_>, item: &Item<'_>, on_what
         ("needs" | "stream", "a step of a playbook") => {
             "the steps of a playbook run one after the other, as written"
         }
+        ("on", "a `reconcile` step") => {
+            "each side says where it is read: left = { on = \"db-old\", run = \"…\" }"
+        }
+        ("expect" | "capture" | "verify", "a `reconcile` step") => {
+            "what is expected of it is that both sides agree: see `compare` and `tolerance`"
+        }
+        ("read_only" | "undo" | "irreversible", "a `reconcile` step") => {
+            "remove it: a reconciliation only reads, whatever its commands are"
+        }
+        ("become", "a `reconcile` step") => "write `sudo -n` in the command of the side",
         ("gate", "a step of a playbook") => {
             "an emergency is not put to the vote: use `manual` to ask for a sign-off"
         }

@@ -4,6 +4,7 @@ mod action;
 mod batch;
 mod builtin;
 mod effect;
+mod reconcile;
 mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
