@@ -292,7 +292,7 @@ mod tests {
         for text in ["", "-", ".", "1,000", "12 ", "1e", "0x1", "NaN", "--1", "1e999", "1.2.3"] {
             assert!(text.parse::<Decimal>().is_err(), "{text}");
         }
-        assert!("9".repeat(1_001).parse::<Decimal>().is_err());
+        "9".repeat(1_001).parse::<Decimal>().unwrap_err();
     }
 
     #[test]

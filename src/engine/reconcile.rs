@@ -189,7 +189,7 @@ impl Reconciled {
                     [(self.only_left, &self.left.host), (self.only_right, &self.right.host)]
                 {
                     if count > 0 {
-                        text.push_str(&format!(", {count} only on {host}"));
+                        text.extend([format!(", {count} only on {host}")]);
                     }
                 }
                 text
@@ -266,7 +266,8 @@ impl Reconciled {
             let text = String::from_utf8_lossy(text).into_owned();
             text.chars().map(|c| if c == '\r' { '␍' } else { c }).collect::<String>()
         };
-        let (mut lefts, mut rights) = (left.split(newline), right.split(newline));
+        let (mut lefts, mut rights) =
+            (left.split(|it| *it == b'\n'), right.split(|it| *it == b'\n'));
         let mut number = 0_u64;
         loop {
             let (one, other) = (lefts.next(), rights.next());
@@ -378,10 +379,6 @@ impl Reconciled {
 
 fn side(host: &HostId, bytes: usize) -> SideRead {
     SideRead { host: host.clone(), bytes: u64::try_from(bytes).unwrap_or(u64::MAX), digest: None }
-}
-
-fn newline(byte: &u8) -> bool {
-    *byte == b'\n'
 }
 
 /// Without the last line end.
@@ -571,7 +568,7 @@ mod tests {
         assert!(!of("90071992547409931.29", "90071992547409931.31", cent).is_equal());
         assert!(of("1.0 2", "1\n2.00", Tolerance::None).is_equal());
         let numbers =
-            |from: u32| (from..from + 200).map(|it| format!("{it}\n")).collect::<String>();
+            |from: u32| (from..from + 200).map(|it| it.to_string()).collect::<Vec<_>>().join("\n");
         let found = of(&numbers(1), &numbers(1_001), Tolerance::None);
         assert_eq!((found.differ, found.table.len()), (200, DIFFERENCES_MAX));
         assert_eq!(found.lines(60).last().unwrap(), "and 150 more");
@@ -585,7 +582,9 @@ mod tests {
         });
         proptest::collection::vec(row, 1..6).prop_map(|rows| {
             let rows: std::collections::BTreeMap<_, _> = rows.into_iter().collect();
-            rows.into_iter().map(|(key, value)| format!("{key} {value}\n")).collect()
+            let rows: Vec<_> =
+                rows.into_iter().map(|(key, value)| format!("{key} {value}")).collect();
+            rows.join("\n")
         })
     }
 

@@ -215,7 +215,8 @@ fn compared(kind: RunKind, left: &str, right: &str) -> Night {
 
 #[test]
 fn the_table_is_on_the_screen() {
-    let left: String = (1..=9).map(|n| format!("table_{n} {}\n", n * 1_000)).collect();
+    let left: Vec<_> = (1..=9).map(|n| format!("table_{n} {}", n * 1_000)).collect();
+    let left = left.join("\n");
     let right =
         left.replace(" 3000", " 3002").replace(" 5000", " 5500").replace("table_7", "other");
     for (width, height) in [(120, 36), (80, 24)] {
