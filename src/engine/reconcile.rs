@@ -551,8 +551,8 @@ mod tests {
         };
         assert!(of(b"a\nb\n", b"a\nb").is_equal());
         assert!(of(b"\xff", b"\xff\n").is_equal());
-        let found = of(b"a\nb\nc", b"a\nb\r\n");
-        assert_eq!(found.words(), "2 of 3 lines differ, 1 only on db-old");
+        let found = of(b"a\nb\nc\nd", b"a\nb\r\nc\n");
+        assert_eq!(found.words(), "2 of 4 lines differ, 1 only on db-old");
         assert_eq!(found.table[0].right.as_ref().unwrap().as_str(), "b␍");
         assert_eq!(of(b"\xff", b"\xfe").outcome, Outcome::Differs);
     }
