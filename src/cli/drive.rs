@@ -312,7 +312,7 @@ async fn wait_for_what_runs(
             tokio::select! {
                 _ = interrupt.recv() => return,
                 _ = terminate.recv() => return,
-                knock = next_knock(door) => {
+                knock = next_knock(door, handle) => {
                     heirs += 1;
                     handle.submit(by, Command::Leave { why: knock.words() }).await.ok();
                     let bound = handle.view().bound_to_us().len();

@@ -40,6 +40,7 @@ mod trust;
 mod unrecorded;
 mod verify;
 mod verify_tell;
+mod voices;
 
 pub use exit::Exit;
 pub use message::Failure;
@@ -101,6 +102,11 @@ fn execute(screen: Screen, cli: &Cli) -> Result<Exit, Failure> {
         Command::Rollback(args) => run::rollback(screen, input::store(common)?, args),
         Command::Sessions(args) => sessions::run(screen, &input::store(common)?, args),
         Command::Status(args) => status::run(screen, &input::store(common)?, args),
+        Command::Hold(args) => voices::hold(screen, &input::store(common)?, args),
+        Command::Note(args) => voices::note(screen, &input::store(common)?, args),
+        Command::Ack(args) => voices::ack(screen, &input::store(common)?, args),
+        Command::Vote(args) => voices::vote(screen, &input::store(common)?, args),
+        Command::Approve(args) => voices::approve(screen, &input::store(common)?, args),
         Command::Export(args) => export::run(screen, &input::store(common)?, args),
         Command::Verify(args) => verify::run(screen, &input::store(common)?, args),
         Command::Trust(args) => trust::run(screen, args),

@@ -29,6 +29,15 @@ pub(super) struct Sign {
     pub sign_once: bool,
 }
 
+/// The key that somebody names: `SHA256:…`, or a file.
+pub(super) fn key_named(key: &str) -> KeyChoice {
+    if key.starts_with("SHA256:") {
+        KeyChoice::Fingerprint(key.to_owned())
+    } else {
+        KeyChoice::File(PathBuf::from(key))
+    }
+}
+
 impl Sign {
     fn choice(&self, plan: &Plan) -> KeyChoice {
         match self.sign_key.as_deref() {
@@ -37,8 +46,7 @@ impl Sign {
                 let keys: Vec<_> = keys.collect();
                 if keys.is_empty() { KeyChoice::First } else { KeyChoice::OneOf(keys) }
             }
-            Some(key) if key.starts_with("SHA256:") => KeyChoice::Fingerprint(key.to_owned()),
-            Some(path) => KeyChoice::File(PathBuf::from(path)),
+            Some(key) => key_named(key),
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::engine::RunKind;
-use crate::journal::{Holder, Signer, Standing, Verdict, What};
+use crate::journal::{Holder, SignedWord, Signer, Standing, Verdict, What};
 
 use super::exit::Exit;
 use super::screen::{Ink, Screen};
@@ -23,6 +23,7 @@ pub(super) fn tell(screen: Screen, all: &Findings, driven: Option<&Holder>) -> S
     lines.push(format!("head       {}", verdict.head));
     lines.push(format!("closed     {}", if verdict.sealed { "yes" } else { "no" }));
     lines.extend(signatures(verdict, &all.roles));
+    lines.extend(voices(verdict, &all.roles));
     lines.push(format!("sealed     {}", seal(verdict)));
     lines.extend(witnesses(verdict));
     lines.push(format!("outputs    {} as recorded, {} bytes", verdict.transcripts, verdict.bytes));
@@ -151,6 +152,27 @@ fn signatures(verdict: &Verdict, roles: &Roles) -> Vec<String> {
     lines
 }
 
+/// What people signed at another terminal.
+fn voices(verdict: &Verdict, roles: &Roles) -> Vec<String> {
+    let line = |word: &SignedWord| {
+        let SignedWord { line, step, says, voice, key } = word;
+        let of_role = match roles.get(key.as_str()) {
+            Some(names) => format!("of the runbook's role {}", names.join(", ")),
+            None if roles.is_empty() => String::new(),
+            None => "OF NO ROLE OF THE RUNBOOK".to_owned(),
+        };
+        format!(
+            "{} for {}: {says}, {step} (line {line}), signed with {key} {of_role}",
+            voice.person, voice.role
+        )
+    };
+    let lines = verdict.voices.iter().enumerate().map(|(at, word)| {
+        let head = if at == 0 { "voices     " } else { "           " };
+        format!("{head}{}", line(word)).trim_end().to_owned()
+    });
+    lines.collect()
+}
+
 /// The roles that the runbook gives the key, or the one that certified it.
 fn roles_of<'a>(signer: &Signer, roles: &'a Roles) -> &'a [String] {
     let key = signer.certified_by.as_ref().unwrap_or(&signer.fingerprint);
@@ -247,6 +269,7 @@ pub(super) fn document(all: &Findings) -> String {
         "covered_lines": evidence.covered,
         "announced": evidence.announced,
         "signers": evidence.signers.iter().map(|it| signer(it, &all.roles)).collect::<Vec<_>>(),
+        "voices": verdict.voices.iter().map(|it| voice(it, &all.roles)).collect::<Vec<_>>(),
         "witnessed_lines": evidence.witnessed,
         "witnesses": witnesses.collect::<Vec<_>>(),
         "clock_jumps": verdict.jumps, "gaps": verdict.gaps, "anomalies": evidence.anomalies,
@@ -257,6 +280,14 @@ pub(super) fn document(all: &Findings) -> String {
         "findings": findings.collect::<Vec<_>>(),
     });
     format!("{document:#}\n")
+}
+
+fn voice(word: &SignedWord, roles: &Roles) -> Value {
+    let SignedWord { line, step, says, voice, key } = word;
+    json!({
+        "line": line, "step": step, "says": says, "role": voice.role, "person": voice.person,
+        "key": key, "roles": roles.get(key.as_str()).map(Vec::as_slice).unwrap_or_default(),
+    })
 }
 
 fn signer(signer: &Signer, roles: &Roles) -> Value {

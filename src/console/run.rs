@@ -287,7 +287,7 @@ impl Console {
                 _ = signals.interrupt.recv() => {
                     return self.leave_by(Outcome::Signal(2), "SIGINT").await;
                 }
-                knock = next_knock(door) => {
+                knock = next_knock(door, &self.handle) => {
                     if knock.reason.is_some() {
                         return self.give_up_to(knock).await;
                     }
@@ -397,6 +397,11 @@ impl Console {
         let news = view.unrecorded.iter().find(|(job, _)| !was.unrecorded.contains_key(job));
         if let Some((job, end)) = news {
             self.screen.say(&format!("not recorded: {job} ended: {}", ui::end_words(end)));
+        }
+        for line in view.tail.iter().filter(|line| line.seq > was.seq && line.fact.by != self.by) {
+            if let Some(words) = ui::said_elsewhere(&line.fact) {
+                self.screen.say(&words);
+            }
         }
         let soon = news.is_some()
             || view.seq != was.seq

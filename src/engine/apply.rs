@@ -24,6 +24,7 @@ impl State {
     pub fn apply(&mut self, at: Timestamp, by: &Actor, event: &Event) {
         self.events += 1;
         self.note_record(at, by, event);
+        self.spoken.take(event);
         self.fold(at, by, event);
         self.notices_of(at, event);
     }

@@ -11,6 +11,7 @@ use super::event::{Actor, Choice, Evidence};
 use super::health::Health;
 use super::readiness::{Lamp, Readiness};
 use super::state::{State, Status};
+use super::voice::Said;
 
 /// What somebody said about a gate or a step counts for so long; then they are asked again.
 pub const WORD_LASTS: Millis = Millis::from_secs(20 * 60);
@@ -86,13 +87,24 @@ pub struct Frozen {
     pub back_by: Option<Timestamp>,
 }
 
-/// Somebody of a role, whose word the driver has heard and writes down.
+/// Somebody of a role, whose word the driver has heard and writes down, or who said it themselves
+/// at another terminal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Voice {
     /// The role that they speak for.
     pub role: RoleId,
     /// Their name.
     pub person: SafeText,
+    /// How it came from another terminal; none: the driver wrote it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Box<Said>>,
+}
+
+impl Voice {
+    /// Somebody whom the driver has heard.
+    pub const fn heard(role: RoleId, person: SafeText) -> Self {
+        Self { role, person, said: None }
+    }
 }
 
 /// What a role answered at a gate.

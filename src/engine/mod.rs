@@ -44,6 +44,7 @@ mod start;
 mod state;
 mod trigger;
 mod unrecorded;
+mod voice;
 mod waves;
 mod way_back;
 
@@ -75,6 +76,7 @@ pub use state::{
     Status, Stopping, Track, Wave,
 };
 pub use unrecorded::{Lost, Overridden};
+pub use voice::{Said, Signed};
 pub use way_back::{Checkpoint, WayBack, WayBackItem};
 
 /// One event and who caused it.

@@ -155,6 +155,41 @@ pub enum Refusal {
         /// Which role.
         role: RoleId,
     },
+    /// The role has keys, and its word came without a signature.
+    #[error("`{0}` has keys in the runbook: its word from another terminal is signed with one")]
+    Unsigned(RoleId),
+    /// The key is not one of the role's.
+    #[error("{key} is not a key of the role `{role}`: the runbook names its keys")]
+    StrangeKey {
+        /// Its fingerprint.
+        key: SafeText,
+        /// The role.
+        role: RoleId,
+    },
+    /// What was signed is no later than what the key signed last.
+    #[error("{0} has said that, or something later, before: a signed word counts once")]
+    SaidBefore(SafeText),
+    /// They spoke of another attempt.
+    #[error(
+        "that was said of attempt {said} of `{step}`, and it is at attempt {now}: say it again"
+    )]
+    OtherAttempt {
+        /// Of which step.
+        step: StepId,
+        /// Of which attempt they spoke.
+        said: u32,
+        /// Which it is.
+        now: u32,
+    },
+    /// A second person has to sign.
+    #[error(
+        "another terminal of the account that drives is no second person: sign with a key that \
+         the runbook names for a role"
+    )]
+    SecondUnsigned,
+    /// A second person signs with the key of the first.
+    #[error("that key signs the record for the driver: a second person has a key of their own")]
+    SameKey,
     /// The gate has no such criterion.
     #[error("gate `{step}` has no criterion `{criterion}` to waive")]
     NoCriterion {

@@ -18,6 +18,7 @@ use super::readiness::{Known, Need};
 use super::sight::{OutOfSight, Seen};
 use super::trigger::Since;
 use super::unrecorded::Lost;
+use super::voice::Spoken;
 
 /// A run of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,7 @@ pub struct State {
     pub(super) lost: Option<Lost>,
     pub(super) overrides: Overrides,
     pub(super) readiness: BTreeMap<Need, Known>,
+    pub(super) spoken: Spoken,
 }
 
 /// The life of a session.
@@ -450,6 +452,7 @@ impl State {
             lost: None,
             overrides: Overrides::default(),
             readiness: BTreeMap::new(),
+            spoken: Spoken::default(),
         }
     }
 

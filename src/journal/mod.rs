@@ -38,6 +38,7 @@ mod sshsig;
 mod transcript;
 
 mod verify;
+mod voice;
 mod wire;
 mod witness;
 
@@ -62,6 +63,7 @@ pub use transcript::{Stream, Transcript};
 pub use verify::{
     Finding, Verdict, What, digest_files, verify, verify_files, verify_on, verify_with,
 };
+pub use voice::{Run, SignedWord, VOICE_NAMESPACE, Word};
 pub use wire::{LINE_BYTES_MAX, VERSION, ascii};
 
 /// The journal's file in a session's directory.

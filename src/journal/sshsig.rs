@@ -51,11 +51,16 @@ impl fmt::Display for Key {
 /// Why it is no such signature. SHA-1 is none, as for `ssh-keygen`; and a security key's counts
 /// with a touch only, as `sshd` has it, whatever the key would do without one.
 pub fn signer(armour: &str, message: &str) -> Result<Key, String> {
+    signer_for(NAMESPACE, armour, message)
+}
+
+/// The same for a signature made for `wanted`.
+pub(super) fn signer_for(wanted: &str, armour: &str, message: &str) -> Result<Key, String> {
     let signature =
         SshSig::from_pem(armour).map_err(|error| format!("it cannot be read: {error}"))?;
-    if signature.namespace() != NAMESPACE {
+    if signature.namespace() != wanted {
         let namespace = signature.namespace().escape_default();
-        return Err(format!("it was made for `{namespace}`, not for `{NAMESPACE}`"));
+        return Err(format!("it was made for `{namespace}`, not for `{wanted}`"));
     }
     if signature.version() != SshSig::VERSION {
         return Err(format!("its version is {}", signature.version()));
@@ -67,7 +72,7 @@ pub fn signer(armour: &str, message: &str) -> Result<Key, String> {
         return Err("the security key signed without a touch: nobody was there".to_owned());
     }
     let key = PublicKey::from(signature.public_key().clone());
-    key.verify(NAMESPACE, message.as_bytes(), &signature)
+    key.verify(wanted, message.as_bytes(), &signature)
         .map_err(|_| "it does not fit what it should sign".to_owned())?;
     Ok(Key(key))
 }

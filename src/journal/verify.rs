@@ -17,6 +17,7 @@ use super::file::read_head;
 use super::output::digest_file_on;
 use super::read::read_on;
 use super::sshsig::Key;
+use super::voice::{SignedWord, Words};
 use super::wire::{self, Fault, Sealed};
 use super::{HEAD_FILE, OUTPUT_DIR, PINNED_DIR};
 
@@ -46,6 +47,8 @@ pub struct Verdict {
     pub unproven: Vec<String>,
     /// What the checkpoints prove.
     pub evidence: Evidence,
+    /// What people signed at another terminal, and whose signature holds.
+    pub voices: Vec<SignedWord>,
     /// Where the wall clock moved against the boot-time clock; no contradiction.
     pub jumps: Vec<String>,
     /// Where nothing had been recorded for a while, and what was kept was written late; no
@@ -181,6 +184,7 @@ struct Told {
     ended: BTreeMap<Job, Option<Transcript>>,
     closed: Option<u64>,
     signers: Vec<Key>,
+    words: Words,
     clock: Option<(u64, Timestamp, Millis, String)>,
     jumps: Vec<String>,
     /// The line since which nothing was recorded at the time, and when that was.
@@ -263,6 +267,7 @@ pub fn verify_with(
         redacted: BTreeMap::new(),
         unproven: Vec::new(),
         evidence,
+        voices: told.words.good,
         jumps: told.jumps,
         gaps: told.gaps,
         findings,
@@ -361,6 +366,9 @@ impl Told {
         self.clocks(&sealed.entry);
         self.note_gap(&sealed.entry);
         for fact in &sealed.entry.facts {
+            if let Some(wrong) = self.words.take(at, sealed.entry.at, &fact.event) {
+                self.findings.push(Finding::at(at, What::Signature, wrong));
+            }
             let signer = match &fact.event {
                 Event::SessionOpened(Genesis { signer, .. }) | Event::Resumed { signer, .. } => {
                     signer.as_ref().and_then(|line| Key::parse(line.as_str()))

@@ -1,7 +1,7 @@
 //! What people decided, with what they knew: gates, answers, waivers; and emergency procedures.
 
 use crate::base::SafeText;
-use crate::engine::{Event, Frozen, Vote};
+use crate::engine::{Event, Frozen, Said, Voice, Vote};
 use crate::plan::{Work, diff};
 
 use super::facts::who;
@@ -93,7 +93,7 @@ fn votes(story: &Story<'_>, votes: &[Vote], to: &mut Document) {
     let rows = votes.iter().map(|vote| {
         vec![
             md(vote.voice.role.as_str()),
-            md(vote.voice.person.as_str()),
+            md(&format!("{}{}", vote.voice.person, proof(&vote.voice))),
             choice_word(vote.choice).to_owned(),
             story.plan.zone.time(vote.at),
             md(vote.words.as_str()),
@@ -129,6 +129,15 @@ pub(super) fn edits(story: &Story<'_>, to: &mut Document) {
             to.line(&format!("    {} {}", line.sign(), SafeText::new(line.text())));
         }
         to.line("");
+    }
+}
+
+/// What proves a word that came from another terminal.
+fn proof(voice: &Voice) -> String {
+    match voice.said.as_deref() {
+        None => String::new(),
+        Some(Said { signed: Some(signed), .. }) => format!(" (signed with {})", signed.key),
+        Some(Said { signed: None, .. }) => " (from another terminal, not signed)".to_owned(),
     }
 }
 

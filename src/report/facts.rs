@@ -2,8 +2,8 @@
 
 use crate::base::{Millis, ProbeId, SafeText, StepId};
 use crate::engine::{
-    Actor, AlarmId, Choice, Confirmed, Event, Evidence, Fact, Genesis, Part, Proof, Reading, Sight,
-    Transcript, Verdict, Voice, WindowEdge,
+    Actor, AlarmId, Choice, Confirmed, Event, Evidence, Fact, Genesis, Part, Proof, Reading, Said,
+    Sight, Transcript, Verdict, Voice, WindowEdge,
 };
 use crate::plan::Plan;
 
@@ -311,7 +311,12 @@ fn alarm(id: &AlarmId, what: String) -> Told {
 
 /// Who speaks for a role.
 pub(super) fn voice_words(voice: &Voice) -> String {
-    format!("{} for {}, as told to the driver,", voice.person, voice.role)
+    let how = match voice.said.as_deref() {
+        None => "as told to the driver".to_owned(),
+        Some(Said { signed: Some(signed), .. }) => format!("signed with {}", signed.key),
+        Some(Said { signed: None, from, .. }) => format!("not signed, from {from}"),
+    };
+    format!("{} for {}, {how},", voice.person, voice.role)
 }
 
 fn counted_criteria(count: usize) -> String {

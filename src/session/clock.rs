@@ -128,7 +128,7 @@ fn machine() -> Reading {
     }
 }
 
-fn wall() -> Timestamp {
+pub(super) fn wall() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_unix_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -5,9 +5,10 @@
 //! writes down to whom, ends, and the lock is free. One that has a terminal is left alone, unless
 //! the other gives a reason. What is durable runs on in between.
 //!
+//! Others come on an errand: they want something said or held, and do not want to drive.
+//!
 //! The socket lies in the session's folder, which is its owner's alone; who connects is asked of
-//! the kernel besides. Nothing can be asked through it but to leave: no step is started, confirmed
-//! or stopped by a socket.
+//! the kernel besides. No step is started, confirmed or stopped by a socket.
 
 use std::io;
 use std::os::fd::AsRawFd as _;
@@ -24,6 +25,8 @@ use tokio::time::timeout;
 
 use crate::base::SafeText;
 
+use super::errand::{self, Errand};
+use super::handle::Handle;
 use super::store::Found;
 
 /// The name of the socket in the session's folder.
@@ -40,9 +43,18 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// The door of a session that this process drives.
 #[derive(Debug)]
 pub struct Door {
-    knocks: mpsc::Receiver<Knock>,
+    visits: mpsc::Receiver<Visit>,
     path: PathBuf,
     task: JoinHandle<()>,
+}
+
+/// Somebody at the door.
+#[derive(Debug)]
+enum Visit {
+    /// They want to drive.
+    Knock(Knock),
+    /// They want something said or held.
+    Errand(Errand),
 }
 
 /// Somebody who wants to drive.
@@ -87,9 +99,21 @@ struct Asked {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Answer {
-    yes: bool,
-    why: SafeText,
+pub(super) struct Answer {
+    pub(super) yes: bool,
+    pub(super) why: SafeText,
+}
+
+impl Answer {
+    pub(super) fn new(yes: bool, why: &str) -> Self {
+        Self { yes, why: SafeText::new(why) }
+    }
+}
+
+/// How whatever is said at the door begins.
+#[derive(Debug, Deserialize)]
+struct Tongue {
+    language: String,
 }
 
 impl Door {
@@ -108,21 +132,13 @@ impl Door {
         let listener = UnixListener::bind(short_path(found, &folder))?;
         drop(folder);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-        let (tell, knocks) = mpsc::channel(4);
+        let (tell, visits) = mpsc::channel(4);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(receive(stream, tell.clone()));
             }
         });
-        Ok(Self { knocks, path, task })
-    }
-
-    /// Waits for the next who knocks.
-    pub async fn knock(&mut self) -> Knock {
-        match self.knocks.recv().await {
-            Some(knock) => knock,
-            None => std::future::pending().await,
-        }
+        Ok(Self { visits, path, task })
     }
 }
 
@@ -133,11 +149,19 @@ impl Drop for Door {
     }
 }
 
-/// Waits for the next knock at a door that may not be there.
-pub async fn next_knock(door: &mut Option<Door>) -> Knock {
-    match door {
-        Some(door) => door.knock().await,
-        None => std::future::pending().await,
+/// Waits for the next knock at a door that may not be there. Who comes on an errand meanwhile is
+/// served beside, so that neither keys nor a disk wait for the other.
+pub async fn next_knock(door: &mut Option<Door>, handle: &Handle) -> Knock {
+    let Some(door) = door else { return std::future::pending().await };
+    loop {
+        match door.visits.recv().await {
+            Some(Visit::Knock(knock)) => return knock,
+            Some(Visit::Errand(errand)) => {
+                let handle = handle.clone();
+                tokio::spawn(async move { errand.carry_out(&handle).await });
+            }
+            None => return std::future::pending().await,
+        }
     }
 }
 
@@ -148,7 +172,7 @@ fn short_path(found: &Found, folder: &std::fs::File) -> PathBuf {
     dir.join(SOCKET_FILE)
 }
 
-async fn receive(stream: UnixStream, tell: mpsc::Sender<Knock>) {
+async fn receive(stream: UnixStream, tell: mpsc::Sender<Visit>) {
     let own = rustix::process::geteuid().as_raw();
     if stream.peer_cred().map_or(true, |peer| peer.uid() != own) {
         return;
@@ -157,20 +181,29 @@ async fn receive(stream: UnixStream, tell: mpsc::Sender<Knock>) {
     let mut line = String::new();
     let mut read = BufReader::new(read.take(WORDS_MAX));
     let said = timeout(SAY_WITHIN, read.read_line(&mut line)).await;
-    let asked = said.ok().and_then(Result::ok).and_then(|_| serde_json::from_str(&line).ok());
-    let answer = match asked {
-        Some(Asked { language, driver, machine, reason }) if language == LANGUAGE => {
-            let (answer, answered) = oneshot::channel();
-            tell.send(Knock { driver, machine, reason, answer }).await.ok();
-            let why = SafeText::new("the session has ended");
-            answered.await.unwrap_or(Answer { yes: false, why })
-        }
-        Some(_) | None => {
-            let why = SafeText::new("this golive speaks another language at the door");
-            Answer { yes: false, why }
-        }
+    let whole = said.is_ok_and(|said| said.is_ok());
+    let tongue = serde_json::from_str(&line).ok().filter(|_| whole);
+    let tongue = tongue.map(|tongue: Tongue| tongue.language).unwrap_or_default();
+    let (answer, answered) = oneshot::channel();
+    let visit = match tongue.as_str() {
+        LANGUAGE => serde_json::from_str(&line).ok().map(|asked| {
+            let Asked { driver, machine, reason, .. } = asked;
+            Visit::Knock(Knock { driver, machine, reason, answer })
+        }),
+        errand::LANGUAGE => serde_json::from_str(&line)
+            .ok()
+            .map(|asked| Visit::Errand(Errand::new(asked, own, answer))),
+        _ => None,
     };
-    let yes = answer.yes;
+    let leaves = matches!(visit, Some(Visit::Knock(_)));
+    let answer = match visit {
+        Some(visit) => {
+            tell.send(visit).await.ok();
+            answered.await.unwrap_or_else(|_| Answer::new(false, "the session has ended"))
+        }
+        None => Answer::new(false, "this golive speaks another language at the door"),
+    };
+    let yes = answer.yes && leaves;
     let text = serde_json::to_string(&answer).unwrap_or_default() + "\n";
     write.write_all(text.as_bytes()).await.ok();
     if yes {
@@ -200,7 +233,7 @@ pub async fn ask_to_leave(
     tell: impl Fn(&SafeText),
 ) -> Answered {
     let asked = Asked { language: LANGUAGE.to_owned(), driver, machine, reason };
-    match timeout(ANSWER_WITHIN, say(found, &asked)).await {
+    match timeout(ANSWER_WITHIN, speak(found, &asked)).await {
         Err(_) => Answered::Silent(SafeText::new("it does not answer")),
         Ok(Err(error)) => Answered::Silent(SafeText::new(&error.to_string())),
         Ok(Ok((Answer { yes: false, why }, _))) => Answered::Stays(why),
@@ -215,7 +248,11 @@ pub async fn ask_to_leave(
     }
 }
 
-async fn say(found: &Found, asked: &Asked) -> io::Result<(Answer, BufReader<UnixStream>)> {
+/// Says `asked` at the door of `found`, and hears the answer.
+pub(super) async fn speak(
+    found: &Found,
+    asked: &impl Serialize,
+) -> io::Result<(Answer, BufReader<UnixStream>)> {
     let folder = std::fs::File::open(&found.dir)?;
     let mut stream = UnixStream::connect(short_path(found, &folder)).await?;
     let text = serde_json::to_string(asked)? + "\n";

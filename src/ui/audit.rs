@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::base::{SafeText, Timestamp};
-use crate::engine::{Doubt, End, Event, Fact, Proof, Verdict};
+use crate::engine::{Actor, Doubt, End, Event, Fact, Proof, Said, Verdict, Voice};
 
 /// Facts kept for the audit view.
 pub const FACTS_MAX: usize = 2_000;
@@ -49,6 +49,26 @@ impl AuditTail {
     pub const fn lines(&self) -> &VecDeque<AuditLine> {
         &self.lines
     }
+}
+
+/// What somebody else than the driver says, holds or decides: the driver hears of it at once.
+/// None where it is the program's own doing.
+pub fn said_elsewhere(fact: &Fact) -> Option<String> {
+    if !matches!(fact.by, Actor::Operator(_)) {
+        return None;
+    }
+    let (what, about) = describe(&fact.event);
+    Some(format!("{}: {what} {about}", fact.by.name()).trim_end().to_owned())
+}
+
+/// Who speaks, for whom, and what proves it.
+fn voice_words(voice: &Voice) -> String {
+    let proof = match voice.said.as_deref() {
+        None => "",
+        Some(Said { signed: Some(_), .. }) => " (signed)",
+        Some(Said { signed: None, .. }) => " (not signed)",
+    };
+    format!("{} {}{proof}", voice.role, voice.person)
 }
 
 /// An event's word and what it is about.
@@ -99,7 +119,7 @@ fn describe(event: &Event) -> (&'static str, String) {
         Event::SignedOff { step, words, .. } => ("signed off", format!("{step}: {words}")),
         Event::Voted { step, voice, choice, words } => {
             let said = super::text::choice(*choice);
-            ("vote", format!("{step}: {} {} {said} {words}", voice.role, voice.person))
+            ("vote", format!("{step}: {} {said} {words}", voice_words(voice)))
         }
         Event::Waived { step, criterion, reason, .. } => {
             ("waived", format!("{step} {}: {reason}", criterion.word()))
@@ -108,7 +128,7 @@ fn describe(event: &Event) -> (&'static str, String) {
             ("waiver over", format!("{step} {}", criterion.word()))
         }
         Event::Approved { step, voice, words } => {
-            ("second person", format!("{step}: {} {} {words}", voice.role, voice.person))
+            ("second person", format!("{step}: {} {words}", voice_words(voice)))
         }
         Event::StepEdited { step, part, was, text, reason, .. } => {
             let undo = if part.is_undo() { "undo of " } else { "" };

@@ -3,7 +3,9 @@
 use ratatui::text::{Line, Span};
 
 use crate::base::{Millis, RoleId, SafeText, StepId};
-use crate::engine::{Choice, Command, Criterion, Evidence, Health, Judged, Tally, Voice, Vote};
+use crate::engine::{
+    Choice, Command, Criterion, Evidence, Health, Judged, Said, Tally, Voice, Vote,
+};
 use crate::runbook::{Gate, Require};
 
 use super::canvas::columns;
@@ -69,7 +71,7 @@ impl GateDialog {
         let at = self.speakers.get(self.row).copied().unwrap_or(0);
         let person = people.and_then(|people| people.get(at % people.len().max(1)));
         let person = person.cloned().unwrap_or_else(|| SafeText::new(role.as_str()));
-        Some(Voice { role, person })
+        Some(Voice::heard(role, person))
     }
 
     /// Somebody else of the role under the cursor speaks.
@@ -449,13 +451,18 @@ fn unheard(tally: &Tally) -> String {
     }
 }
 
-/// Who, answer, when, words.
+/// Who, answer, when, words; with what proves a word that came from another terminal.
 fn said_row(vote: &Vote, m: &Model<'_>) -> (String, &'static str, String, String) {
+    let proof = match vote.voice.said.as_deref() {
+        None => "",
+        Some(Said { signed: Some(_), .. }) => "signed ",
+        Some(Said { signed: None, .. }) => "NOT SIGNED ",
+    };
     (
         vote.voice.person.to_string(),
         text::choice(vote.choice),
         m.time(vote.at),
-        vote.words.to_string(),
+        format!("{proof}{}", vote.words),
     )
 }
 

@@ -51,7 +51,7 @@ mod text;
 mod theme;
 mod words;
 
-pub use audit::{AuditLine, AuditTail, FACTS_MAX, end_words};
+pub use audit::{AuditLine, AuditTail, FACTS_MAX, end_words, said_elsewhere};
 pub use log::{JOB_LINES_MAX, LINES_MAX, LogLine, LogStore, Stream};
 pub use model::{Model, Signed};
 pub use screen::{Codes, Intent, Leave, Screen};

@@ -158,7 +158,7 @@ impl Second {
         let driver = same(m.state.driver());
         let roles = m.plan().roles.iter();
         let all = roles.flat_map(|(id, role)| {
-            role.people.iter().map(|person| Voice { role: id.clone(), person: person.clone() })
+            role.people.iter().map(|person| Voice::heard(id.clone(), person.clone()))
         });
         all.filter(|voice| same(&voice.person) != driver).collect()
     }

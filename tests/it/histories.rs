@@ -497,7 +497,7 @@ fn decide(step: &StepId, state: &State, choice: Choice, reason: Option<SafeText>
 /// Who speaks in the histories: never the driver.
 fn voice(role: &golive::base::RoleId, state: &State) -> Voice {
     let people = &state.plan().roles[role].people;
-    Voice { role: role.clone(), person: people[people.len() - 1].clone() }
+    Voice::heard(role.clone(), people[people.len() - 1].clone())
 }
 
 /// What others have to say before a step can be taken on.

@@ -182,6 +182,8 @@ mod trust;
 #[cfg(test)]
 mod unrecorded;
 #[cfg(test)]
+mod voices;
+#[cfg(test)]
 mod waves;
 #[cfg(test)]
 mod websites;

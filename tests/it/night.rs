@@ -170,13 +170,13 @@ impl Night {
                 let person = SafeText::new(&words.remove(0).replace('_', " "));
                 let go = words.remove(0) == "go";
                 let choice = if go { Choice::Go } else { Choice::NoGo };
-                let voice = Voice { role, person };
+                let voice = Voice::heard(role, person);
                 Command::Vote { step, voice, choice, words: why(&words) }
             }
             "agree" => {
                 let (step, role) = (take(&mut words), words.remove(0).parse().unwrap());
                 let person = SafeText::new(&words.remove(0).replace('_', " "));
-                let voice = Voice { role, person };
+                let voice = Voice::heard(role, person);
                 Command::Approve { step, voice, words: why(&words) }
             }
             "waive" => {

@@ -154,7 +154,7 @@ impl Made<'_> {
     fn voice(&self) -> Voice {
         let known = self.0.roles.keys().cloned();
         let role = self.pick(&known.chain(["nobody".parse().unwrap()]).collect::<Vec<_>>());
-        Voice { role, person: self.text() }
+        Voice::heard(role, self.text())
     }
 
     fn frozen(&self) -> Frozen {

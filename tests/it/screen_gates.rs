@@ -65,10 +65,8 @@ fn at_the_gate() -> Night {
 }
 
 fn agree(night: &mut Night) {
-    let voice = golive::engine::Voice {
-        role: "dba".parse().expect("a name"),
-        person: SafeText::new("wang.fang"),
-    };
+    let role = "dba".parse().expect("a name");
+    let voice = golive::engine::Voice::heard(role, SafeText::new("wang.fang"));
     night.ask(&Command::Approve { step: id("c1"), voice, words: SafeText::new("the copy is ok") });
 }
 

@@ -2,6 +2,7 @@
 
 mod of_runbooks;
 mod of_sessions;
+mod of_voices;
 mod values;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use super::exit::Exit;
 
 pub(super) use self::of_runbooks::*;
 pub(super) use self::of_sessions::*;
+pub(super) use self::of_voices::*;
 #[cfg(test)]
 pub(super) use self::values::STRATEGIES;
 pub(super) use self::values::strategy_name;
@@ -173,6 +175,40 @@ Examples:
   golive status last --format short
 ")]
     Status(StatusArgs),
+    /// Holds a living session from another terminal: nothing new starts
+    #[command(before_help = "\
+Examples:
+  golive hold last
+  golive hold last --reason \"the replica lags, wait\"
+")]
+    Hold(HoldArgs),
+    /// Writes a note into the record of a living session from another terminal
+    #[command(before_help = "\
+Examples:
+  golive note last \"switch 4 replaced, traffic is back\"
+  golive note last --step copy-orders \"row counts looked at by hand\"
+")]
+    Note(NoteArgs),
+    /// Says that the open alarms of a living session have been seen
+    #[command(before_help = "\
+Examples:
+  golive ack last --name \"Ana Souza\"
+")]
+    Ack(AckArgs),
+    /// Answers at the gate of a living session, for a role, signed with a key of that role
+    #[command(before_help = "\
+Examples:
+  golive vote last go
+  golive vote last no-go --gate ready --role dba --words \"lag is 40 s and grows\"
+")]
+    Vote(VoteArgs),
+    /// Agrees, as the second person, that a step may start; signed
+    #[command(before_help = "\
+Examples:
+  golive approve last
+  golive approve last --step drop-old --role dba --sign-key ~/.ssh/id_ed25519
+")]
+    Approve(ApproveArgs),
     /// Writes the record of a session as documents
     #[command(before_help = "\
 Examples:

@@ -34,6 +34,10 @@ pub(in crate::cli) struct Policy {
     /// What to do when a step fails
     #[arg(long, value_name = "WHAT", default_value = "hold")]
     pub on_failure: OnFailure,
+    /// How long a gate or a step of two people waits for words from other terminals (`golive vote`,
+    /// `golive approve`) that the flags do not give
+    #[arg(long, value_name = "SPAN")]
+    pub wait: Option<crate::base::Millis>,
     /// Why steps that change something may start before the window opens or after it has closed,
     /// and past the latest safe rollback; recorded
     #[arg(long, value_name = "REASON", value_parser = clap::builder::NonEmptyStringValueParser::new())]

@@ -10,11 +10,13 @@ mod print;
 pub(super) use answers::{Answer, Waive, answer, waive};
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 
-use crate::base::{SafeText, StepId};
+use crate::base::{Millis, SafeText, StepId};
 use crate::engine::{Actor, Command, RunStage};
 use crate::journal;
 use crate::session::{Chunk, Door, Found, Handle, SubmitError, next_knock};
@@ -48,7 +50,7 @@ pub(super) struct Run {
 pub(super) async fn drive(run: Run, policy: &Policy) -> Result<Exit, Failure> {
     let mut rules = Rules::new(policy, false);
     rules.hosts_are_ours = run.hosts_are_ours;
-    follow(run, rules).await
+    follow(run, rules, policy.wait).await
 }
 
 /// Drives a session that was taken up again. Of the steps `again`, whose commands were edited,
@@ -62,7 +64,7 @@ pub(super) async fn resume(
     rules.hosts_are_ours = run.hosts_are_ours;
     let reason = args.reason.as_deref().unwrap_or_default().trim();
     rules.again = again.into_iter().map(|step| (step, SafeText::new(reason))).collect();
-    follow(run, rules).await
+    follow(run, rules, args.policy.wait).await
 }
 
 /// Rolls a session back.
@@ -79,7 +81,7 @@ pub(super) async fn roll_back(
     };
     let mut rules = Rules::back(wanted);
     rules.hosts_are_ours = run.hosts_are_ours;
-    follow(run, rules).await
+    follow(run, rules, None).await
 }
 
 /// The signals that ask to leave.
@@ -110,7 +112,11 @@ impl Signals {
     }
 }
 
-async fn follow(mut run: Run, mut rules: Rules) -> Result<Exit, Failure> {
+fn from_now(span: Millis) -> Instant {
+    Instant::now() + Duration::from_millis(span.as_millis())
+}
+
+async fn follow(mut run: Run, mut rules: Rules, patience: Option<Millis>) -> Result<Exit, Failure> {
     let mut signals = Signals::new()?;
     let by = Actor::Operator(run.driver.clone());
     let mut views = run.handle.views();
@@ -120,7 +126,7 @@ async fn follow(mut run: Run, mut rules: Rules) -> Result<Exit, Failure> {
     for id in rules.unknown(&run.handle.view().state) {
         run.screen.complain(&format!("warning: the flags name `{id}`, which is no step"));
     }
-    let mut told = None;
+    let (mut told, mut until) = (None, None);
     let (exit, reasons) = loop {
         let view = std::sync::Arc::clone(&views.borrow_and_update());
         while let Ok(chunk) = run.chunks.try_recv() {
@@ -142,11 +148,9 @@ async fn follow(mut run: Run, mut rules: Rules) -> Result<Exit, Failure> {
             Next::Wait if rules.waits != told => {
                 told.clone_from(&rules.waits);
                 if let Some(why) = &told {
-                    run.screen.say(&format!(
-                        "{}: waiting; --outside-window \"why\" starts it now",
-                        SafeText::new(why)
-                    ));
+                    run.screen.say(SafeText::new(why).as_str());
                 }
+                until = patience.filter(|_| rules.hears && told.is_some()).map(from_now);
             }
             Next::Wait => tokio::select! {
                 biased;
@@ -161,7 +165,7 @@ async fn follow(mut run: Run, mut rules: Rules) -> Result<Exit, Failure> {
                     }
                     run.screen.complain(&format!("{name}: held; what would be lost ends first, again to leave at once"));
                 }
-                knock = next_knock(&mut run.door) => {
+                knock = next_knock(&mut run.door, &run.handle) => {
                     if knock.reason.is_none() && rules.interrupted.is_none() {
                         knock.refuse("`golive run` drives it");
                         continue;
@@ -175,6 +179,10 @@ async fn follow(mut run: Run, mut rules: Rules) -> Result<Exit, Failure> {
                     knock.open("");
                     rules.interrupted = Some(Exit::Stopped); // The leaving is recorded already.
                     break (Exit::Stopped, vec![why.to_string()]);
+                }
+                () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {
+                    rules.hears = false; // Nobody has come.
+                    until = None;
                 }
                 Some(chunk) = run.chunks.recv() => printer.output(&chunk)?,
                 changed = views.changed() => if changed.is_err() {

@@ -81,6 +81,8 @@ pub(super) struct Rules {
     pub waits: Option<String>,
     /// Steps that are run again if they failed, once, and why.
     pub again: BTreeMap<StepId, SafeText>,
+    /// Whether words from other terminals are waited for.
+    pub hears: bool,
 }
 
 impl Rules {
@@ -104,6 +106,7 @@ impl Rules {
             outside: policy.outside_window.as_deref().map(SafeText::new),
             waits: None,
             again: BTreeMap::new(),
+            hears: policy.wait.is_some(),
         }
     }
 
@@ -312,7 +315,8 @@ impl Rules {
                 WindowEdge::Opens => {
                     let opens = zone.format(window.opens, "%a %H:%M %Z");
                     let why = format!("{id} waits for the window, which opens {opens}");
-                    self.waits = Some(why.clone());
+                    self.waits =
+                        Some(format!("{why}: waiting; --outside-window \"why\" starts it now"));
                     why
                 }
                 WindowEdge::Closes => {
@@ -375,7 +379,7 @@ impl Rules {
     }
 
     /// The next answer of a role that the flags give; why a GO is not possible where some miss.
-    fn vote(&self, view: &View, id: &StepId, gate: &Gate) -> Result<Option<Command>, String> {
+    fn vote(&mut self, view: &View, id: &StepId, gate: &Gate) -> Result<Option<Command>, String> {
         let tally = view.state.tally(id, view.at);
         let mut missing = Vec::new();
         for (role, vote) in &tally.roles {
@@ -401,14 +405,22 @@ impl Rules {
         }
         let asked = format!("{} of {} roles said GO at {id}", tally.go, gate.poll.len());
         let said_no = (tally.no_go > 0).then(|| format!("{} said NO-GO", tally.no_go));
+        // Who has said NO-GO is not waited for: the driver decides.
+        if self.hears && said_no.is_none() {
+            self.waits = Some(format!("waiting for `golive vote`: {asked}"));
+        }
         let parts = [asked].into_iter().chain(said_no).chain(missing);
         Err(parts.collect::<Vec<_>>().join(", "))
     }
 
     /// The word of the second person that the flags give.
-    fn second(&self, view: &View, id: &StepId) -> Result<Option<Command>, String> {
+    fn second(&mut self, view: &View, id: &StepId) -> Result<Option<Command>, String> {
         let agrees = self.words.iter().find(|(step, word)| step == id && word.choice.is_none());
         let Some((step, word)) = agrees else {
+            if self.hears {
+                self.waits =
+                    Some(format!("waiting for `golive approve`: {id} needs a second person"));
+            }
             return Err(format!("{id} needs a second person: --answer {id}@ROLE/PERSON=agree"));
         };
         let voice = voice(view.state.plan(), word)?;
@@ -534,7 +546,7 @@ fn voice(plan: &Plan, word: &Word) -> Result<Voice, String> {
         (None, [only]) => only.clone(),
         (None, _) => return Err(format!("who of {role} says it? write @{role}/PERSON")),
     };
-    Ok(Voice { role, person })
+    Ok(Voice::heard(role, person))
 }
 
 /// Whether something is under way that ends without a person.

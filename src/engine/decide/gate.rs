@@ -85,6 +85,7 @@ pub(super) fn vote(
         return Err(Refusal::NotAsked { step: step.clone(), role: voice.role.clone() });
     }
     state.is_of_role(voice)?;
+    state.may_say(step, voice)?;
     if choice == Choice::NoGo {
         need_reason(words, "NO-GO")?;
     }
@@ -146,6 +147,8 @@ pub(super) fn approve(
     if same(&voice.person) == same(&state.driver) {
         return Err(Refusal::SamePerson(voice.person.clone()));
     }
+    state.is_second(voice)?;
+    state.may_say(step, voice)?;
     Ok(vec![Event::Approved { step: step.clone(), voice: voice.clone(), words: words.clone() }])
 }
 
@@ -165,7 +168,7 @@ impl State {
 
     /// Whether somebody is one of the role that they speak for.
     fn is_of_role(&self, voice: &Voice) -> Result<(), Refusal> {
-        let Voice { role, person } = voice;
+        let Voice { role, person, .. } = voice;
         let known = self.plan.roles.get(role);
         let people = known.map_or(&[][..], |role| role.people.as_slice());
         let named = !person.as_str().trim().is_empty();
