@@ -98,6 +98,8 @@ mod memdisk;
 #[cfg(test)]
 mod moves;
 #[cfg(test)]
+mod moves_back;
+#[cfg(test)]
 mod moves_http;
 #[cfg(test)]
 mod moves_runbook;
@@ -177,6 +179,8 @@ mod streams;
 mod tamper;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod translated;
 #[cfg(test)]
 mod trust;
 #[cfg(test)]

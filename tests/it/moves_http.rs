@@ -14,13 +14,13 @@ use golive::runbook::{Ask, Builtin, Given, Http};
 use crate::durable_desk::{Console, durable, start};
 
 /// A server that gives each connection the next of its answers; an empty one hangs up.
-struct Server {
-    address: String,
+pub(crate) struct Server {
+    pub(crate) address: String,
     heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    fn with(answers: &[&'static str]) -> Self {
+    pub(crate) fn with(answers: &[&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let heard = Arc::new(Mutex::new(Vec::new()));
@@ -63,13 +63,13 @@ impl Server {
         }
     }
 
-    fn heard(&self) -> Vec<String> {
+    pub(crate) fn heard(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }
 }
 
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\nstate=drained";
-const BAD: &str = "HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n";
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\nstate=drained";
+pub(crate) const BAD: &str = "HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n";
 const MOVED: &str =
     "HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n";
 
