@@ -10,12 +10,21 @@ use std::path::PathBuf;
 
 use crate::cli::{Called, folder, golive_in};
 
-/// The folder, the licence in its header, its answers, and where it breaks in the second test.
-const ALL: [(&str, &str, &[&str], (&str, &str)); 2] = [
-    (
-        "govuk-cdn",
-        "MIT License",
-        &[
+struct Published {
+    /// The folder, and the file in it.
+    name: &'static str,
+    /// As its header has it.
+    licence: &'static str,
+    answers: &'static [&'static str],
+    /// The host and the command that fail in the test of the way back.
+    breaks: (&'static str, &'static str),
+}
+
+const ALL: [Published; 2] = [
+    Published {
+        name: "govuk-cdn",
+        licence: "MIT License",
+        answers: &[
             "cause=done:their status page says so",
             "sign-in=done:signed in",
             "decide@smt=go",
@@ -24,14 +33,14 @@ const ALL: [(&str, &str, &[&str], (&str, &str)); 2] = [
             "code=done:merged",
             "until-they-are-back=done:watched",
         ],
-        ("lb2", "lbctl weight green 100"),
-    ),
-    (
-        "kubernetes-dns",
-        "Apache License 2.0",
-        &["lgtm@requestor=go", "lgtm@admins=go", "lgtm=go:as asked", "close=done:closed"],
-        ("lb2", "grep -c"),
-    ),
+        breaks: ("lb2", "lbctl weight green 100"),
+    },
+    Published {
+        name: "kubernetes-dns",
+        licence: "Apache License 2.0",
+        answers: &["lgtm@requestor=go", "lgtm@admins=go", "lgtm=go:as asked", "close=done:closed"],
+        breaks: ("lb2", "grep -c"),
+    },
 ];
 
 fn file(name: &str) -> PathBuf {
@@ -52,7 +61,7 @@ fn drive(name: &str, answers: &[&str], more: &[String]) -> Called {
 #[test]
 fn they_are_good_by_every_check_and_say_where_they_come_from() {
     let state = tempfile::tempdir().unwrap();
-    for (name, licence, _, _) in ALL {
+    for Published { name, licence, .. } in ALL {
         let path = file(name);
         let text = std::fs::read_to_string(&path).unwrap();
         let header: Vec<_> = text.lines().take_while(|line| line.starts_with('#')).collect();
@@ -69,7 +78,7 @@ fn they_are_good_by_every_check_and_say_where_they_come_from() {
 #[test]
 fn they_are_driven_there() {
     std::thread::scope(|scope| {
-        for (name, _, answers, _) in ALL {
+        for Published { name, answers, .. } in ALL {
             scope.spawn(move || {
                 let done = drive(name, answers, &[]);
                 assert_eq!(done.code, 0, "{name}: {}\n{}", done.out, done.err);
@@ -81,7 +90,7 @@ fn they_are_driven_there() {
 #[test]
 fn they_are_brought_back() {
     std::thread::scope(|scope| {
-        for (name, _, answers, (host, command)) in ALL {
+        for Published { name, answers, breaks: (host, command), .. } in ALL {
             scope.spawn(move || {
                 let fault = format!(
                     "[[fault]]\nfault = \"fail-next\"\nhost = \"{host}\"\ncommand = \"{command}\"\n\
