@@ -43,6 +43,12 @@ impl Journal {
         self.anew.as_ref()
     }
 
+    /// How often the record was written anew since it was opened: what was opened before that is
+    /// not the record any more.
+    pub fn times_anew(&self) -> u64 {
+        self.anew.as_ref().map_or(0, |anew| anew.times)
+    }
+
     /// The folder in which the record goes on, if not where it began.
     pub fn away(&self) -> Option<&Path> {
         self.path.parent().filter(|dir| *dir != self.home)
@@ -79,7 +85,7 @@ impl Journal {
             match write(&*self.disk, &dir, &text, head) {
                 Ok(anew) => {
                     self.take(anew, head, last, &text);
-                    let times = self.anew.as_ref().map_or(0, |anew| anew.times) + 1;
+                    let times = self.times_anew() + 1;
                     self.anew = Some(WrittenAnew { times, why: why.to_owned() });
                     tracing::warn!(why, dir = %dir.display(), "the record was written anew");
                     return true;

@@ -77,8 +77,8 @@ impl Reader {
         self.bytes
     }
 
-    /// The number of the last line given.
-    pub(super) const fn seq(&self) -> u64 {
+    /// The number of the last line given; 0 before the first.
+    pub const fn seq(&self) -> u64 {
         self.seq
     }
 

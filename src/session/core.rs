@@ -150,6 +150,7 @@ impl Core {
             state: Arc::clone(&self.state),
             board: Arc::new(self.board.clone()),
             seq: head.seq,
+            anew: self.journal.times_anew(),
             head: head.seal.short(),
             signing: self.office.signing().clone(),
             not_recorded: self.state.lost().map(|lost| lost.why.clone()),

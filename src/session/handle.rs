@@ -26,6 +26,8 @@ pub struct View {
     pub board: Arc<Board>,
     /// The number of the last line on disk.
     pub seq: u64,
+    /// How often the record was written anew: what was opened before is not the record any more.
+    pub anew: u64,
     /// The seal of the last line, shortened.
     pub head: String,
     /// How far the record is signed.

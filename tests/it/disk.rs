@@ -151,6 +151,15 @@ fn a_broken_disk_holds_the_run_and_cuts_nothing_off() {
     every_failure("fdatasync", "EIO");
 }
 
+/// The lines of the record that a run printed, by their numbers.
+fn printed(output: &Output) -> Vec<u64> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let mut lines: Vec<u64> = lines.filter_map(|line| line["seq"].as_u64()).collect();
+    lines.dedup(); // A line of several facts.
+    lines
+}
+
 /// A disk of which a part fails: the record goes on, the run is held once and nothing is lost.
 fn a_part_fails(fails: Fails, call: &str, error: &str) {
     let program = env!("CARGO_BIN_EXE_golive");
@@ -160,10 +169,15 @@ fn a_part_fails(fails: Fails, call: &str, error: &str) {
         std::fs::write(dir.path().join("night.toml"), runbook()).unwrap();
         let mut strace = Command::new("strace");
         strace.args(failing(dir.path(), fails, call, error, nth)).arg(program);
-        let run = ["run", "night.toml", "--session", "night", "--confirm", "change"];
+        let run = ["run", "night.toml", "--session", "night", "--confirm", "change", "--json"];
         let output = golive(dir.path(), strace, &run);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         let what = format!("{call} {nth}: {said}");
+        // Whoever reads the record while it is written anew gets all of it, once and in order.
+        let session = dir.path().join("state/sessions/night");
+        let recorded = golive::journal::read_all(&session).unwrap();
+        let recorded: Vec<u64> = recorded.iter().map(|entry| entry.seq).collect();
+        assert_eq!(printed(&output), recorded, "{what}");
         if output.status.success() {
             break; // It failed when nothing was left to hold, or not at all.
         }

@@ -18,7 +18,6 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::base::{Millis, SafeText, StepId};
 use crate::engine::{Actor, Command, RunStage};
-use crate::journal;
 use crate::session::{Chunk, Door, Found, Handle, SubmitError, next_knock};
 
 use super::args::{Policy, ResumeArgs};
@@ -121,8 +120,8 @@ async fn follow(mut run: Run, mut rules: Rules, patience: Option<Millis>) -> Res
     let by = Actor::Operator(run.driver.clone());
     let mut views = run.handle.views();
     let plan = std::sync::Arc::clone(run.handle.view().state.plan());
-    let reader = journal::read(&run.found.dir)?;
-    let mut printer = Printer::new(run.screen, run.json, plan, reader, run.after);
+    let dir = run.found.dir.clone();
+    let mut printer = Printer::new(run.screen, run.json, plan, dir, run.after)?;
     for id in rules.unknown(&run.handle.view().state) {
         run.screen.complain(&format!("warning: the flags name `{id}`, which is no step"));
     }
@@ -130,9 +129,9 @@ async fn follow(mut run: Run, mut rules: Rules, patience: Option<Millis>) -> Res
     let (exit, reasons) = loop {
         let view = std::sync::Arc::clone(&views.borrow_and_update());
         while let Ok(chunk) = run.chunks.try_recv() {
-            printer.output(&chunk)?;
+            printer.output(&chunk);
         }
-        printer.events()?;
+        printer.events(&view);
         printer.progress(&view);
         match rules.next(&view) {
             Next::Submit(step, command) => match run.handle.submit(&by, *command).await {
@@ -184,7 +183,7 @@ async fn follow(mut run: Run, mut rules: Rules, patience: Option<Millis>) -> Res
                     rules.hears = false; // Nobody has come.
                     until = None;
                 }
-                Some(chunk) = run.chunks.recv() => printer.output(&chunk)?,
+                Some(chunk) = run.chunks.recv() => printer.output(&chunk),
                 changed = views.changed() => if changed.is_err() {
                     break (Exit::Failed, vec!["the session has ended by itself".to_owned()]);
                 },
@@ -197,7 +196,7 @@ async fn follow(mut run: Run, mut rules: Rules, patience: Option<Millis>) -> Res
     wait_for_notices(run.screen, &run.handle).await;
     let signing = run.handle.settle().await;
     printer.rest(run.handle.view().at);
-    printer.events()?;
+    printer.events(&run.handle.view());
     run.screen.say_signing(&signing);
     say_how_it_ended(&run, exit, &reasons);
     Ok(exit)

@@ -1,6 +1,7 @@
 //! One line an event, and what the steps print.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -9,7 +10,7 @@ use crate::base::{LineSanitizer, Timestamp};
 use crate::cli::message::Failure;
 use crate::cli::screen::Screen;
 use crate::engine::{Event, Fact, Job, Key};
-use crate::journal::{Entry, Reader, Stream};
+use crate::journal::{self, Entry, JournalError, Reader, Stream};
 use crate::plan::Plan;
 use crate::report;
 use crate::session::{Chunk, View};
@@ -19,7 +20,11 @@ pub(super) struct Printer {
     screen: Screen,
     json: bool,
     plan: Arc<Plan>,
+    /// The session's folder.
+    dir: PathBuf,
     journal: Reader,
+    /// So often the record had been written anew when `journal` was opened.
+    anew: u64,
     /// Lines up to this one are old news.
     after: u64,
     /// Read and not printed yet.
@@ -31,6 +36,8 @@ pub(super) struct Printer {
     tenths: BTreeMap<Job, u16>,
     /// The reader has gone away; the run goes on, and the record has it all.
     mute: bool,
+    /// The record cannot be read back; the run goes on without being told here.
+    blind: bool,
 }
 
 impl Printer {
@@ -38,41 +45,80 @@ impl Printer {
         screen: Screen,
         json: bool,
         plan: Arc<Plan>,
-        journal: Reader,
+        dir: PathBuf,
         after: u64,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, Failure> {
+        let journal = journal::read(&dir)?;
+        Ok(Self {
             screen,
             json,
             plan,
+            dir,
             journal,
+            anew: 0,
             after,
             waiting: VecDeque::new(),
             started: BTreeSet::new(),
             open: BTreeMap::new(),
             tenths: BTreeMap::new(),
             mute: false,
-        }
+            blind: false,
+        })
     }
 
-    /// Prints what is new in the record.
-    pub(super) fn events(&mut self) -> Result<(), Failure> {
-        self.read()?;
+    /// Prints what is new in the record: the lines that `view` says are on the disk, and no line
+    /// that a disk has refused.
+    pub(super) fn events(&mut self, view: &View) {
+        if view.anew != self.anew {
+            self.anew = view.anew;
+            self.try_to(Self::read_anew);
+        }
+        self.read(|_, read| read < view.seq);
         while let Some((entry, fact)) = self.waiting.pop_front() {
             self.event(&entry, &fact);
         }
+    }
+
+    /// Goes on in the file in which the record is now: nothing comes any more in the one that was
+    /// given up. The lines that were read before are the same in it.
+    fn read_anew(&mut self) -> Result<(), JournalError> {
+        let read = self.journal.seq();
+        self.journal = journal::read(&self.dir)?;
+        while self.journal.seq() < read {
+            let Some(entry) = self.journal.next() else { break };
+            entry?;
+        }
         Ok(())
     }
 
-    fn read(&mut self) -> Result<(), Failure> {
-        for entry in self.journal.by_ref() {
-            let entry = Arc::new(entry?);
-            if entry.seq > self.after {
-                let facts = entry.facts.iter().cloned();
-                self.waiting.extend(facts.map(|fact| (Arc::clone(&entry), fact)));
+    /// Reads on while `more` says so, of what waits and of the number of lines that were read.
+    fn read(&mut self, more: impl Fn(&VecDeque<(Arc<Entry>, Fact)>, u64) -> bool) {
+        self.try_to(|it| {
+            while more(&it.waiting, it.journal.seq())
+                && let Some(entry) = it.journal.next()
+            {
+                let entry = Arc::new(entry?);
+                if entry.seq > it.after {
+                    let facts = entry.facts.iter().cloned();
+                    it.waiting.extend(facts.map(|fact| (Arc::clone(&entry), fact)));
+                }
             }
+            Ok(())
+        });
+    }
+
+    /// Reads. A record that cannot be read back is no reason to leave what runs.
+    fn try_to(&mut self, read: impl FnOnce(&mut Self) -> Result<(), JournalError>) {
+        if self.blind {
+            return;
         }
-        Ok(())
+        if let Err(error) = read(self) {
+            self.blind = true;
+            self.screen.complain(&format!(
+                "warning: the record cannot be read back, so it is not printed any more; the run \
+                 goes on: {error}"
+            ));
+        }
     }
 
     fn event(&mut self, entry: &Entry, fact: &Fact) {
@@ -88,12 +134,13 @@ impl Printer {
     }
 
     /// Prints up to the start of the attempt that output belongs to.
-    fn until_started(&mut self, key: &Key) -> Result<(), Failure> {
+    fn until_started(&mut self, key: &Key) {
         if self.started.contains(key) {
-            return Ok(());
+            return;
         }
-        self.read()?;
         let is_start = |fact: &Fact| matches!(&fact.event, Event::AttemptStarted { key: started, .. } if started == key);
+        // What has printed is on the disk as started, whether a view says so yet or not.
+        self.read(|waiting, _| !waiting.iter().any(|(_, fact)| is_start(fact)));
         if self.waiting.iter().any(|(_, fact)| is_start(fact)) {
             while !self.started.contains(key)
                 && let Some((entry, fact)) = self.waiting.pop_front()
@@ -102,21 +149,19 @@ impl Printer {
             }
         }
         self.started.insert(key.clone()); // Or it began before we were there.
-        Ok(())
     }
 
     /// Prints output of a job, line by line.
-    pub(super) fn output(&mut self, chunk: &Chunk) -> Result<(), Failure> {
+    pub(super) fn output(&mut self, chunk: &Chunk) {
         if self.screen.quiet {
-            return Ok(());
+            return;
         }
-        self.until_started(&chunk.job.key)?;
+        self.until_started(&chunk.job.key);
         let key = (chunk.job.clone(), chunk.stream == Stream::Err);
         let lines = self.open.entry(key).or_default().feed(&chunk.bytes);
         for line in lines {
             self.output_line(&chunk.job, chunk.stream == Stream::Err, chunk.at, line.as_str());
         }
-        Ok(())
     }
 
     /// Prints how far running jobs have come, each tenth once.
