@@ -68,7 +68,8 @@ fn add(
             documents.extend(tables.map(|(name, text)| (name.to_owned(), text.into_bytes())));
         }
         ExportFormat::Jsonl => {
-            let path = found.path(JOURNAL_FILE);
+            let away = journal::continued(&found.dir)?;
+            let path = away.as_deref().unwrap_or(&found.dir).join(JOURNAL_FILE);
             let bytes = fs::read(&path).map_err(|error| {
                 Failure::new(Exit::Failed, format!("cannot read {}: {error}", path.display()))
             })?;
@@ -109,7 +110,10 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// A record that is contradicted is exported all the same, and the code says so.
 fn finish(screen: Screen, verdict: &Verdict) -> Exit {
     if verdict.intact {
-        return Exit::Done;
+        for one in &verdict.unreadable {
+            screen.complain(&format!("a part of the record cannot be read: {one}"));
+        }
+        return if verdict.unreadable.is_empty() { Exit::Done } else { Exit::Failed };
     }
     screen.complain(&format!("the record is contradicted: {verdict}"));
     Exit::Contradicted

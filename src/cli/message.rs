@@ -67,6 +67,10 @@ impl Failure {
     }
 }
 
+/// How to go on where the disk does not give a part of a record back.
+const NOT_GIVEN_BACK: &str = "nothing was written: copy the state directory to a disk that is well, or \
+    repair this one, and go on there with --state-dir; what is durable runs on on its host meanwhile";
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let exit = match &error {
@@ -108,7 +112,10 @@ impl From<JournalError> for Failure {
             | JournalError::Unwritable { .. }
             | JournalError::Empty { .. } => Exit::Failed,
         };
-        Self::new(exit, error.to_string())
+        let read = matches!(&error, JournalError::Io { doing: "read" | "list", source, .. }
+            if source.kind() != std::io::ErrorKind::NotFound);
+        let failure = Self::new(exit, error.to_string());
+        if read { failure.help(NOT_GIVEN_BACK) } else { failure }
     }
 }
 
@@ -141,6 +148,9 @@ impl From<RecoverError> for Failure {
             RecoverError::Inputs(InputsError::Invalid(checked)) => {
                 let message = InputsError::Invalid(checked).to_string();
                 Self::new(Exit::Contradicted, format!("what the session was made from: {message}"))
+            }
+            RecoverError::Inputs(error) if error.is_of_the_disk() => {
+                Self::new(Exit::Failed, error.to_string()).help(NOT_GIVEN_BACK)
             }
             RecoverError::Inputs(error) => error.into(),
             RecoverError::Changed { .. } | RecoverError::NoGenesis => {

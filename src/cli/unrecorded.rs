@@ -1,7 +1,7 @@
 //! The last words of a session that no disk took: tried once more, then printed.
 
 use crate::engine::{Actor, Command};
-use crate::journal::JOURNAL_FILE;
+use crate::journal::{JOURNAL_FILE, continued};
 use crate::session::{Found, Handle};
 
 use super::screen::{Ink, Screen};
@@ -22,7 +22,8 @@ pub(super) async fn last_words(screen: Screen, found: &Found, handle: &Handle, b
     }
     let head = screen.error_ink(Ink::Red, "NOT RECORDED:");
     let (count, after) = (view.kept.len(), view.seq);
-    let path = found.path(JOURNAL_FILE);
+    let away = continued(&found.dir).ok().flatten();
+    let path = away.as_deref().unwrap_or(&found.dir).join(JOURNAL_FILE);
     screen.complain(&format!(
         "{head} no disk took the next {count} lines of the record. Keep them. They belong behind \
          line {after} of {}: they are what is lost otherwise",

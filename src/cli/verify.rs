@@ -27,6 +27,8 @@ pub(super) enum Pinned {
     Same(Digest),
     /// They do not, or cannot be read.
     Wrong(String),
+    /// The disk does not give them back.
+    Unreadable(String),
     /// The journal does not say what they should give.
     Unknown,
 }
@@ -65,9 +67,11 @@ pub(super) fn run(screen: Screen, store: &Store, args: &VerifyArgs) -> Result<Ex
     let intact = verdict.intact && !matches!(pinned, Pinned::Wrong(_));
     let foreign = verdict.is_foreign() && !matches!(pinned, Pinned::Wrong(_));
     let whole = verdict.is_sealed() && verdict.is_signed();
+    let unread = !verdict.unreadable.is_empty() || matches!(pinned, Pinned::Unreadable(_));
     let exit = match (intact, whole) {
         _ if foreign => Exit::Usage,
         (false, _) => Exit::Contradicted,
+        (true, _) if unread => Exit::Failed,
         (true, _) if !unheard.is_empty() => Exit::Unreachable,
         (true, false) => Exit::Unsealed,
         (true, true) => Exit::Done,
@@ -118,6 +122,7 @@ fn pinned(found: &Found, genesis: Option<&Genesis>) -> Pinned {
             inputs.digest().short(),
             genesis.plan.short()
         )),
+        Err(error) if error.is_of_the_disk() => Pinned::Unreadable(error.to_string()),
         Err(error) => Pinned::Wrong(error.to_string()),
     }
 }

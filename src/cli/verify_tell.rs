@@ -32,6 +32,9 @@ pub(super) fn tell(screen: Screen, all: &Findings, driven: Option<&Holder>) -> S
         let counts = counts.collect::<Vec<_>>().join(", ");
         lines.push(format!("redacted   secrets taken out before writing: {counts}"));
     }
+    for one in &verdict.unreadable {
+        lines.push(screen.ink(Ink::Red, &format!("unreadable {one}")));
+    }
     if !verdict.unproven.is_empty() {
         let names = verdict.unproven.join(", ");
         lines
@@ -40,6 +43,7 @@ pub(super) fn tell(screen: Screen, all: &Findings, driven: Option<&Holder>) -> S
     lines.push(match pinned {
         Pinned::Same(plan) => format!("pinned     the texts of plan {}", plan.short()),
         Pinned::Wrong(why) => screen.ink(Ink::Red, &format!("pinned     {why}")),
+        Pinned::Unreadable(why) => screen.ink(Ink::Red, &format!("unreadable {why}")),
         Pinned::Unknown => "pinned     not comparable: no first line to compare with".to_owned(),
     });
     lines.extend(clocks(verdict));
@@ -65,6 +69,14 @@ fn conclusion(all: &Findings) -> (Ink, String) {
     let verdict = &all.verdict;
     let text = match all.exit {
         Exit::Contradicted => return (Ink::Red, "THE RECORD IS CONTRADICTED.".to_owned()),
+        Exit::Failed => {
+            return (
+                Ink::Red,
+                "NOT VERIFIED: a file of the record cannot be read. Copy the session's folder to a disk \
+                 that is well, or repair this one, and verify it there: `golive verify DIR`."
+                    .to_owned(),
+            );
+        }
         Exit::Usage => {
             "Another golive wrote this record: it is neither confirmed nor contradicted. Verify it with that one."
         }
@@ -250,6 +262,7 @@ pub(super) fn document(all: &Findings) -> String {
     let (same, why) = match pinned {
         Pinned::Same(_) => (Some(true), None),
         Pinned::Wrong(why) => (Some(false), Some(why)),
+        Pinned::Unreadable(why) => (None, Some(why)),
         Pinned::Unknown => (None, None),
     };
     let witnesses = evidence.witnesses.iter();
@@ -275,6 +288,7 @@ pub(super) fn document(all: &Findings) -> String {
         "clock_jumps": verdict.jumps, "gaps": verdict.gaps, "anomalies": evidence.anomalies,
         "lines": verdict.lines, "good_lines": good_lines(verdict), "head": verdict.head,
         "outputs": verdict.transcripts, "bytes": verdict.bytes, "unproven": verdict.unproven,
+        "unreadable": verdict.unreadable,
         "redacted": verdict.redacted,
         "pinned": same, "pinned_problem": why,
         "findings": findings.collect::<Vec<_>>(),

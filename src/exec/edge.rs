@@ -158,6 +158,15 @@ pub enum Report {
         /// Why.
         why: SafeText,
     },
+    /// The output of a job goes on in another folder.
+    OutputAway {
+        /// Of which job.
+        job: Job,
+        /// In which.
+        dir: SafeText,
+        /// Why.
+        why: SafeText,
+    },
     /// Notices were delivered, or given up.
     Told {
         /// To whom.

@@ -68,6 +68,7 @@ impl Outbox {
             | Report::LooksSecret { .. }
             | Report::Host { .. }
             | Report::OutputLost { .. }
+            | Report::OutputAway { .. }
             | Report::Tainted { .. }) => report,
         }
     }

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 
 use crate::base::Digest;
 
+use super::away;
 use super::disk::{self, Disk, DiskFile, Open};
 use super::error::JournalError;
 use super::file::{Head, Journal, head_text};
 use super::wire;
-use super::{FALLBACK_FILE, HEAD_FILE, JOURNAL_FILE, TORN_DIR};
+use super::{FALLBACK_FILE, HEAD_FILE, JOURNAL_FILE, OUTPUT_DIR, TORN_DIR};
 
 /// The name under which the new file is written.
 const NEW_FILE: &str = "journal.jsonl.new";
@@ -98,6 +99,22 @@ impl Journal {
         false
     }
 
+    /// The folder in which the record, or an output, goes on when its own cannot be written.
+    pub fn fallback(&self) -> Option<&Path> {
+        self.fallback.as_deref()
+    }
+
+    /// Brings the outputs that are elsewhere back to the session's folder, if it takes them.
+    pub(super) fn bring_outputs_home(&self) {
+        if let Some(away) = &self.fallback
+            && away::bring_home(&*self.disk, &self.home, away)
+            && self.away().is_none()
+            && self.disk.list(away).is_ok_and(|names| names.is_empty())
+        {
+            self.disk.remove_dir_all(away).ok();
+        }
+    }
+
     /// Brings the record back to the session's folder, if it went on elsewhere and that folder can
     /// be written again.
     pub(super) fn come_home(&mut self) {
@@ -114,7 +131,8 @@ impl Journal {
                 for name in [JOURNAL_FILE, HEAD_FILE] {
                     self.disk.remove(&away.join(name)).ok();
                 }
-                if self.disk.is_there(&away.join(TORN_DIR)).is_ok_and(|torn| !torn) {
+                let empty = |name: &str| self.disk.is_there(&away.join(name)).is_ok_and(|it| !it);
+                if [TORN_DIR, OUTPUT_DIR].into_iter().all(empty) {
                     self.disk.remove_dir_all(&away).ok();
                 }
             }

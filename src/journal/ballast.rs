@@ -28,6 +28,11 @@ impl Ballast {
     }
 }
 
+/// Gives back what a process that died has kept: what is elsewhere may need that room to come home.
+pub(super) fn forget(disk: &dyn Disk, dir: &Path) {
+    disk.remove(&dir.join(BALLAST_FILE)).ok();
+}
+
 impl Drop for Ballast {
     fn drop(&mut self) {
         if let Err(error) = self.disk.remove(&self.path) {

@@ -8,7 +8,7 @@ use crate::base::{Digest, SessionId};
 use crate::engine::Fact;
 
 use super::anew::WrittenAnew;
-use super::ballast::Ballast;
+use super::ballast::{self, Ballast};
 use super::disk::{self, Disk, DiskFile, Open, RealDisk};
 use super::entry::{Entry, Stamp};
 use super::error::JournalError;
@@ -193,6 +193,8 @@ impl Journal {
                 return Err(error);
             }
         }
+        ballast::forget(&**disk, dir);
+        journal.bring_outputs_home();
         journal.come_home();
         journal.note_head();
         Ok((journal, entries, recovery))
@@ -294,7 +296,13 @@ impl Journal {
                 let text = format!("only {count} of {} bytes were written", line.len());
                 io::Error::new(io::ErrorKind::WriteZero, text)
             };
-            if count == line.len() { Ok(()) } else { Err(short()) }
+            // A disk that fills up takes a part, and says why only when asked for the rest.
+            let rest = line.get(count..).unwrap_or_default();
+            if rest.is_empty() {
+                Ok(())
+            } else {
+                Err(self.tape.append(rest).err().unwrap_or_else(short))
+            }
         });
         let written = whole.is_ok();
         // A failed sync is not tried again: the kernel may already have dropped the page.

@@ -20,6 +20,7 @@
 //! sign can forge it, unless somebody else holds a checkpoint.
 
 mod anew;
+mod away;
 mod ballast;
 mod chain;
 mod checkpoint;
@@ -43,6 +44,7 @@ mod wire;
 mod witness;
 
 pub use anew::WrittenAnew;
+pub use away::{has_outputs, output_dirs, output_dirs_on};
 pub use checkpoint::{
     CHECKPOINT_DIR, Checkpoint, Checkpoints, NAMESPACE, Stored, checkpoint_name, stored,
 };

@@ -5,6 +5,8 @@
 //! time`, chunks of one stream within a quarter of a second on one line. The journal vouches for
 //! the first file only; the second is a help for readers.
 //!
+//! Where the session's folder cannot take more, it goes on in the folder in which the record goes on.
+//!
 //! A job that prints nothing has neither file: most steps of a fan-out are silent, and two files
 //! for each of them are dearer than all else that is written about it.
 
@@ -17,6 +19,7 @@ use crate::base::{Hasher, Millis, Timestamp};
 use crate::engine::{Job, Transcript as Summary};
 
 use super::OUTPUT_DIR;
+use super::away;
 use super::disk::{self, Disk, DiskFile, Open, RealDisk};
 use super::file::{make_dir, sync_dir};
 
@@ -81,6 +84,10 @@ pub struct Transcript {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     path: PathBuf,
+    /// Where it goes on when it cannot be written here; none, or it has gone there.
+    away: Option<PathBuf>,
+    /// Why it went on there, until somebody asks.
+    went: Option<io::Error>,
     /// Made by the first byte.
     files: Option<Files>,
     span: Option<Span>,
@@ -114,7 +121,12 @@ impl Files {
 impl Transcript {
     /// Where the transcript of `job` is, or will be, in the session's directory.
     pub fn path_of(dir: &Path, job: &Job) -> PathBuf {
-        dir.join(OUTPUT_DIR).join(format!("{job}.log"))
+        Self::path_on(&RealDisk, dir, job)
+    }
+
+    /// The same on any disk.
+    pub fn path_on(disk: &dyn Disk, dir: &Path, job: &Job) -> PathBuf {
+        away::output_in(disk, dir, &format!("{job}.log"))
     }
 
     /// Makes ready for the transcript of `job` in the session's directory `dir`: it can be
@@ -126,15 +138,20 @@ impl Transcript {
 
     /// The same on any disk.
     pub fn create_on(disk: &Arc<dyn Disk>, dir: &Path, job: &Job) -> io::Result<Self> {
-        let path = Self::path_of(dir, job);
-        let dir = dir.join(OUTPUT_DIR);
-        make_dir(&**disk, &dir).map_err(io::Error::other)?;
+        Self::create_with(disk, dir, None, job)
+    }
+
+    /// The same with a folder in which it goes on where `dir` cannot be written.
+    pub fn create_with(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        away: Option<&Path>,
+        job: &Job,
+    ) -> io::Result<Self> {
+        let path = Self::path_on(&**disk, dir, job);
         let named = |path: &Path, kind: io::ErrorKind, why: &dyn std::fmt::Display| {
             io::Error::new(kind, format!("{}: {why}", path.display()))
         };
-        if let Err(error) = disk.may_write_in(&dir) {
-            return Err(named(&dir, error.kind(), &error));
-        }
         match disk.is_there(&path) {
             Ok(true) => {
                 return Err(named(&path, io::ErrorKind::AlreadyExists, &"it is there already"));
@@ -142,10 +159,17 @@ impl Transcript {
             Ok(false) => {}
             Err(error) => return Err(named(&path, error.kind(), &error)),
         }
-        Ok(Self {
+        let dir = dir.join(OUTPUT_DIR);
+        let ready = make_dir(&**disk, &dir).map_err(io::Error::other);
+        let ready = ready.and_then(|()| {
+            disk.may_write_in(&dir).map_err(|error| named(&dir, error.kind(), &error))
+        });
+        let mut transcript = Self {
             disk: Arc::clone(disk),
             dir,
             path,
+            away: away.map(Path::to_owned),
+            went: None,
             files: None,
             span: None,
             spans: 0,
@@ -153,17 +177,20 @@ impl Transcript {
             bytes: 0,
             newlines: 0,
             open: [false; 2],
-        })
+        };
+        if let Err(error) = ready {
+            transcript.go_away(error)?;
+        }
+        Ok(transcript)
     }
 
     /// Takes in the next bytes of a stream, which came at `at`.
     pub fn write(&mut self, stream: Stream, bytes: &[u8], at: Timestamp) -> io::Result<()> {
         let Some(last) = bytes.last() else { return Ok(()) };
-        let files = match &mut self.files {
-            Some(files) => files,
-            None => self.files.insert(Files::create(&*self.disk, &self.path)?),
-        };
-        disk::append_all(&mut *files.log, bytes)?;
+        if let Err(error) = self.append(bytes) {
+            self.go_away(error)?;
+            self.append(bytes)?;
+        }
         self.hasher.update(bytes);
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let offset = self.bytes;
@@ -176,7 +203,68 @@ impl Transcript {
             Stream::Err => err,
         };
         *open = *last != b'\n';
-        self.note(Span { offset, len, stream, at })
+        let before = (self.span, self.spans);
+        let chunk = Span { offset, len, stream, at };
+        if let Err(error) = self.note(chunk) {
+            (self.span, self.spans) = before;
+            self.go_away(error)?;
+            self.note(chunk)?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let files = match &mut self.files {
+            Some(files) => files,
+            None => self.files.insert(Files::create(&*self.disk, &self.path)?),
+        };
+        disk::append_all(&mut *files.log, bytes)
+    }
+
+    /// Goes on in the other folder, with all that came so far; an error is why it does not go on
+    /// here or there. What failed once is not believed again: it is read back and compared.
+    fn go_away(&mut self, why: io::Error) -> io::Result<()> {
+        let Some(away) = self.away.take() else { return Err(why) };
+        let moved = self.copy_to(&away);
+        match moved {
+            Ok(()) => {
+                tracing::warn!(%why, path = %self.path.display(), "a transcript goes on elsewhere");
+                self.went = Some(why);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "a transcript cannot go on elsewhere");
+                Err(io::Error::new(why.kind(), format!("{why}; nor elsewhere: {error}")))
+            }
+        }
+    }
+
+    fn copy_to(&mut self, away: &Path) -> io::Result<()> {
+        let disk = Arc::clone(&self.disk);
+        let dir = away::make_ready(&*disk, away)?;
+        let path = dir.join(self.path.file_name().unwrap_or_default());
+        let (old, old_index) = (self.path.clone(), self.path.with_extension("idx"));
+        let mut files = None;
+        if self.bytes > 0 {
+            let log = away::copy(&*disk, &old, &path, self.bytes, self.hasher.digest())?;
+            let index_path = path.with_extension("idx");
+            let text = disk::read_file(&*disk, &old_index).unwrap_or_default();
+            let mut index = disk.open(&index_path, Open::Replace)?;
+            disk::write_all_at(&mut *index, &text, 0)?;
+            sync_dir(&*disk, &dir).map_err(io::Error::other)?;
+            files = Some(Files { log, index });
+        }
+        // The copy is on a disk: this takes room that others need.
+        for path in [old, old_index] {
+            disk.remove(&path).ok();
+        }
+        (self.dir, self.path, self.files) = (dir, path, files);
+        Ok(())
+    }
+
+    /// Where it goes on and why, once after it had to.
+    pub fn went_away(&mut self) -> Option<(PathBuf, io::Error)> {
+        Some((self.dir.clone(), self.went.take()?))
     }
 
     /// What has come so far.
@@ -196,11 +284,18 @@ impl Transcript {
     ///
     /// The index is a reading aid: it is not waited for.
     pub fn finish(mut self) -> io::Result<Summary> {
-        if let Some(files) = &mut self.files {
-            files.log.sync_data()?;
-            sync_dir(&*self.disk, &self.dir).map_err(io::Error::other)?;
-        }
+        self.sync()?;
         Ok(self.summary())
+    }
+
+    /// Waits until a disk has everything, here or elsewhere.
+    pub fn sync(&mut self) -> io::Result<()> {
+        let Some(files) = &mut self.files else { return Ok(()) };
+        let synced = files.log.sync_data();
+        let synced =
+            synced.and_then(|()| sync_dir(&*self.disk, &self.dir).map_err(io::Error::other));
+        // A copy is synced when it is made.
+        synced.or_else(|error| self.go_away(error))
     }
 
     /// Notes the chunk in the index: on the last line while that is young, else on a new one.

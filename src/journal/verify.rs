@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::base::{Digest, Millis, SafeText, SecretName, SessionId, Timestamp};
 use crate::engine::{Event, Genesis, Job, Place, Transcript};
 
+use super::away::output_dirs_on;
 use super::chain::{Chain, Link};
 use super::disk::{Disk, RealDisk};
 use super::entry::Entry;
@@ -45,6 +46,8 @@ pub struct Verdict {
     pub redacted: BTreeMap<SecretName, u64>,
     /// Transcripts whose end the journal does not have: those of jobs in flight, or in doubt.
     pub unproven: Vec<String>,
+    /// Files that the disk did not give back, and why: neither confirmed nor contradicted.
+    pub unreadable: Vec<String>,
     /// What the checkpoints prove.
     pub evidence: Evidence,
     /// What people signed at another terminal, and whose signature holds.
@@ -158,6 +161,9 @@ impl fmt::Display for Verdict {
         let end = if self.sealed { "closed" } else { "not closed" };
         write!(f, "{chain}: {} lines, {end}, head {}", self.lines, self.head)?;
         write!(f, "; {} outputs, {} bytes as recorded", self.transcripts, self.bytes)?;
+        if !self.unreadable.is_empty() {
+            write!(f, "; {} files CANNOT BE READ", self.unreadable.len())?;
+        }
         if !self.unproven.is_empty() {
             write!(f, "; {} outputs without a recorded end", self.unproven.len())?;
         }
@@ -266,6 +272,7 @@ pub fn verify_with(
         bytes: 0,
         redacted: BTreeMap::new(),
         unproven: Vec::new(),
+        unreadable: Vec::new(),
         evidence,
         voices: told.words.good,
         jumps: told.jumps,
@@ -402,8 +409,12 @@ impl Verdict {
         started: &BTreeSet<Job>,
         ended: &BTreeMap<Job, Option<Transcript>>,
     ) -> Result<(), JournalError> {
-        let dir = dir.join(OUTPUT_DIR);
-        let mut found = list(disk, &dir)?;
+        // A copy elsewhere is the one that was written on; what was left at home is its beginning.
+        let mut found = BTreeMap::new();
+        for dir in output_dirs_on(disk, dir)?.into_iter().rev() {
+            let names = list(disk, &dir)?.into_iter();
+            found.extend(names.map(|(name, is_file)| (name, (dir.clone(), is_file))));
+        }
         for (name, count) in ended.values().flatten().flat_map(|recorded| &recorded.redacted) {
             *self.redacted.entry(name.clone()).or_default() += count;
         }
@@ -412,8 +423,10 @@ impl Verdict {
             let log = found.remove(&name);
             found.remove(&format!("{job}.idx"));
             match (ended.get(job).and_then(Option::as_ref), log) {
-                (Some(recorded), Some(true)) => self.check_output(disk, &dir, &name, recorded)?,
-                (Some(_), Some(false)) => {
+                (Some(recorded), Some((dir, true))) => {
+                    self.check_output(disk, &dir, &name, recorded);
+                }
+                (Some(_), Some((_, false))) => {
                     let text = format!("{OUTPUT_DIR}/{name} is not a file: it was replaced");
                     self.findings.push(Finding::file(What::FileChanged, text));
                 }
@@ -438,20 +451,26 @@ impl Verdict {
         Ok(())
     }
 
-    fn check_output(
-        &mut self,
-        disk: &dyn Disk,
-        dir: &Path,
-        name: &str,
-        recorded: &Transcript,
-    ) -> Result<(), JournalError> {
+    fn check_output(&mut self, disk: &dyn Disk, dir: &Path, name: &str, recorded: &Transcript) {
         let path = dir.join(name);
-        let (bytes, digest) = digest_file_on(disk, &path)
-            .map_err(|source| JournalError::io("read", &path, source))?;
+        let (bytes, digest) = match digest_file_on(disk, &path) {
+            Ok(found) => found,
+            // The others can be read, perhaps.
+            Err(error) => {
+                let text = format!(
+                    "{}: {error}; {} bytes, SHA-256 {} when recorded",
+                    path.display(),
+                    recorded.bytes,
+                    recorded.digest
+                );
+                self.unreadable.push(text);
+                return;
+            }
+        };
         if (bytes, digest) == (recorded.bytes, recorded.digest) {
             self.transcripts += 1;
             self.bytes += bytes;
-            return Ok(());
+            return;
         }
         let size = if bytes == recorded.bytes {
             format!("still {bytes} bytes")
@@ -463,7 +482,6 @@ impl Verdict {
             recorded.digest
         );
         self.findings.push(Finding::file(What::FileChanged, text));
-        Ok(())
     }
 }
 

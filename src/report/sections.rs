@@ -355,6 +355,9 @@ pub(super) fn evidence(story: &Story<'_>, verdict: Option<&Verdict>, to: &mut Do
             counts.join(", ")
         ));
     }
+    for one in verdict.iter().flat_map(|verdict| &verdict.unreadable) {
+        to.line(&format!("- **Cannot be read:** {}", md(one)));
+    }
     for finding in verdict.iter().flat_map(|verdict| &verdict.findings) {
         to.line(&format!("- **Finding:** {}", md(&finding.to_string())));
     }

@@ -259,7 +259,7 @@ impl Core {
                     };
                 }
             }
-            self.office.stands(self.journal.head(), self.journal.bytes(), &facts);
+            self.office.stands(&self.journal, &facts);
         }
         self.state = next; // 2. in memory
         let mut outside = self.outside(effects);
@@ -492,7 +492,7 @@ impl Core {
                 return Vec::new(); // What was kept is on the disk; that it is, is not.
             }
         }
-        self.office.stands(self.journal.head(), self.journal.bytes(), &late.facts);
+        self.office.stands(&self.journal, &late.facts);
         self.state = Arc::new(late.state);
         let open: BTreeSet<Job> = self.state.in_flight().flat_map(Attempt::open_jobs).collect();
         Arc::make_mut(&mut self.unrecorded).retain(|job, _| open.contains(job));
@@ -581,7 +581,13 @@ impl Core {
                 Some((Actor::Host(host.clone()), Command::Host { host, said }))
             }
             Report::OutputLost { job, why } => {
+                self.hold_due = Some("what steps print cannot be kept".to_owned());
                 let text = format!("the output of {job} is NOT KEPT from here on: {why}");
+                Some((Actor::Engine, Command::Note { step: Some(job.key.step), text }))
+            }
+            Report::OutputAway { job, dir, why } => {
+                self.hold_due = Some("the disk of what steps print failed".to_owned());
+                let text = format!("the output of {job} goes on in {dir}: {why}");
                 Some((Actor::Engine, Command::Note { step: Some(job.key.step), text }))
             }
             Report::Told { channel, numbers, tries, lost } => {

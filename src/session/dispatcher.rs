@@ -12,7 +12,7 @@ use crate::base::{SafeText, Timestamp};
 use crate::engine::{Actor, Command, Effect, Genesis, RunKind, State, decide};
 use crate::exec::ssh::Pool;
 use crate::exec::{Edge, Report, Secrets};
-use crate::journal::{Disk, Holder, Journal, JournalError, Lock, LockError, RealDisk};
+use crate::journal::{Disk, Holder, Journal, JournalError, Lock, LockError, RealDisk, has_outputs};
 use crate::plan::Plan;
 
 use super::clock::{Clock, Still, machine_name};
@@ -130,6 +130,7 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     let outputs = Outputs {
         disk: Arc::clone(&disk),
         dir: found.dir.clone(),
+        away: journal.fallback().map(std::path::Path::to_owned),
         clock: Arc::clone(&clock),
         tap: start.tap.clone(),
         dropped: Arc::new(AtomicU64::new(0)),
@@ -154,14 +155,14 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     hold_to_keys(&start.pool, &state);
     let desk = office.desk();
     let mut core = Core::new(state, journal, now).with(office);
-    if let Some(tap) = &start.tap {
-        super::output::show_again(&found.dir, &entries, tap);
-    }
+    let tap = start.tap.as_ref();
+    let unread = tap.map(|tap| super::output::show_again(&found.dir, &entries, tap));
     let mut opening = core.opening(genesis(start, &found), entries, cut, now);
-    if let Some(text) = super::place::place_doubts(&found.dir)
-        && core.state().notes().iter().all(|note| note.text != text)
-    {
-        opening.push((Actor::Engine, Command::Note { step: None, text }));
+    let doubts = super::place::place_doubts(&found.dir).into_iter();
+    for text in doubts.chain(unread.into_iter().flatten()) {
+        if core.state().notes().iter().all(|note| note.text != text) {
+            opening.push((Actor::Engine, Command::Note { step: None, text }));
+        }
     }
     let views = watch::Sender::new(Arc::new(core.view(now)));
     let mut session =
@@ -203,7 +204,9 @@ pub fn hold_to_keys(pool: &Pool, state: &State) {
 /// Chooses the folder in which the record goes on when its own cannot be written; one that is in use
 /// stays.
 fn fall_back(journal: &mut Journal, found: &Found) {
-    if journal.away().is_some() {
+    // What was printed may be there still.
+    let in_use = journal.fallback().is_some_and(|dir| has_outputs(&RealDisk, dir));
+    if journal.away().is_some() || in_use {
         return;
     }
     let chosen = fallback::choose(&found.dir, &found.id);

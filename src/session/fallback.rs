@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::base::{Digest, SessionId};
-use crate::journal::{Disk as _, JOURNAL_FILE, Open, RealDisk, write_all_at};
+use crate::journal::{Disk as _, JOURNAL_FILE, OUTPUT_DIR, Open, RealDisk, write_all_at};
 
 /// So many leftovers of other sessions of the same name are stepped over.
 const NAMES: u32 = 10;
@@ -68,8 +68,10 @@ fn private(dir: &Path) -> io::Result<()> {
 /// Whether the folder is free, and can be written. It is taken away again: what is in the folder
 /// above, which is ours alone, can be made later.
 fn try_out(dir: &Path) -> io::Result<bool> {
-    if RealDisk.is_there(&dir.join(JOURNAL_FILE))? {
-        return Ok(false);
+    for name in [JOURNAL_FILE, OUTPUT_DIR] {
+        if RealDisk.is_there(&dir.join(name))? {
+            return Ok(false);
+        }
     }
     let path = dir.join(".writable");
     let mut file = RealDisk.open(&path, Open::Replace)?;

@@ -82,6 +82,14 @@ pub enum InputsError {
     Store(#[from] StoreError),
 }
 
+impl InputsError {
+    /// Whether a file is there, and the disk does not give it back.
+    pub fn is_of_the_disk(&self) -> bool {
+        let Self::Read { source, .. } = self else { return false };
+        source.raw_os_error().is_some() && source.kind() != io::ErrorKind::NotFound
+    }
+}
+
 /// Why a run of this kind on that environment needs a reason.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Environment {

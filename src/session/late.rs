@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokio::sync::mpsc;
 
 use crate::base::{SafeText, SecretName};
 use crate::engine::Refusal;
 use crate::exec::{Report, Secrets, looks_secret};
-use crate::journal::{JOURNAL_FILE, OUTPUT_DIR};
+use crate::journal::{JOURNAL_FILE, continued, output_dirs};
 
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -23,14 +23,18 @@ pub(super) fn look_back(
     secrets: &Secrets,
     reports: &mpsc::UnboundedSender<Report>,
 ) -> io::Result<()> {
-    let mut files: Vec<PathBuf> = match std::fs::read_dir(dir.join(OUTPUT_DIR)) {
-        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(error),
-    };
+    let mut files = Vec::new();
+    for outputs in output_dirs(dir).map_err(io::Error::other)? {
+        match std::fs::read_dir(outputs) {
+            Ok(entries) => files.extend(entries.filter_map(|entry| Some(entry.ok()?.path()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
     files.retain(|path| path.extension().is_some_and(|end| end == "log"));
     files.sort();
-    files.push(dir.join(JOURNAL_FILE));
+    let away = continued(dir).map_err(io::Error::other)?;
+    files.push(away.as_deref().unwrap_or(dir).join(JOURNAL_FILE));
     for path in files {
         let file = path.strip_prefix(dir).unwrap_or(&path).display().to_string();
         for secret in held_by(&path, secrets)? {
@@ -74,6 +78,7 @@ fn held_by(path: &Path, secrets: &Secrets) -> io::Result<BTreeSet<SecretName>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::OUTPUT_DIR;
 
     #[test]
     fn what_was_written_before_the_value_was_known_is_named() {

@@ -7,7 +7,8 @@
 //! - A signature that cannot be made is no error: it is said, and tried again.
 //! - The operator's key is asked for as few signatures as can be where each one takes a person.
 
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -20,7 +21,7 @@ use crate::base::{Digest, Hasher, SafeText, SessionId};
 use crate::engine::{Confirmed, Event, Fact};
 use crate::exec::ssh::SigningKey;
 use crate::journal::{
-    CHECKPOINT_DIR, Checkpoint, Checkpoints, Cursor, Disk, Head, JOURNAL_FILE, JournalError,
+    CHECKPOINT_DIR, Checkpoint, Checkpoints, Cursor, Disk, JOURNAL_FILE, Journal, JournalError,
     NAMESPACE, stored,
 };
 use crate::runbook::Class;
@@ -88,8 +89,10 @@ impl Signing {
 }
 
 /// Where the journal stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Mark {
+    /// The file, and how often it was written anew: what was opened before is not the record.
+    file: (PathBuf, u64),
     lines: u64,
     bytes: u64,
     head: Digest,
@@ -182,10 +185,11 @@ impl Office {
     }
 
     /// The journal stands here now, after these facts, and the disk has it.
-    pub(super) fn stands(&self, head: Head, bytes: u64, facts: &[Fact]) {
+    pub(super) fn stands(&self, journal: &Journal, facts: &[Fact]) {
         if let Some(desk) = &self.desk {
-            let now = calls_for_one(facts);
-            let mark = Mark { lines: head.seq, bytes, head: head.seal, now };
+            let (head, bytes, now) = (journal.head(), journal.bytes(), calls_for_one(facts));
+            let file = (journal.path().to_owned(), journal.times_anew());
+            let mark = Mark { file, lines: head.seq, bytes, head: head.seal, now };
             desk.messages.send(Message::Stands(mark)).ok();
         }
     }
@@ -218,7 +222,6 @@ fn open(
 ) -> Result<(Desk, JoinHandle<()>), JournalError> {
     let path = found.path(JOURNAL_FILE);
     let failed = |doing, source| JournalError::Io { doing, path: path.clone(), source };
-    let journal = Cursor::open(&**disk, &path).map_err(|source| failed("read", source))?;
     let checkpoints = Checkpoints::open(disk, &found.dir)?;
     // Witnesses that were not there before take all that was.
     let (before, _) = stored(&**disk, &found.path(CHECKPOINT_DIR))?;
@@ -238,7 +241,8 @@ fn open(
         session: found.id.clone(),
         own: notary.key.as_ref().and_then(|_| SigningKey::generate().ok()),
         notary,
-        journal,
+        disk: Arc::clone(disk),
+        journal: None,
         hasher: Hasher::default(),
         hashed: 0,
         checkpoints,
@@ -265,7 +269,9 @@ struct Unsigned {
 struct Clerk {
     session: SessionId,
     notary: Notary,
-    journal: Cursor,
+    disk: Arc<dyn Disk>,
+    /// The record, and which file it is.
+    journal: Option<((PathBuf, u64), Cursor)>,
     hasher: Hasher,
     hashed: u64,
     checkpoints: Checkpoints,
@@ -328,7 +334,7 @@ impl Clerk {
 
     /// Writes a checkpoint of the first lines down.
     fn checkpoint(&mut self, mark: &Mark) -> bool {
-        if let Err(error) = self.hash_to(mark.bytes) {
+        if let Err(error) = self.hash_to(mark) {
             let why = format!("no checkpoint: the journal cannot be read back: {error}");
             self.say(|it| it.trouble = Some(SafeText::new(&why)));
             return false;
@@ -366,13 +372,22 @@ impl Clerk {
         true
     }
 
-    fn hash_to(&mut self, bytes: u64) -> io::Result<()> {
+    fn hash_to(&mut self, mark: &Mark) -> io::Result<()> {
+        let open = self.journal.take().filter(|(file, _)| *file == mark.file);
+        let mut journal = if let Some((_, journal)) = open {
+            journal
+        } else {
+            let mut journal = Cursor::open(&*self.disk, &mark.file.0)?;
+            // The bytes are the same in every file of the record.
+            journal.seek(SeekFrom::Start(self.hashed))?;
+            journal
+        };
         let mut buffer = vec![0; 1 << 16];
-        while self.hashed < bytes {
-            let left = usize::try_from(bytes - self.hashed).unwrap_or(usize::MAX);
+        while self.hashed < mark.bytes {
+            let left = usize::try_from(mark.bytes - self.hashed).unwrap_or(usize::MAX);
             let room = left.min(buffer.len());
             let piece = buffer.get_mut(..room).unwrap_or_default();
-            let count = match self.journal.read(piece) {
+            let count = match journal.read(piece) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 read => read?,
@@ -380,6 +395,7 @@ impl Clerk {
             self.hasher.update(piece.get(..count).unwrap_or_default());
             self.hashed += u64::try_from(count).unwrap_or(0);
         }
+        self.journal = Some((mark.file.clone(), journal));
         Ok(())
     }
 

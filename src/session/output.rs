@@ -22,8 +22,10 @@ const TAIL_BYTES: u64 = 64 * 1024;
 const TAIL_JOBS: usize = 24;
 
 /// Hands the ends of the latest transcripts to `tap`, oldest job first, so that a screen that
-/// takes a session up again does not begin empty. What cannot be read is left out.
-pub(super) fn show_again(dir: &Path, entries: &[Entry], tap: &mpsc::Sender<Chunk>) {
+/// takes a session up again does not begin empty. Gives back what is to be said of those that the
+/// disk does not give back.
+pub(super) fn show_again(dir: &Path, entries: &[Entry], tap: &mpsc::Sender<Chunk>) -> Vec<String> {
+    let mut unread = Vec::new();
     let mut jobs = Vec::new();
     for fact in entries.iter().rev().flat_map(|entry| entry.facts.iter().rev()) {
         // Those that never ended too: what they printed is what there is to judge them by.
@@ -36,11 +38,24 @@ pub(super) fn show_again(dir: &Path, entries: &[Entry], tap: &mpsc::Sender<Chunk
         jobs.extend(places.iter().rev().map(job).take(TAIL_JOBS.saturating_sub(jobs.len())));
     }
     for job in jobs.into_iter().rev() {
-        let Ok(lines) = Lines::near_end(&Transcript::path_of(dir, &job), TAIL_BYTES) else {
-            continue;
+        let path = Transcript::path_of(dir, &job);
+        let lines = match Lines::near_end(&path, TAIL_BYTES) {
+            Ok(lines) => lines,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue, // It printed nothing.
+            Err(error) => {
+                unread.push(unread_words(&job, &path, &error));
+                continue;
+            }
         };
         let mut chunk: Option<(Stream, Timestamp, Vec<u8>)> = None;
-        for line in lines.map_while(Result::ok) {
+        for line in lines {
+            let line = match line {
+                Ok(line) => line,
+                Err(error) => {
+                    unread.push(unread_words(&job, &path, &error));
+                    break;
+                }
+            };
             match &mut chunk {
                 // Lines that came together go on together.
                 Some((stream, at, bytes)) if (*stream, *at) == (line.stream, line.at) => {
@@ -56,6 +71,15 @@ pub(super) fn show_again(dir: &Path, entries: &[Entry], tap: &mpsc::Sender<Chunk
         }
         send(tap, &job, chunk);
     }
+    unread
+}
+
+fn unread_words(job: &Job, path: &Path, error: &io::Error) -> String {
+    format!(
+        "what {job} printed before cannot be read back from {}: {error}; look at that disk before \
+         you decide by it",
+        path.display()
+    )
 }
 
 /// Hands on what there is room for; a screen can do without the rest.
@@ -69,6 +93,8 @@ fn send(tap: &mpsc::Sender<Chunk>, job: &Job, chunk: Option<(Stream, Timestamp, 
 pub(super) struct Outputs {
     pub disk: Arc<dyn Disk>,
     pub dir: PathBuf,
+    /// Where outputs go on when `dir` cannot be written.
+    pub away: Option<PathBuf>,
     pub clock: Arc<std::sync::Mutex<Clock>>,
     pub tap: Option<mpsc::Sender<Chunk>>,
     pub dropped: Arc<AtomicU64>,
@@ -93,7 +119,9 @@ struct Output {
 
 impl Outputs {
     fn new_sink(&self, job: &Job, shown: [u64; 2]) -> io::Result<Box<dyn Sink>> {
-        let (transcript, lost) = match Transcript::create_on(&self.disk, &self.dir, job) {
+        let away = self.away.as_deref();
+        let made = Transcript::create_with(&self.disk, &self.dir, away, job);
+        let (transcript, lost) = match made {
             Ok(transcript) => (Some(transcript), None),
             // It may have been run before: that is no matter of the disk.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
@@ -110,6 +138,7 @@ impl Outputs {
             shown,
         };
         lost.map_or(Ok(()), |error| output.lose(error))?;
+        output.tell_where();
         Ok(Box::new(output))
     }
 }
@@ -125,7 +154,7 @@ impl Sinks for Outputs {
 
     /// What was kept of the job before is kept beside what comes now: nothing is lost.
     fn again(&self, job: &Job) -> io::Result<Box<dyn Sink>> {
-        let path = Transcript::path_of(&self.dir, job);
+        let path = Transcript::path_on(&*self.disk, &self.dir, job);
         if !self.disk.is_there(&path)? {
             return self.open(job);
         }
@@ -163,15 +192,21 @@ fn sizes(path: &Path) -> io::Result<[u64; 2]> {
 }
 
 impl Output {
-    /// Its output cannot be kept: an error, unless that may be.
+    /// Its output cannot be kept, which is said at once: an error, unless that may be.
     fn lose(&mut self, error: io::Error) -> io::Result<()> {
-        if !self.unrecorded.load(Ordering::SeqCst) {
-            return Err(error);
-        }
         self.transcript = None;
         let (job, why) = (self.job.clone(), SafeText::new(&error.to_string()));
         self.reports.send(Report::OutputLost { job, why }).ok();
-        Ok(())
+        if self.unrecorded.load(Ordering::SeqCst) { Ok(()) } else { Err(error) }
+    }
+
+    /// Says where its output is kept, if that has changed.
+    fn tell_where(&mut self) {
+        if let Some((dir, why)) = self.transcript.as_mut().and_then(Transcript::went_away) {
+            let (job, why) = (self.job.clone(), SafeText::new(&why.to_string()));
+            let dir = SafeText::new(&dir.display().to_string());
+            self.reports.send(Report::OutputAway { job, dir, why }).ok();
+        }
     }
 }
 
@@ -183,6 +218,7 @@ impl Sink for Output {
         if let Some(Err(error)) = kept {
             self.lose(error)?;
         }
+        self.tell_where();
         let shown = self.shown.get_mut(usize::from(error_stream));
         let bytes = match shown {
             Some(shown) => {
@@ -208,9 +244,11 @@ impl Sink for Output {
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<Option<Summary>> {
-        match self.transcript.take().map(Transcript::finish) {
+        let synced = self.transcript.as_mut().map(Transcript::sync);
+        self.tell_where();
+        match synced.map(|synced| synced.map(|()| self.transcript.take())) {
             None => Ok(None),
-            Some(Ok(summary)) => Ok(Some(summary)),
+            Some(Ok(kept)) => Ok(kept.map(|kept| kept.summary())),
             Some(Err(error)) => self.lose(error).map(|()| None),
         }
     }

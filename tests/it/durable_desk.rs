@@ -130,6 +130,7 @@ impl Console {
                 | Report::LooksSecret { .. }
                 | Report::Tainted { .. }
                 | Report::OutputLost { .. }
+                | Report::OutputAway { .. }
                 | Report::Told { .. } => {}
             }
         }

@@ -8,10 +8,15 @@
 //! `GOLIVE_TESTS=long` tries all of it; else one in twenty-three of these trials.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use golive::engine::Command;
-use golive::journal::{What, read_all_on, verify_on};
+use golive::base::Timestamp;
+use golive::engine::{Command, Job, Key, Part, Place};
+use golive::journal::{
+    Disk, Journal, Stream, Transcript, What, digest_file_on, read_all_on, verify_on,
+};
 
 use crate::counts::{counted, is_long};
 use crate::crashfs::{Night, Play, night, told_to_start, wei};
@@ -142,4 +147,71 @@ fn a_full_disk_is_told_in_the_record_and_nothing_starts_until_there_is_room() {
     assert!(play.go_on_for(60), "and the night goes on to its end");
     let entries = read_all_on(&disk, &night.found.dir).unwrap();
     assert_eq!(golive::session::fold(&night.plan, &entries), **play.core.state());
+}
+
+/// Writes a transcript whose disk fails at an operation, so many times; what it claims to be, if it
+/// claims anything.
+fn write_output(night: &Night, disk: &MemDisk) -> Option<golive::engine::Transcript> {
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let away = Path::new("/var/tmp/golive/night");
+    let made = Transcript::create_with(&shared, &night.found.dir, Some(away), &job());
+    let mut transcript = made.ok()?;
+    for (number, chunk) in OUTPUT.iter().enumerate() {
+        let stream = if number % 2 == 0 { Stream::Out } else { Stream::Err };
+        let at = Timestamp::from_unix_millis(u64::try_from(number).unwrap() * 1000);
+        transcript.write(stream, chunk, at).ok()?;
+    }
+    transcript.finish().ok()
+}
+
+const OUTPUT: [&[u8]; 4] = [b"one\ntw", b"o\n", b"three\n", b"the end"];
+
+fn job() -> Job {
+    let key = Key { step: "one".parse().unwrap(), part: Part::Action, attempt: 1 };
+    Job { key, place: Place::Here }
+}
+
+#[test]
+fn an_output_is_whole_here_or_elsewhere_or_nobody_says_so() {
+    let night = night();
+    let disk_of = || {
+        let disk = night.empty_disk();
+        for dir in ["/var", "/var/tmp", "/var/tmp/golive"] {
+            disk.make_dir(Path::new(dir)).ok();
+        }
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        let mut journal = Journal::create_on(&shared, &night.found.dir, &night.found.id).unwrap();
+        journal.fall_back_to(Path::new("/var/tmp/golive/night")).unwrap();
+        disk
+    };
+    let disk = disk_of();
+    let base = disk.count();
+    let whole = write_output(&night, &disk).unwrap();
+    assert_eq!(whole.bytes, 21);
+    let count = disk.count() - base;
+    let (mut trials, mut kept, mut moved, mut wrong) = (0, 0, 0, Vec::new());
+    for at in 0..count {
+        for how in HOW {
+            for times in [1, 2, 3, 5, 8, 13, usize::MAX / 2] {
+                let disk = disk_of();
+                disk.fail_times(base + at, how, times);
+                let claimed = write_output(&night, &disk);
+                disk.fail(None);
+                trials += 1;
+                let Some(claimed) = claimed else { continue };
+                kept += 1;
+                let path = Transcript::path_on(&disk, &night.found.dir, &job());
+                moved += usize::from(path.starts_with("/var/tmp"));
+                let there = digest_file_on(&disk, &path).ok();
+                if claimed != whole || there != Some((whole.bytes, whole.digest)) {
+                    wrong.push(format!("operation {at}, {how:?}, {times} times: {there:?}"));
+                }
+            }
+        }
+    }
+    println!("failing outputs: {trials} trials, {kept} kept, {moved} of them elsewhere");
+    let what = format!("each of {count} operations on an output fails for a while, in 6 ways");
+    counted("a disk that fails", &what, trials, wrong.len());
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(kept > trials / 4 && moved > kept / 4, "{kept} kept, {moved} elsewhere of {trials}");
 }

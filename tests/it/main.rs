@@ -72,6 +72,8 @@ mod flood;
 #[cfg(test)]
 mod for_each;
 #[cfg(test)]
+mod full_disk;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod gates_headless;
@@ -183,6 +185,8 @@ mod tidy;
 mod translated;
 #[cfg(test)]
 mod trust;
+#[cfg(test)]
+mod unreadable;
 #[cfg(test)]
 mod unrecorded;
 #[cfg(test)]
