@@ -24,6 +24,7 @@ use super::run::{
 use super::screen::{Ink, Screen};
 use super::secrets;
 use super::sign::Sign;
+use super::signals;
 use super::terminal::{self, Asker};
 
 const BLUE_GREEN: &str = include_str!("../../runbooks/blue-green.toml");
@@ -229,6 +230,7 @@ async fn at_the_console(
     let by = Actor::Operator(driver);
     let codes = Box::new(terminal::two_digits);
     let theme = look(common).theme();
+    signals::are_heard();
     let console = console::drive(handle.clone(), by.clone(), &mut door, chunks, codes, theme);
     let outcome = console.await;
     let outcome = outcome.map_err(|error| {

@@ -81,7 +81,7 @@ const QUESTIONS_MAX: u32 = 5;
 fn ask(screen: Screen, name: &VarName, asked: &Asked) -> Result<String, Failure> {
     for _ in 0..QUESTIONS_MAX {
         let typed = terminal::ask(&format!("{} ({name}): ", asked.prompt))
-            .map_err(|error| Failure::usage(format!("cannot ask on the terminal: {error}")))?;
+            .map_err(|error| terminal::unanswered(&error, &format!("`{name}`")))?;
         if typed.is_empty() {
             break;
         }

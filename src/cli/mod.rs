@@ -34,6 +34,7 @@ mod secrets;
 mod sessions;
 mod shell;
 mod sign;
+mod signals;
 mod status;
 mod terminal;
 mod trust;

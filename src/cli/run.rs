@@ -24,6 +24,7 @@ use super::input;
 use super::message::Failure;
 use super::screen::Screen;
 use super::secrets;
+use super::signals;
 use super::terminal;
 
 /// Pieces of output that a slow reader may be behind.
@@ -62,6 +63,7 @@ pub(super) fn begin(
     ground: &Ground,
     make: impl FnOnce(mpsc::Sender<Chunk>) -> Start,
 ) -> Result<Driven, Failure> {
+    signals::none_came()?; // At a passphrase: nothing of it is on disk.
     let (tap, chunks) = mpsc::channel(CHUNKS);
     let (pool, secrets) = (ground.pool.clone(), ground.secrets.clone());
     let asked = Start { pool, secrets, plan: Arc::clone(&ground.plan), ..make(tap) };
@@ -384,8 +386,8 @@ fn confirm(
     let [first, second] = terminal::two_digits();
     let code = format!("{first}{second}");
     let question = format!("nothing has been sent. Type {first} {second} to roll back: ");
-    let typed = terminal::ask(&question)
-        .map_err(|error| Failure::usage(format!("cannot ask on the terminal: {error}")))?;
+    let typed =
+        terminal::ask(&question).map_err(|error| terminal::unanswered(&error, "the two digits"))?;
     if typed.replace(' ', "") == code {
         return Ok(());
     }

@@ -54,13 +54,8 @@ pub(super) fn resolve(screen: Screen, plan: &Plan, inputs: &Inputs) -> Result<Se
     });
     for (name, question) in asked {
         let question = format!("{question} (secret {name}, nothing is shown): ");
-        let typed = terminal::hidden(&question).map_err(|error| {
-            if error.kind() == io::ErrorKind::Interrupted {
-                let message = format!("Ctrl-C at secret `{name}`: nothing was started or sent");
-                return Failure::new(Exit::Interrupted, message);
-            }
-            Failure::usage(format!("cannot ask on the terminal: {error}"))
-        })?;
+        let typed = terminal::hidden(&question)
+            .map_err(|error| terminal::unanswered(&error, &format!("secret `{name}`")))?;
         let typed = Zeroizing::new(typed.into_bytes());
         if typed.is_empty() {
             let message = format!("secret `{name}` was left empty: nothing was sent");

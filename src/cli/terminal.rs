@@ -6,9 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
 use crate::base::SafeText;
 use crate::exec::ssh::{Passphrase, Phrase};
 
+use super::message::Failure;
+use super::signals::{self, Question};
+
+/// So long a question waits before it looks whether golive is asked to end.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 /// Longer than any passphrase and any answer.
 const ANSWER_MAX: usize = 1024;
 
@@ -48,48 +56,86 @@ impl Passphrase for Asker {
 }
 
 /// Asks, shows what is typed, and returns the line without its end.
+///
+/// # Errors
+/// The terminal cannot be used; of kind `Interrupted`: golive is asked to end.
 pub(super) fn ask(question: &str) -> io::Result<String> {
+    let open_question = Question::open()?;
     let mut terminal = open()?;
     write!(terminal, "{question}")?;
     terminal.flush()?;
     let mut line = Vec::new();
-    let mut byte = [0];
-    while terminal.read(&mut byte)? == 1 && byte != *b"\n" && line.len() < ANSWER_MAX {
-        line.extend(byte);
+    while let Some(byte) = next_byte(&mut terminal, &open_question)?
+        && byte != b'\n'
+        && line.len() < ANSWER_MAX
+    {
+        line.push(byte);
     }
     Ok(String::from_utf8_lossy(&line).trim().to_owned())
 }
 
-/// Asks and shows nothing of what is typed.
+/// Asks and shows nothing of what is typed. However it ends, the terminal is as it was.
 ///
 /// # Errors
-/// The terminal cannot be used; of kind `Interrupted`: Ctrl-C was pressed.
+/// The terminal cannot be used; of kind `Interrupted`: golive is asked to end, by Ctrl-C or a
+/// signal.
 pub(super) fn hidden(question: &str) -> io::Result<String> {
+    let open_question = Question::open()?;
     let mut terminal = open()?;
     write!(terminal, "{question}")?;
     terminal.flush()?;
     crossterm::terminal::enable_raw_mode()?;
-    let line = raw_line(&mut terminal);
+    let line = raw_line(&mut terminal, &open_question);
     crossterm::terminal::disable_raw_mode()?;
     writeln!(terminal)?;
     line
 }
 
-fn raw_line(terminal: &mut File) -> io::Result<String> {
-    let (mut line, mut byte) = (Vec::new(), [0]);
-    while terminal.read(&mut byte)? == 1 && line.len() < ANSWER_MAX {
+fn raw_line(terminal: &mut File, question: &Question) -> io::Result<String> {
+    let mut line = Vec::new();
+    while let Some(byte) = next_byte(terminal, question)?
+        && line.len() < ANSWER_MAX
+    {
         match byte {
-            [b'\r' | b'\n'] => break,
-            [0x03] => return Err(io::ErrorKind::Interrupted.into()), // Ctrl-C: not at all.
-            [0x04] => return Ok(String::new()),                      // Ctrl-D: leave it out.
-            [0x08 | 0x7f] => {
+            b'\r' | b'\n' => break,
+            0x03 => {
+                question.interrupt(); // Ctrl-C: not at all.
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            0x04 => return Ok(String::new()), // Ctrl-D: leave it out.
+            0x08 | 0x7f => {
                 line.pop();
             }
-            [0x15] => line.clear(),
-            [other] => line.push(other),
+            0x15 => line.clear(),
+            other => line.push(other),
         }
     }
     String::from_utf8(line).map_err(io::Error::other)
+}
+
+/// Waits for the next byte, for as long as the question is open; none at the end.
+fn next_byte(terminal: &mut File, question: &Question) -> io::Result<Option<u8>> {
+    loop {
+        question.goes_on()?;
+        let mut fds = [PollFd::new(&*terminal, PollFlags::IN)];
+        match poll(&mut fds, Some(&LOOK)) {
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut byte = [0];
+    let count = terminal.read(&mut byte)?;
+    let [byte] = byte;
+    Ok((count == 1).then_some(byte))
+}
+
+/// Why there is no answer to a question about `what`.
+pub(super) fn unanswered(error: &io::Error, what: &str) -> Failure {
+    if error.kind() == io::ErrorKind::Interrupted {
+        return signals::ended(what);
+    }
+    Failure::usage(format!("cannot ask on the terminal: {error}"))
 }
 
 fn open() -> io::Result<File> {

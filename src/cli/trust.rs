@@ -168,7 +168,7 @@ fn agreed(
     screen.complain("  compare it with what the host's own console prints for");
     screen.complain("  ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub");
     let typed = terminal::ask("is it the same? Type yes to record it: ")
-        .map_err(|error| Failure::usage(format!("cannot ask on the terminal: {error}")))?;
+        .map_err(|error| terminal::unanswered(&error, "the key of a host"))?;
     if typed == "yes" {
         return Ok(());
     }

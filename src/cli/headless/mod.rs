@@ -117,6 +117,7 @@ fn from_now(span: Millis) -> Instant {
 
 async fn follow(mut run: Run, mut rules: Rules, patience: Option<Millis>) -> Result<Exit, Failure> {
     let mut signals = Signals::new()?;
+    super::signals::are_heard();
     let by = Actor::Operator(run.driver.clone());
     let mut views = run.handle.views();
     let plan = std::sync::Arc::clone(run.handle.view().state.plan());
