@@ -70,7 +70,7 @@ pub use react::react;
 pub use readiness::{Known, Lamp, Need, Needed, Proof, Readiness, Stand, Watch};
 pub use reconcile::{DIFFERENCES_MAX, Difference, Outcome, Reconciled, SideRead};
 pub use refusal::Refusal;
-pub use sight::{Begun, Doubt, OutOfSight, Seen, Sight, Sync};
+pub use sight::{Begun, Doubt, OutOfSight, Records, Seen, Sight, Sync};
 pub use state::{
     Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, PlaybookRecord, Rollback, RunStage, State,
     Status, Stopping, Track, Wave,

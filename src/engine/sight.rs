@@ -4,9 +4,14 @@
 //! A durable job outlives the link it was started over, so "the link is gone" and "the job is
 //! gone" are two things, and the words for them must not be mixed.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Millis, SafeText, Timestamp};
+use crate::base::{HostId, Millis, SafeText, Timestamp};
+
+use super::job::{Part, Place};
+use super::state::State;
 
 /// A host's word that a job has begun there, and where to find it again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +95,35 @@ pub struct Seen {
     pub orphan: bool,
     /// Why it ends with its link, where it should not.
     pub attached: Option<SafeText>,
+}
+
+/// What a host keeps of this night.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Records {
+    /// The name of the very folder in which it keeps it.
+    pub id: SafeText,
+    /// How far its starts outlive a power cut.
+    pub sync: Sync,
+}
+
+impl State {
+    /// The records that hosts were heard to keep, as their last word on them was. Records of another
+    /// id are not those of this night: what is missing there may have run all the same.
+    pub fn records_on_hosts(&self) -> BTreeMap<HostId, Records> {
+        let parts = [Part::Action, Part::Verify, Part::Undo, Part::UndoVerify];
+        let steps = self.plan().steps.keys();
+        let tracks = steps.flat_map(|step| parts.map(|part| self.track_of(step, part)));
+        let mut attempts: Vec<_> = tracks.flat_map(|track| &track.attempts).collect();
+        attempts.sort_by_key(|attempt| attempt.started);
+        let mut all = BTreeMap::new();
+        for (place, seen) in attempts.into_iter().flat_map(|attempt| &attempt.seen) {
+            if let (Place::Host(host), Some(begun)) = (place, &seen.begun) {
+                let records = Records { id: begun.root_id.clone(), sync: begun.sync };
+                all.insert(host.clone(), records);
+            }
+        }
+        all
+    }
 }
 
 /// A job that nobody can watch for now.

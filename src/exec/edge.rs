@@ -14,7 +14,7 @@ use crate::base::{
 };
 use crate::engine::{
     ClockOffset, Doubt, Effect, End, HostSaid, Job, Key, Need, Place, Proof, Reading, Run, Sight,
-    Transcript, Watch,
+    State, Transcript, Watch,
 };
 use crate::plan::Plan;
 use crate::runbook::Probe;
@@ -257,6 +257,17 @@ impl Edge {
     pub fn with_patience(mut self, patience: Patience) -> Self {
         self.desk.set_patience(patience);
         self
+    }
+
+    /// Takes in what the record of a session says of its hosts, when that is taken up again: a host
+    /// whose records are others by now cannot say that a step never ran.
+    pub fn recall(&self, state: &State) {
+        for (host, records) in state.records_on_hosts() {
+            self.hosts.learn(&host, |known| {
+                known.root_id = Some(records.id.to_string());
+                known.sync = Some(records.sync);
+            });
+        }
     }
 
     /// Opens the links that steps will need, before they need them.

@@ -461,6 +461,9 @@ pub(super) mod tests {
             if self.again && self.appends > 1 {
                 return self.below.append(line);
             }
+            if self.how == Fault::Short && self.appends == 2 {
+                return Err(io::ErrorKind::StorageFull.into()); // So it says when asked for the rest.
+            }
             assert_eq!(self.appends, 1, "a journal with an error is never written again");
             match self.how {
                 Fault::NoSpace => Err(io::ErrorKind::StorageFull.into()),

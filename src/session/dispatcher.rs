@@ -12,7 +12,9 @@ use crate::base::{SafeText, Timestamp};
 use crate::engine::{Actor, Command, Effect, Genesis, RunKind, State, decide};
 use crate::exec::ssh::Pool;
 use crate::exec::{Edge, Report, Secrets};
-use crate::journal::{Disk, Holder, Journal, JournalError, Lock, LockError, RealDisk, has_outputs};
+use crate::journal::{
+    Disk, Entry, Holder, Journal, JournalError, Lock, LockError, RealDisk, has_outputs,
+};
 use crate::plan::Plan;
 
 use super::clock::{Clock, Still, machine_name};
@@ -155,15 +157,10 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     hold_to_keys(&start.pool, &state);
     let desk = office.desk();
     let mut core = Core::new(state, journal, now).with(office);
-    let tap = start.tap.as_ref();
-    let unread = tap.map(|tap| super::output::show_again(&found.dir, &entries, tap));
+    edge.recall(core.state());
+    let doubts = doubts(start, &found, &entries, core.state());
     let mut opening = core.opening(genesis(start, &found), entries, cut, now);
-    let doubts = super::place::place_doubts(&found.dir).into_iter();
-    for text in doubts.chain(unread.into_iter().flatten()) {
-        if core.state().notes().iter().all(|note| note.text != text) {
-            opening.push((Actor::Engine, Command::Note { step: None, text }));
-        }
-    }
+    opening.extend(doubts);
     let views = watch::Sender::new(Arc::new(core.view(now)));
     let mut session =
         Session { core, _lock: lock, clock, edge, views, unrecorded, secrets, closing: None };
@@ -188,6 +185,17 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
         }
     })?;
     Ok((found, handle))
+}
+
+/// What has to be said at the beginning of what the record is kept on, and was not said before. What
+/// the latest jobs printed is shown again on the way.
+fn doubts(start: &Start, found: &Found, entries: &[Entry], state: &State) -> Vec<(Actor, Command)> {
+    let tap = start.tap.as_ref();
+    let unread = tap.map(|tap| super::output::show_again(&found.dir, entries, tap));
+    let doubts = super::place::place_doubts(&found.dir).into_iter();
+    let doubts = doubts.chain(unread.into_iter().flatten());
+    let new = doubts.filter(|text| state.notes().iter().all(|note| note.text != *text));
+    new.map(|text| (Actor::Engine, Command::Note { step: None, text })).collect()
 }
 
 /// Every host has to show the key that a session has seen of it before; to be said before the

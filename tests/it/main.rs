@@ -2,6 +2,8 @@
 // `cfg(test)` lets helper functions use what clippy.toml allows in tests.
 
 #[cfg(test)]
+mod asked;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cli_run;
@@ -45,6 +47,8 @@ mod durable_race;
 mod durable_ready;
 #[cfg(test)]
 mod durable_ssh;
+#[cfg(test)]
+mod durable_wiped;
 #[cfg(test)]
 mod edge;
 #[cfg(test)]
