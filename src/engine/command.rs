@@ -331,6 +331,20 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether a person asks for something new to begin, or to go on by itself.
+    pub const fn starts_something(&self) -> bool {
+        matches!(
+            self,
+            Self::Begin
+                | Self::Start { .. }
+                | Self::Retry { .. }
+                | Self::Continue
+                | Self::AutoAdvance { on: true }
+        )
+    }
+}
+
 /// How a start was confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gesture {

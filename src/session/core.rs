@@ -210,7 +210,7 @@ impl Core {
         stamp: &Stamp,
         commands: &[(&Actor, &Command)],
     ) -> Result<Vec<Effect>, SubmitError> {
-        if self.short && commands.iter().any(|(_, command)| starts_something(command)) {
+        if self.short && commands.iter().any(|(_, command)| command.starts_something()) {
             let why = "the disk is full: make room, then steps may start again";
             return Err(SubmitError::NotRecorded(SafeText::new(why)));
         }
@@ -637,16 +637,4 @@ impl Core {
 
 fn not_recorded(error: &JournalError) -> SubmitError {
     SubmitError::NotRecorded(SafeText::new(&error.to_string()))
-}
-
-/// Whether a person asks for something new to begin, or to go on by itself.
-const fn starts_something(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Begin
-            | Command::Start { .. }
-            | Command::Retry { .. }
-            | Command::Continue
-            | Command::AutoAdvance { on: true }
-    )
 }
