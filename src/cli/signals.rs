@@ -125,6 +125,7 @@ fn listen() -> io::Result<()> {
     told.recv().map_err(io::Error::other)
 }
 
+#[expect(clippy::exit, reason = "the signal asks for the end, and the thread that works may wait")]
 fn came(number: i32) {
     let Some(watch) = WATCH.get() else { return };
     watch.came.store(number, Ordering::SeqCst);

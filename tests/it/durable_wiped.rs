@@ -81,9 +81,6 @@ async fn records_of_another_making_do_not_say_that_a_step_never_ran() {
         let end = console.end(&two).await;
         let End::Unknown { doubt, why } = end else { panic!("{end:?}") };
         assert_eq!(doubt, Doubt::Forgotten, "{why}");
-        if !other_night {
-            fs::create_dir(begun.root.as_str()).unwrap();
-        }
     }
     assert_eq!(count(&ledger), 1);
 }
