@@ -243,6 +243,13 @@ pub enum Command {
         /// What.
         sight: Sight,
     },
+    /// A job has printed very much, which its host keeps.
+    Flood {
+        /// Which.
+        job: Job,
+        /// So many bytes at least.
+        bytes: u64,
+    },
     /// A job has printed nothing for longer than its step allows.
     Silent {
         /// Which.

@@ -224,6 +224,7 @@ impl State {
         let mut events =
             vec![Event::Settled { step: step.clone(), part, verdict: Verdict::Succeeded }];
         events.extend(self.all_clear(AlarmId::Silent(step.clone())));
+        events.extend(self.all_clear(AlarmId::Flood(step.clone())));
         events.extend(self.all_clear(AlarmId::Step(step.clone())));
         events.extend(self.all_clear(AlarmId::Unseen(step.clone())));
         if part == Part::Action {
@@ -280,6 +281,7 @@ impl State {
         let text = format!("{what}{step} {word}{why}{rest}");
         let mut events = vec![Event::Settled { step: step.clone(), part, verdict }];
         events.extend(self.all_clear(AlarmId::Silent(step.clone())));
+        events.extend(self.all_clear(AlarmId::Flood(step.clone())));
         if verdict == Verdict::Cancelled && !self.is_its_stage(step, part) {
             return events; // Stopped because the run goes another way: as it should be.
         }

@@ -158,6 +158,8 @@ pub enum AlarmId {
     Step(StepId),
     /// A step has printed nothing for too long.
     Silent(StepId),
+    /// A step prints more than its host can keep for long.
+    Flood(StepId),
     /// A probe is not healthy.
     Probe(ProbeId),
     /// A soak was breached.

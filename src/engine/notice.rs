@@ -74,6 +74,7 @@ fn alarm_name(id: &AlarmId) -> String {
     match id {
         AlarmId::Step(step) => format!("step {step}"),
         AlarmId::Silent(step) => format!("silent {step}"),
+        AlarmId::Flood(step) => format!("flood {step}"),
         AlarmId::Probe(probe) => format!("probe {probe}"),
         AlarmId::Soak(step) => format!("soak {step}"),
         AlarmId::Host(host) => format!("host {host}"),

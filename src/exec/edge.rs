@@ -158,6 +158,13 @@ pub enum Report {
         /// Why.
         why: SafeText,
     },
+    /// A job has printed very much, which its host keeps.
+    Flood {
+        /// Which.
+        job: Job,
+        /// So much at least.
+        bytes: u64,
+    },
     /// The output of a job goes on in another folder.
     OutputAway {
         /// Of which job.

@@ -17,6 +17,7 @@ use crate::engine::{Doubt, End, Job, Place, Run, Sight, Transcript};
 use super::builtin;
 use super::durable::{self, Fate, Hosts, Trip};
 use super::edge::{Link, Report, Sink, Sinks};
+use super::flood::Flood;
 use super::gauge::Gauge;
 use super::local;
 use super::outbox::Outbox;
@@ -105,8 +106,11 @@ pub(super) async fn run_job(task: Task) -> Option<(End, Option<Transcript>)> {
     let heard_at = Arc::clone(&heard);
     let gauge = task.run.progress.as_deref().and_then(Gauge::new);
     let redacted = BTreeMap::new();
-    let ear = Ear { sink, judge, streams, gauge, job, reports, heard: heard_at, began, redacted };
-    let ear = Shared::new(ear);
+    let keeps = task.run.durable.is_some() && matches!(task.job.place, Place::Host(_));
+    let flood = keeps.then(Flood::default);
+    let heard_by =
+        Ear { sink, judge, streams, gauge, flood, job, reports, heard: heard_at, began, redacted };
+    let ear = Shared::new(heard_by);
     let quiet = task.run.silence.map(|silence| {
         let (job, reports) = (task.job.clone(), task.reports.clone());
         AbortOnDrop(tokio::spawn(watch_silence(job, reports, silence, heard, began)))
@@ -316,6 +320,8 @@ pub(super) struct Ear {
     /// Standard output and standard error.
     streams: [Listener; 2],
     gauge: Option<Gauge>,
+    /// Of a step whose host keeps what it prints.
+    flood: Option<Flood>,
     job: Job,
     reports: Outbox,
     heard: Arc<AtomicU64>,
@@ -327,6 +333,9 @@ pub(super) struct Ear {
 impl ssh::Output for Ear {
     fn chunk(&mut self, stream: ssh::Stream, bytes: &[u8]) -> io::Result<()> {
         let error_stream = stream == ssh::Stream::Stderr;
+        if let Some(bytes) = self.flood.as_mut().and_then(|flood| flood.add(bytes.len())) {
+            self.reports.send(Report::Flood { job: self.job.clone(), bytes });
+        }
         let [out, err] = &mut self.streams;
         let listener = if error_stream { err } else { out };
         let clean = listener.redactor.feed(bytes);

@@ -16,6 +16,7 @@
 mod builtin;
 pub mod durable;
 mod edge;
+mod flood;
 mod forms;
 mod gauge;
 mod job;

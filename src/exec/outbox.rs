@@ -64,6 +64,7 @@ impl Outbox {
             }
             // A key and a number are nobody's words.
             report @ (Report::Silent { .. }
+            | Report::Flood { .. }
             | Report::Progress { .. }
             | Report::LooksSecret { .. }
             | Report::Host { .. }

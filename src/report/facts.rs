@@ -292,6 +292,7 @@ fn alarm(id: &AlarmId, what: String) -> Told {
     let step = match id {
         AlarmId::Step(step)
         | AlarmId::Silent(step)
+        | AlarmId::Flood(step)
         | AlarmId::Soak(step)
         | AlarmId::Unseen(step)
         | AlarmId::Waiver(step) => Some(step.clone()),

@@ -20,6 +20,7 @@ pub(super) fn alarm_words(id: &AlarmId) -> String {
     match id {
         AlarmId::Step(step) => format!("step {step}"),
         AlarmId::Silent(step) => format!("step {step} prints nothing"),
+        AlarmId::Flood(step) => format!("step {step} prints very much"),
         AlarmId::Probe(probe) => format!("probe {probe}"),
         AlarmId::Soak(step) => format!("soak of {step}"),
         AlarmId::Host(host) => format!("host {host}"),

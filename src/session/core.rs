@@ -545,6 +545,9 @@ impl Core {
                 let by = Actor::at(&job.place);
                 Some((by, Command::Sighted { job, sight }))
             }
+            Report::Flood { job, bytes } => {
+                Some((Actor::at(&job.place), Command::Flood { job, bytes }))
+            }
             Report::Silent { job, quiet } => Some((Actor::Clock, Command::Silent { job, quiet })),
             Report::Reading { probe, reading } => {
                 let change = self.board.take(&probe, reading)?;

@@ -122,6 +122,7 @@ impl Console {
                 }
                 Report::Sighted { job, sight } => self.told.push((job.to_string(), sight)),
                 Report::Silent { .. }
+                | Report::Flood { .. }
                 | Report::Progress { .. }
                 | Report::Host { .. }
                 | Report::Reading { .. }

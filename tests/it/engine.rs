@@ -324,6 +324,20 @@ fn silence_raises_an_alarm_once_and_its_end_clears_it() {
     );
 }
 
+#[test]
+fn a_flood_is_said_where_its_host_keeps_it_and_again_when_a_person_has_to_decide() {
+    story(
+        &change("a", WEB, ""),
+        "1 start a            | run a.1 web1,web2
+         2 flood a.1.web1 1   | alarm a has printed 1 GiB, and web1 keeps them
+         3 flood a.1.web1 1   | facts: 
+         4 flood a.1.web1 4   | alarm a has printed 4 GiB
+         5 end a.1.web1 ok    | alarm a has printed
+         6 end a.1.web2 ok    | quiet
+         7 flood a.1.web2 4   | facts: ; quiet",
+    );
+}
+
 // ---- notices ----------------------------------------------------------------------------------
 
 #[test]

@@ -226,6 +226,10 @@ impl Night {
                 let step = take(&mut words);
                 Command::LetGo { step, reason: why(&words) }
             }
+            "flood" => {
+                let (job, gib) = (self.job(words[0]), words[1].parse::<u64>().unwrap());
+                return report(Command::Flood { job, bytes: gib << 30 });
+            }
             "silent" => {
                 let job = self.job(words[0]);
                 return report(Command::Silent { job, quiet: Millis::from_secs(180) });

@@ -27,7 +27,8 @@ impl State {
     /// Clears the alarms of a step.
     pub(super) fn step_clear(&self, step: &StepId) -> Vec<Event> {
         let ids = [AlarmId::Step(step.clone()), AlarmId::Soak(step.clone())];
-        let ids = ids.into_iter().chain([AlarmId::Silent(step.clone())]);
+        let ids =
+            ids.into_iter().chain([AlarmId::Silent(step.clone()), AlarmId::Flood(step.clone())]);
         let ids = ids.chain([AlarmId::Waiver(step.clone())]);
         ids.flat_map(|id| self.all_clear(id)).collect()
     }

@@ -190,6 +190,7 @@ impl State {
         let verdict = Verdict::Cancelled;
         let mut events = vec![Event::Settled { step: step.clone(), part, verdict }];
         events.extend(self.all_clear(AlarmId::Silent(step.clone())));
+        events.extend(self.all_clear(AlarmId::Flood(step.clone())));
         events
     }
 

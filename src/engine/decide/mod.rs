@@ -167,6 +167,7 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
             report::ended(state, job, end, transcript.as_ref())
         }
         Command::Sighted { job, sight } => report::sighted(state, job, sight),
+        Command::Flood { job, bytes } => Ok(report::flood(state, job, *bytes)),
         Command::Silent { job, quiet } => Ok(report::silent(state, job, *quiet)),
         Command::Health(change) => Ok(report::health(state, change)),
         Command::Proved { need, proof } => Ok(state.proved(need, proof.as_ref())),

@@ -9,6 +9,9 @@ use crate::engine::sight::Sight;
 use crate::engine::state::State;
 use crate::runbook::Threshold;
 
+/// From so many GiB on a person has to decide at once.
+const FLOOD_WARNS: u64 = 4;
+
 pub(super) fn ended(
     state: &State,
     job: &Job,
@@ -54,6 +57,20 @@ pub(super) fn sighted(state: &State, job: &Job, sight: &Sight) -> Result<Vec<Eve
         }
     };
     Ok([vec![event], alarms].concat())
+}
+
+/// A step has printed so much that its host has to be looked at.
+pub(super) fn flood(state: &State, job: &Job, bytes: u64) -> Vec<Event> {
+    if !state.is_open(job) {
+        return Vec::new();
+    }
+    let (step, place, gib) = (&job.key.step, &job.place, bytes >> 30);
+    let text = format!(
+        "{step} has printed {gib} GiB, and {place} keeps them in .golive until the session is closed: \
+         see that its disk does not fill up; X stops the step"
+    );
+    let level = if gib < FLOOD_WARNS { Level::Caution } else { Level::Warning };
+    state.alarm(AlarmId::Flood(step.clone()), level, &text)
 }
 
 pub(super) fn silent(state: &State, job: &Job, quiet: Millis) -> Vec<Event> {
