@@ -110,7 +110,7 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    fn parse(out: &[u8], err: &[u8], nonce: &str, from: [usize; 2]) -> Self {
+    pub(crate) fn parse(out: &[u8], err: &[u8], nonce: &str, from: [usize; 2]) -> Self {
         let mark = format!("golive-{nonce} out\n");
         let at = out.windows(mark.len()).position(|it| it == mark.as_bytes());
         let out = at.map(|at| out[at + mark.len()..].to_vec()).unwrap_or_default();

@@ -4,14 +4,14 @@ use std::hash::{DefaultHasher, Hasher as _};
 
 /// Chance: the same seed gives the same draws on every machine.
 #[derive(Clone, Debug)]
-pub(super) struct Luck(u64);
+pub(crate) struct Luck(u64);
 
 impl Luck {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    pub(super) fn draw(&mut self) -> u64 {
+    pub(crate) fn draw(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -19,34 +19,34 @@ impl Luck {
     }
 
     /// A number below `limit`.
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.draw() % limit.max(1)
     }
 
     /// A number from `low` to below `high`.
-    pub(super) fn between(&mut self, low: u64, high: u64) -> u64 {
+    pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high - low)
     }
 
-    pub(super) fn percent(&mut self, percent: u64) -> bool {
+    pub(crate) fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    pub(super) fn pick(&mut self, count: usize) -> usize {
+    pub(crate) fn pick(&mut self, count: usize) -> usize {
         usize::try_from(self.below(count as u64)).unwrap()
     }
 }
 
 /// What happened: a digest always, the lines if somebody wants to read them.
 #[derive(Debug, Default)]
-pub(super) struct Trace {
+pub(crate) struct Trace {
     hasher: DefaultHasher,
-    pub(super) lines: u64,
-    pub(super) kept: Option<Vec<String>>,
+    pub(crate) lines: u64,
+    pub(crate) kept: Option<Vec<String>>,
 }
 
 impl Trace {
-    pub(super) fn add(&mut self, now: u64, text: &str) {
+    pub(crate) fn add(&mut self, now: u64, text: &str) {
         self.hasher.write_u64(now);
         self.hasher.write(text.as_bytes());
         self.lines += 1;
@@ -58,7 +58,7 @@ impl Trace {
         }
     }
 
-    pub(super) fn digest(&self) -> u64 {
+    pub(crate) fn digest(&self) -> u64 {
         self.hasher.finish()
     }
 }

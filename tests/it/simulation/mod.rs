@@ -20,7 +20,7 @@ mod disk;
 mod found;
 mod golive;
 mod hosts;
-mod luck;
+pub(crate) mod luck;
 mod oracle;
 mod trips;
 mod world;
