@@ -195,9 +195,20 @@ impl Output {
     /// Its output cannot be kept, which is said at once: an error, unless that may be.
     fn lose(&mut self, error: io::Error) -> io::Result<()> {
         self.transcript = None;
+        if let Some(tap) = &self.tap {
+            // The log stops here, or goes on with what is in no record: it does not look as if all
+            // were well.
+            let text = format!("-- golive: what follows is NOT KEPT here: {error}\n");
+            let (job, at, bytes) = (self.job.clone(), self.now(), Bytes::from(text));
+            tap.try_send(Chunk { job, stream: Stream::Err, bytes, at }).ok();
+        }
         let (job, why) = (self.job.clone(), SafeText::new(&error.to_string()));
         self.reports.send(Report::OutputLost { job, why }).ok();
         if self.unrecorded.load(Ordering::SeqCst) { Ok(()) } else { Err(error) }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.lock().map_or_else(|poison| poison.into_inner().now(), |clock| clock.now())
     }
 
     /// Says where its output is kept, if that has changed.
@@ -213,7 +224,7 @@ impl Output {
 impl Sink for Output {
     fn write(&mut self, error_stream: bool, bytes: &[u8]) -> io::Result<()> {
         let stream = if error_stream { Stream::Err } else { Stream::Out };
-        let at = self.clock.lock().map_or_else(|poison| poison.into_inner().now(), |c| c.now());
+        let at = self.now();
         let kept = self.transcript.as_mut().map(|transcript| transcript.write(stream, bytes, at));
         if let Some(Err(error)) = kept {
             self.lose(error)?;

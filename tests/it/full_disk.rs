@@ -153,7 +153,9 @@ fn on_a_full_disk_the_way_back_is_walked_by_a_typed_override_and_recorded_late()
              cp -a state kept; exit $code",
             env!("CARGO_BIN_EXE_golive")
         );
-        let mut golive = Pty::start_program(dir, size, "unshare", &["-m", "sh", "-c", &script]);
+        // Whatever goes wrong here, nothing of it stays behind.
+        let args = ["-mpf", "--mount-proc", "--kill-child", "sh", "-c", &script];
+        let mut golive = Pty::start_program(dir, size, "unshare", &args);
         golive.until("READY");
         golive.press_until("\r", "BEGIN the run?");
         golive.press_until("y", "WAITING");
