@@ -119,7 +119,7 @@ fn sum(bytes: &[u8]) -> (usize, u64) {
     (bytes.len(), sum)
 }
 
-fn said<'a>(lines: impl Iterator<Item = &'a [String]>, out: &[u8], err: &[u8]) -> Said {
+fn said(lines: &[Vec<String>], out: &[u8], err: &[u8]) -> Said {
     let kept = |word: &&String| {
         let name = word.split('=').next().unwrap_or_default();
         !["pid", "born", "boot", "up", "root", "rootid", "sync", "group"].contains(&name)
@@ -128,7 +128,7 @@ fn said<'a>(lines: impl Iterator<Item = &'a [String]>, out: &[u8], err: &[u8]) -
         let count = if line[0] == "error" { 2 } else { line.len() };
         line[..count].iter().filter(kept).cloned().collect::<Vec<_>>().join(" ")
     };
-    Said { lines: lines.map(line).collect(), out: sum(out), err: sum(err) }
+    Said { lines: lines.iter().map(|it| line(it)).collect(), out: sum(out), err: sum(err) }
 }
 
 /// The model of one host.
@@ -195,7 +195,7 @@ impl Model {
         if heard.word("hello").is_some() {
             self.known = Some(heard.value("hello", "rootid"));
         }
-        said(heard.lines.iter().map(Vec::as_slice), &heard.out, &heard.err)
+        said(&heard.lines, &heard.out, &heard.err)
     }
 }
 
@@ -233,7 +233,7 @@ fn the_model_says_what_the_shell_says() {
             if heard.word("hello").is_some() {
                 known = Some(heard.value("hello", "rootid"));
             }
-            let real = said(heard.lines.iter().map(Vec::as_slice), &heard.out, &heard.err);
+            let real = said(&heard.lines, &heard.out, &heard.err);
             let model = model.call(&ask, number);
             history.push(format!("{ask:?}"));
             assert_eq!(model, real, "seed {seed}, the model is left: {history:#?}");

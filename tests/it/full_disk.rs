@@ -124,9 +124,8 @@ fn gap(entries: &[Entry]) -> Vec<Event> {
     let mut gap: Vec<Event> = lost.into_iter().collect();
     for event in facts {
         gap.push(event);
-        match gap.last() {
-            Some(Event::RecordedLate { .. }) => return gap,
-            _ => {}
+        if let Some(Event::RecordedLate { .. }) = gap.last() {
+            return gap;
         }
     }
     panic!("no gap that is closed: {gap:#?}")
@@ -218,7 +217,7 @@ fn on_a_full_disk_the_way_back_is_walked_by_a_typed_override_and_recorded_late()
         assert!(order.is_sorted(), "{gap:#?}");
         // What an undo printed was not kept: said, and no reason to doubt how it ended.
         let notes = gap.iter().filter_map(|event| match event {
-            Event::Noted { text, .. } => Some(text.to_string()),
+            Event::Noted { text, .. } => Some(text.clone()),
             _ => None,
         });
         let lost = notes.filter(|text| text.contains("two.undo.1.target is NOT KEPT")).count();
