@@ -14,6 +14,7 @@ use super::message::Failure;
 use super::plan::{rag_word, span};
 use super::screen::{Ink, Screen};
 use super::sessions::kind_word;
+use crate::report::objectives_words;
 
 /// Where a session stands, at one moment.
 struct Status<'a> {
@@ -180,6 +181,7 @@ impl Status<'_> {
         for (probe, health) in rest {
             one("", screen.ink(Ink::Yellow, &format!("{} {}", probe.title, health.word())));
         }
+        self.objectives_text(&mut one);
         if self.under_way() {
             self.times_text(&mut one);
         }
@@ -268,6 +270,31 @@ impl Status<'_> {
         lines
     }
 
+    /// How the objectives stand.
+    fn objectives_text(&self, one: &mut dyn FnMut(&str, String)) {
+        for (name, said) in objectives_words(self.state, self.now) {
+            one(name, said);
+        }
+    }
+
+    fn objectives_json(&self) -> Value {
+        let objectives = &self.recovered.plan.objectives;
+        let rto = objectives.rto.as_ref().zip(self.state.rta(self.now)).map(|(rto, rta)| {
+            json!({
+                "within": rto.within, "from": rto.from, "to": rto.to,
+                "since": rta.since.map(Timestamp::rfc3339), "taken": rta.taken,
+                "running": rta.runs, "verdict": rta.verdict, "why": rta.why,
+            })
+        });
+        let rpo = objectives.rpo.as_ref().zip(self.state.rpa()).map(|(rpo, rpa)| {
+            json!({
+                "within": rpo.within, "measured_by": rpo.measured_by.name(),
+                "lost": rpa.lost, "verdict": rpa.verdict, "says": rpa.says,
+            })
+        });
+        json!({ "rto": rto, "rpo": rpo })
+    }
+
     fn readiness_json(&self) -> Value {
         let stands = self.readiness.stands.iter().map(|stand| {
             let (what, step) = match &stand.need.what {
@@ -348,6 +375,7 @@ impl Status<'_> {
             "backout_now": self.times.backout.takes,
             "latest_safe": self.times.backout.latest_safe.map(Timestamp::rfc3339),
             "past_point_of_no_return": self.way_back.past,
+            "objectives": self.objectives_json(),
             "rollback_ready": self.under_way().then(|| self.readiness_json()),
         })
     }

@@ -10,6 +10,7 @@ use super::event::{Actor, AlarmId, Event, Level};
 use super::gate::{Approval, Vote, Waiver};
 use super::hosts::StoodStill;
 use super::job::{Job, Key, Part, Place, Verdict};
+use super::objective::Loss;
 use super::sight::Sight;
 use super::state::{
     Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, PlaybookRecord, Rollback, RunStage, State,
@@ -92,6 +93,9 @@ impl State {
                 }
             }
             Event::ReadinessChanged { need, proof } => self.take_proof(at, need, proof.as_ref()),
+            Event::LossMeasured { lost, says } => {
+                self.loss = Some(Loss { at, lost: *lost, says: says.clone() });
+            }
             Event::AlarmRaised { id, level, text } => self.raise(at, id, *level, text),
             Event::AlarmCleared { id } => self.clear(at, id),
             Event::AlarmsAcknowledged => {

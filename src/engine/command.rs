@@ -5,7 +5,7 @@ use crate::runbook::Class;
 
 use super::event::{Choice, Evidence, Genesis};
 use super::gate::{Criterion, Voice};
-use super::health::Change;
+use super::health::{Change, Reading};
 use super::hosts::HostSaid;
 use super::job::{End, Job, Part, Transcript};
 use super::readiness::{Need, Proof};
@@ -265,6 +265,11 @@ pub enum Command {
         need: Need,
         /// What that gave; none: nobody looks any more.
         proof: Option<Proof>,
+    },
+    /// The clock of the objectives has started: what is lost is measured.
+    Measure {
+        /// The last reading of the probe that says so, where it is fresh.
+        reading: Option<Reading>,
     },
     /// A host's link changed.
     Link {

@@ -29,7 +29,12 @@ pub(super) fn due(state: &State, now: Timestamp) -> Vec<Event> {
             }
         }
     }
-    let told = [state.waivers_due(now), state.triggers_due(now), state.readiness_due()];
+    let told = [
+        state.waivers_due(now),
+        state.triggers_due(now),
+        state.objectives_due(now),
+        state.readiness_due(),
+    ];
     if let Some(events) = told.into_iter().find(|events| !events.is_empty()) {
         return events;
     }

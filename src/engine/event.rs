@@ -186,6 +186,10 @@ pub enum AlarmId {
     Signing,
     /// The way back is not ready any more.
     Readiness,
+    /// The recovery takes longer than it may.
+    Rto,
+    /// More data was lost than may be, or nobody knows how much.
+    Rpo,
 }
 
 /// Something that happened.
@@ -489,6 +493,14 @@ pub enum Event {
         /// What they give; none: nobody looks any more.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         proof: Option<Proof>,
+    },
+    /// How much data was lost was measured, at the start of the clock of the objectives.
+    LossMeasured {
+        /// How much; none where that is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lost: Option<Millis>,
+        /// What it was read from, or why it is not known.
+        says: SafeText,
     },
     /// An alarm was raised.
     AlarmRaised {

@@ -282,6 +282,7 @@ mod tests {
             summary: String::new(),
             environment: None,
             window: None,
+            objectives: crate::runbook::Objectives::default(),
             zone: Zone::UTC,
             hosts: std::collections::BTreeMap::default(),
             roles: std::collections::BTreeMap::default(),

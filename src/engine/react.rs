@@ -73,6 +73,7 @@ fn done(state: &State, event: &Event) -> Vec<Effect> {
         | Event::StepEdited { .. }
         | Event::PlaybookClosed { .. }
         | Event::ReadinessChanged { .. }
+        | Event::LossMeasured { .. }
         | Event::AlarmRaised { .. }
         | Event::AlarmCleared { .. }
         | Event::AlarmsAcknowledged

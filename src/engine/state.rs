@@ -60,6 +60,7 @@ pub struct State {
     pub(super) overrides: Overrides,
     pub(super) readiness: BTreeMap<Need, Known>,
     pub(super) spoken: Spoken,
+    pub(super) loss: Option<super::objective::Loss>,
 }
 
 /// The life of a session.
@@ -453,6 +454,7 @@ impl State {
             overrides: Overrides::default(),
             readiness: BTreeMap::new(),
             spoken: Spoken::default(),
+            loss: None,
         }
     }
 

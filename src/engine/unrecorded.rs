@@ -92,6 +92,7 @@ impl State {
             | Event::GuardClosed { .. }
             | Event::HealthChanged { .. }
             | Event::ReadinessChanged { .. }
+            | Event::LossMeasured { .. }
             | Event::AlarmRaised { .. }
             | Event::AlarmCleared { .. }
             | Event::AlarmsAcknowledged

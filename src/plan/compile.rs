@@ -116,6 +116,7 @@ pub fn compile(
         summary: compiler.plain("the summary", &runbook.summary),
         environment: inventory.environment.clone(),
         window: runbook.window.clone(),
+        objectives: runbook.objectives.clone(),
         zone: runbook.window.as_ref().map_or(Zone::UTC, |window| window.zone.clone()),
         roles: runbook.roles.clone(),
         phases: runbook.phases.iter().map(|phase| compiler.phase(phase)).collect(),

@@ -7,8 +7,9 @@ use crate::base::{
     StepId, StreamId, VarName, Zone,
 };
 use crate::runbook::{
-    Asked, Builtin, Channel, Class, Each, Expect, Gate, Given, Host, Http, InFlight, Manual, Probe,
-    Retry, Role, SecretSource, Soak, Stage, Strategy, Trigger, UndoStage, Window,
+    Asked, Builtin, Channel, Class, Each, Expect, Gate, Given, Host, Http, InFlight, Manual,
+    Objectives, Probe, Retry, Role, SecretSource, Soak, Stage, Strategy, Trigger, UndoStage,
+    Window,
 };
 
 use super::network::Lazy;
@@ -35,6 +36,8 @@ pub struct Plan {
     pub environment: Option<SafeText>,
     /// The change window.
     pub window: Option<Window>,
+    /// How soon the service is back, and how much data may be lost.
+    pub objectives: Objectives,
     /// The site's zone: the window's, else UTC.
     pub zone: Zone,
     /// All hosts of the inventory that the plan uses.

@@ -209,6 +209,10 @@ pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
             let said = Proof::words(proof.as_ref());
             run(format!("way back: {}: {said}", need.words())).main(false)
         }
+        Event::LossMeasured { lost, says } => {
+            let lost = lost.map_or_else(|| "not known".to_owned(), |lost| lost.to_string());
+            run(format!("data lost: {lost} ({says})"))
+        }
         Event::AlarmRaised { id, level, text } => {
             alarm(id, format!("alarm: {text}")).result(level_word(*level))
         }
@@ -305,7 +309,9 @@ fn alarm(id: &AlarmId, what: String) -> Told {
         | AlarmId::LatestSafe
         | AlarmId::Window
         | AlarmId::Signing
-        | AlarmId::Readiness => None,
+        | AlarmId::Readiness
+        | AlarmId::Rto
+        | AlarmId::Rpo => None,
     };
     Told { step, ..run(what) }
 }

@@ -14,6 +14,7 @@ use super::reconciled;
 use super::review;
 use super::sections;
 use super::story::Story;
+use super::words::objectives_words;
 use super::write::{Document, md};
 
 /// The report of a run as Markdown. With `verdict` given, it says whether the record that it is
@@ -78,6 +79,11 @@ fn header(story: &Story<'_>, verdict: Option<&Verdict>, to: &mut Document) {
         || format!("{} lines, not verified for this report", story.entries.len()),
         |verdict| md(&verdict.to_string()),
     );
+    let objectives = objectives_words(&story.state, story.ended.unwrap_or(story.last));
+    let objective = |name: &str| {
+        let said = objectives.iter().find(|(of, _)| *of == name);
+        said.map_or_else(String::new, |(_, said)| md(said))
+    };
     let rows = [
         ("Result", result(story)),
         ("Kind", kind),
@@ -86,6 +92,8 @@ fn header(story: &Story<'_>, verdict: Option<&Verdict>, to: &mut Document) {
         ("Ticket", text(plan.change.as_ref())),
         ("Owner", text(plan.owner.as_ref())),
         ("Window", window),
+        ("RTO", objective("RTO")),
+        ("RPO", objective("RPO")),
         ("Began", began),
         ("Ended", ended),
         ("Driver", drivers(story)),
@@ -93,8 +101,13 @@ fn header(story: &Story<'_>, verdict: Option<&Verdict>, to: &mut Document) {
         ("golive", genesis.map_or_else(dash, |genesis| md(genesis.version.as_str()))),
         ("Record", record),
     ];
-    let rows: Vec<Vec<String>> =
-        rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    // Where there is none, there is nothing to say of it.
+    let absent = |name: &str, value: &str| matches!(name, "RTO" | "RPO") && value.is_empty();
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .filter(|(name, value)| !absent(name, value))
+        .map(|(name, value)| vec![name.to_owned(), value])
+        .collect();
     to.table(&["", ""], &rows, "");
 }
 

@@ -31,4 +31,4 @@ pub use check::verify_txt;
 pub use csv::csv;
 pub use line::{json_line, timeline_line};
 pub use markdown::markdown;
-pub use words::end_words;
+pub use words::{end_words, objectives_words};

@@ -211,6 +211,7 @@ fn is_decision(event: &Event) -> bool {
         | Event::RollbackEnded { .. }
         | Event::HealthChanged { .. }
         | Event::ReadinessChanged { .. }
+        | Event::LossMeasured { .. }
         | Event::AlarmRaised { .. }
         | Event::AlarmCleared { .. }
         | Event::AlarmsAcknowledged

@@ -116,6 +116,7 @@ pub(super) mod tests {
             summary: String::new(),
             environment: None,
             window: None,
+            objectives: crate::runbook::Objectives::default(),
             zone: Zone::UTC,
             hosts: BTreeMap::new(),
             roles: BTreeMap::new(),

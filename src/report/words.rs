@@ -1,6 +1,7 @@
 //! The words of tables and lines.
 
-use crate::engine::{AlarmId, Choice, Doubt, End, Level, Part, RunKind, Verdict};
+use crate::base::Timestamp;
+use crate::engine::{AlarmId, Choice, Doubt, End, Level, Part, RunKind, State, Verdict};
 use crate::runbook::{Class, UndoStage};
 
 /// How many places or probes are named before the rest is only counted.
@@ -33,8 +34,32 @@ pub(super) fn alarm_words(id: &AlarmId) -> String {
         AlarmId::Window => "window".to_owned(),
         AlarmId::Signing => "signing of the record".to_owned(),
         AlarmId::Readiness => "readiness of the way back".to_owned(),
+        AlarmId::Rto => "recovery time".to_owned(),
+        AlarmId::Rpo => "data lost".to_owned(),
         AlarmId::Notice(channel) => format!("channel {channel}"),
     }
+}
+
+/// How the objectives stand, by their names; nothing where there are none.
+pub fn objectives_words(state: &State, now: Timestamp) -> Vec<(&'static str, String)> {
+    let objectives = &state.plan().objectives;
+    let mut words = Vec::new();
+    if let Some((rto, rta)) = objectives.rto.as_ref().zip(state.rta(now)) {
+        let taken = rta.taken.map_or_else(String::new, |taken| {
+            let so_far = if rta.runs { " so far" } else { "" };
+            format!(", RTA {taken}{so_far}")
+        });
+        let why = rta.why.map_or_else(String::new, |why| format!(" ({why})"));
+        let verdict = rta.verdict.words();
+        let (within, from, to) = (rto.within, &rto.from, &rto.to);
+        words.push(("RTO", format!("{within} from {from} to {to}{taken}: {verdict}{why}")));
+    }
+    if let Some((rpo, rpa)) = objectives.rpo.as_ref().zip(state.rpa()) {
+        let lost = rpa.lost.map_or_else(String::new, |lost| format!(", RPA {lost}"));
+        let verdict = rpa.verdict.words();
+        words.push(("RPO", format!("{}{lost}: {verdict} ({})", rpo.within, rpa.says)));
+    }
+    words
 }
 
 /// How a job ended.

@@ -26,6 +26,7 @@ mod shape_back;
 mod shape_channel;
 mod shape_each;
 mod shape_hosts;
+mod shape_objective;
 mod shape_probe;
 mod shape_secret;
 mod shape_source;

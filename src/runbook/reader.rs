@@ -607,7 +607,6 @@ const HINTS: &[(&str, &str, &str)] = &[
 
 /// Keys of the format that this version does not act on, by table.
 const LATER: &[(&str, &[&str])] = &[
-    ("a runbook", &["objectives"]),
     ("a role", &["keys"]),
     ("a step", &["use", "with"]),
     ("a verification", &["http"]),

@@ -12,7 +12,7 @@ use crate::base::{
 
 use super::code::Code;
 use super::model::{
-    Inventory, InventorySource, Phase, Role, Rollback, Runbook, Stage, Strategy, Window,
+    Inventory, InventorySource, Objectives, Phase, Role, Rollback, Runbook, Stage, Strategy, Window,
 };
 use super::problem::{Place, SourceFile};
 use super::reader::{At, Item, Kind, Reading, Scope, Table, whole};
@@ -20,6 +20,7 @@ use super::shape_back;
 use super::shape_channel;
 use super::shape_each::{self, Series};
 use super::shape_hosts::{self, RawInventory};
+use super::shape_objective;
 use super::shape_probe;
 use super::shape_secret;
 use super::shape_source;
@@ -79,6 +80,7 @@ pub(super) fn runbook<'t>(
     let mut runbook = empty(reading.source);
     let environment = heading(reading, &mut top, &mut runbook);
     runbook.window = top.take(reading, "window").and_then(|item| window(reading, &item));
+    let objectives = top.take(reading, "objectives");
     runbook.roles = roles(reading, &mut top);
     let vars = vars(reading, &mut top, &mut runbook.vars);
     let mut vars = vars;
@@ -121,6 +123,9 @@ pub(super) fn runbook<'t>(
     shape_use::unused(reading, &context.snippets);
     let Context { targets, scripts, series, .. } = context;
     series.in_needs(&mut runbook);
+    if let Some(item) = objectives {
+        runbook.objectives = shape_objective::objectives(reading, &item, &runbook, &series);
+    }
     Draft {
         runbook,
         targets,
@@ -151,6 +156,7 @@ fn empty(source: &SourceFile) -> Runbook {
         change: None,
         summary: String::new(),
         window: None,
+        objectives: Objectives::default(),
         roles: BTreeMap::new(),
         vars: BTreeMap::new(),
         asked: BTreeMap::new(),

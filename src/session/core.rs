@@ -271,6 +271,9 @@ impl Core {
             outside.extend(self.say_short(stamp));
         }
         outside.extend(self.say_anew(stamp));
+        if let Some(measure) = self.state.measures(&self.board) {
+            outside.extend(self.submit_report(stamp, &Actor::Clock, &measure));
+        }
         Ok(outside) // 3. outside
     }
 

@@ -164,6 +164,10 @@ fn describe(event: &Event) -> (&'static str, String) {
             let said = Proof::words(proof.as_ref());
             ("way back", format!("{}: {said}", need.words()))
         }
+        Event::LossMeasured { lost, says } => {
+            let lost = lost.map_or_else(|| "not known".to_owned(), |lost| lost.to_string());
+            ("data lost", format!("{lost}: {says}"))
+        }
         Event::AlarmRaised { text, .. } => ("alarm", text.to_string()),
         Event::AlarmCleared { .. } => ("alarm over", String::new()),
         Event::AlarmsAcknowledged => ("acknowledged", String::new()),

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::base::{Millis, cells, cut_end, cut_middle};
+use crate::base::{Millis, Timestamp, cells, cut_end, cut_middle};
 use crate::engine::{Level, RunStage};
 use crate::plan::signed;
 
@@ -259,6 +259,20 @@ impl Model<'_> {
         Field::new(text.clone(), cells(&text), 1, role)
     }
 
+    /// The clock of the recovery time, while it runs: what is left, or what it is over.
+    fn recovery_field(&self) -> Option<Field> {
+        let rto = self.plan().objectives.rto.as_ref()?;
+        let rta = self.state.rta(self.now).filter(|rta| rta.runs)?;
+        let within = signed(Timestamp::default(), Timestamp::default().after(rto.within));
+        let left = signed(self.now, rta.since?.after(rto.within));
+        let role = match left {
+            ..=0 => Role::Warning,
+            _ if left <= within / 4 => Role::Caution,
+            _ => Role::Text,
+        };
+        Some(Field::fixed(format!("RTO{}", countdown(left)), role))
+    }
+
     fn rollback_clock(&self) -> Option<Field> {
         let rollback = self.state.rollback()?;
         let spent = rollback.ended.unwrap_or(self.now).since(rollback.began).clock();
@@ -347,13 +361,17 @@ fn rule(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     let links = format!(" hosts {up}/{all} {pattern} {link}");
     let (word, lamp_role) = m.lamp();
     let lamp = format!(" way back {word} ");
-    let used = cells(&head) + cells(&lamp) + 1 + cells(&links) + cells(&counts) + 3;
+    let recovery = m.recovery_field().map(|field| (format!(" {} ", field.text), field.role));
+    let (recovery, recovery_role) = recovery.unwrap_or((String::new(), Role::Text));
+    let used =
+        cells(&head) + cells(&recovery) + cells(&lamp) + 1 + cells(&links) + cells(&counts) + 3;
     let middle = pattern.repeat(width.saturating_sub(used));
     let style = theme.style(Role::Title);
     let links_style = if up < all { theme.style(Role::Caution) } else { style };
     let spans = vec![
         Span::styled(head, style),
         Span::styled(middle, style),
+        Span::styled(recovery, theme.style(recovery_role)),
         Span::styled(lamp, if lamp_role == Role::Text { style } else { theme.style(lamp_role) }),
         Span::styled(pattern, style),
         Span::styled(links, links_style),
@@ -382,7 +400,7 @@ pub(super) fn medium(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) 
     put_line(buf, area, 0, &fit(first, left, theme));
     super::canvas::put_right(buf, area, 0, &clock, theme.style(Role::Text));
 
-    let mut second = vec![m.elapsed_field()];
+    let mut second = vec![m.recovery_field().unwrap_or_else(|| m.elapsed_field())];
     second.extend(m.rollback_clock());
     second.extend(m.plan_field(false));
     second.push(m.window_field(false));
@@ -425,7 +443,8 @@ pub(super) fn strip(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     let (window, back) = (m.window_field(false), m.way_back_field(false));
     put_line(buf, area, 2, &fit(vec![window, back], width, theme));
     let (counts, role) = m.alarm_counts();
-    let last = vec![m.elapsed_field(), Field::fixed(counts, role)];
+    let elapsed = m.recovery_field().unwrap_or_else(|| m.elapsed_field());
+    let last = vec![elapsed, Field::fixed(counts, role)];
     let last = last.into_iter().chain(m.audit_fields()).chain(m.unsigned_field("!")).collect();
     put_line(buf, area, 3, &fit(last, width, theme));
     put(buf, area, 4, &theme.pattern(m.kind()).repeat(width), theme.style(Role::Title));
@@ -450,7 +469,8 @@ impl Model<'_> {
         let window = self.window().map(|w| signed(self.now, w.closes));
         let window = window.map_or_else(|| "W--".to_owned(), |left| format!("W{}", short(left)));
         let role = self.window_field(false).role;
-        let mut fields = vec![self.elapsed_field(), Field::fixed(window, role)];
+        let elapsed = self.recovery_field().unwrap_or_else(|| self.elapsed_field());
+        let mut fields = vec![elapsed, Field::fixed(window, role)];
         let back = self.way_back_field(false);
         let counts = !self.is_back() && self.state.committed().is_none();
         fields.push(match self.forecast.backout.latest_safe.filter(|_| counts) {

@@ -118,6 +118,8 @@ mod nonsense;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]
+mod objectives;
+#[cfg(test)]
 mod plan;
 #[cfg(test)]
 mod plans;

@@ -244,6 +244,16 @@ impl Night {
                 let change = Change { probe, was, is, reading: Some(reading) };
                 return (by, Command::Health(change));
             }
+            "measure" => {
+                let value = words[0].parse().ok();
+                let reading = value.map(|value| Reading {
+                    at: at(0),
+                    value: Some(value),
+                    ok: true,
+                    note: SafeText::default(),
+                });
+                return report(Command::Measure { reading });
+            }
             "prove" => {
                 // web1 answer ready, web1 become unknown why, web1 check:load not-ready why
                 let place = match words[0] {

@@ -139,6 +139,8 @@ impl Made<'_> {
             AlarmId::Trigger(self.probe()),
             AlarmId::Signing,
             AlarmId::Readiness,
+            AlarmId::Rto,
+            AlarmId::Rpo,
         ])
     }
 
@@ -340,6 +342,7 @@ impl Made<'_> {
                     HostFact::Clock(ClockOffset { millis: i64::MIN, within: Millis::ZERO }),
                 ]),
             },
+            61 => Event::LossMeasured { lost: Some(self.span()), says: why },
             60 => Event::ReadinessChanged {
                 need: Need {
                     place: self.place(),
@@ -512,7 +515,7 @@ fn write_down(facts: &[(Timestamp, Fact)], plan: &Arc<Plan>) {
 }
 
 fn seeds() -> impl Strategy<Value = Vec<Seed>> {
-    prop::collection::vec((0_u8..61, any::<u32>(), any::<u32>(), any::<usize>()), 0..24)
+    prop::collection::vec((0_u8..62, any::<u32>(), any::<u32>(), any::<usize>()), 0..24)
 }
 
 proptest! {

@@ -6,7 +6,7 @@ use golive::engine::{Command, Gesture, Part, Proof, RunKind};
 use golive::runbook::Class;
 use golive::ui::Signed;
 
-use crate::console_night::{ASCII, Night, PLAIN, id};
+use crate::console_night::{ASCII, BILLING, Night, PLAIN, id};
 
 /// The facts that never leave the screen.
 fn has_the_facts(text: &str, night: &Night, kind: RunKind) {
@@ -249,6 +249,26 @@ fn lamp_of_a_way_back_that_is_not_ready() {
         night.key(KeyCode::Char('R'));
         night
     });
+}
+
+#[test]
+fn recovery_clock() {
+    let text = BILLING.replacen(
+        "[[phase]]",
+        "[objectives]\nrto = { within = \"30m\", from = \"c1\", to = \"e3\" }\n[[phase]]",
+        1,
+    );
+    for (width, height, name) in [(120, 36, "120"), (80, 24, "80"), (60, 20, "60"), (40, 10, "40")]
+    {
+        let mut night = Night::of(&text, RunKind::Live);
+        night.ask(&Command::Begin);
+        for step in ["a1", "a2", "c1", "c2"] {
+            night.run(step);
+        }
+        night.pass(360);
+        night.tick();
+        insta::assert_snapshot!(format!("recovery-{name}"), night.draw(width, height, PLAIN));
+    }
 }
 
 #[test]

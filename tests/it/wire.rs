@@ -208,6 +208,8 @@ fn alarm() -> impl Strategy<Value = AlarmId> {
         id().prop_map(AlarmId::Notice),
         Just(AlarmId::Signing),
         Just(AlarmId::Readiness),
+        Just(AlarmId::Rto),
+        Just(AlarmId::Rpo),
     ]
 }
 
@@ -381,6 +383,7 @@ fn surroundings() -> BoxedStrategy<Event> {
         (id(), health(), health(), option::of(reading())).prop_map(|(probe, was, is, reading)| {
             Event::HealthChanged { probe, was, is, reading }
         }),
+        (option::of(millis()), text()).prop_map(|(lost, says)| Event::LossMeasured { lost, says }),
         (need(), option::of(proof()))
             .prop_map(|(need, proof)| Event::ReadinessChanged { need, proof }),
         (alarm(), level, text())

@@ -73,6 +73,13 @@ impl<'a> Facts<'a> {
         Some(signed(self.times.planned_end, window.closes))
     }
 
+    /// How long the recovery takes as planned.
+    pub(in crate::cli) fn recovery(&self) -> Option<Millis> {
+        let rto = self.plan.objectives.rto.as_ref()?;
+        let planned = |id| self.times.steps.get(id).map(|times| times.planned);
+        Some(planned(&rto.to)?.end.since(planned(&rto.from)?.start))
+    }
+
     /// The steps that decide when the end is, in the order in which they run.
     pub(in crate::cli) fn critical_path(&self) -> Vec<&StepId> {
         let mut path: Vec<_> =
@@ -141,6 +148,23 @@ impl<'a> Facts<'a> {
         let before = before.and_then(|place| self.plan.order.get(place));
         step.needs.iter().collect::<Vec<_>>() != before.into_iter().collect::<Vec<_>>()
     }
+}
+
+/// The objectives, in words, with what the plan says of the recovery time.
+pub(in crate::cli) fn objectives(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
+    let mut words = Vec::new();
+    if let Some(rto) = &facts.plan.objectives.rto {
+        let planned = facts.recovery();
+        let planned = planned.map_or_else(String::new, |planned| {
+            let verdict = if planned > rto.within { "TOO LONG" } else { "within it" };
+            format!(", planned {planned}: {verdict}")
+        });
+        words.push(("RTO", format!("{} from {} to {}{planned}", rto.within, rto.from, rto.to)));
+    }
+    if let Some(rpo) = &facts.plan.objectives.rpo {
+        words.push(("RPO", format!("{}, measured by {}", rpo.within, rpo.measured_by.name())));
+    }
+    words
 }
 
 /// What an undo has to find, in words.

@@ -40,6 +40,14 @@ pub(super) fn json(facts: &Facts<'_>) -> Value {
         "runbook": plan.id, "title": plan.title, "strategy": strategy_name(plan.strategy),
         "owner": plan.owner, "change": plan.change, "environment": plan.environment,
         "window": window,
+        "objectives": {
+            "rto": plan.objectives.rto.as_ref().map(|rto| json!({
+                "within": rto.within, "from": rto.from, "to": rto.to, "planned": facts.recovery(),
+            })),
+            "rpo": plan.objectives.rpo.as_ref().map(|rpo| json!({
+                "within": rpo.within, "measured_by": rpo.measured_by.name(),
+            })),
+        },
         "vars": plan.vars,
         "vars_required": plan.asked.iter().map(|(name, asked)| {
             json!({ "name": name, "prompt": asked.prompt, "pattern": asked.pattern })

@@ -5,8 +5,8 @@ use crate::cli::args::strategy_name;
 use crate::plan::{StepPlan, UndoPlan, Work};
 
 use super::facts::{
-    Facts, class_word, lines_of, manner, names, place, proofs, rag_word, ready, soak, span,
-    stage_word, verify,
+    Facts, class_word, lines_of, manner, names, objectives, place, proofs, rag_word, ready, soak,
+    span, stage_word, verify,
 };
 
 /// The whole plan.
@@ -24,6 +24,7 @@ pub(super) fn markdown(facts: &Facts<'_>) -> String {
         ("Hosts", cell(&names(&plan.hosts.keys().collect::<Vec<_>>()))),
         ("Digest", format!("`{}`", plan.digest)),
     ];
+    known.extend(objectives(facts).iter().map(|(name, said)| (*name, cell(said))));
     known.extend(proofs(plan).iter().map(|proof| ("Proof", cell(proof))));
     known.retain(|(_, text)| !text.is_empty());
     lines.push("| | |\n|---|---|".to_owned());

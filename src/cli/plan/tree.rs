@@ -7,8 +7,8 @@ use crate::plan::{Plan, StepPlan, UndoPlan, Work};
 use crate::runbook::{Class, Stage};
 
 use super::facts::{
-    Facts, asked, class_word, lines_of, manner, names, place, proofs, rag_word, ready, soak, span,
-    stage_word, verify,
+    Facts, asked, class_word, lines_of, manner, names, objectives, place, proofs, rag_word, ready,
+    soak, span, stage_word, verify,
 };
 
 /// Columns before the details of a step.
@@ -52,6 +52,7 @@ fn head(screen: Screen, facts: &Facts<'_>) -> Vec<String> {
     known.extend(proofs(facts.plan).into_iter().map(|proof| ("proof", proof)));
     known.extend(asked(facts.plan).into_iter().map(|asked| ("asked", asked)));
     known.push(("window", facts.window().unwrap_or_else(|| "none".to_owned())));
+    known.extend(objectives(facts));
     let count = |class| {
         let steps = facts.plan.order.iter().filter_map(|id| facts.plan.step(id));
         steps.filter(|step| step.class == class).count()

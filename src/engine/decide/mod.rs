@@ -171,6 +171,7 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
         Command::Silent { job, quiet } => Ok(report::silent(state, job, *quiet)),
         Command::Health(change) => Ok(report::health(state, change)),
         Command::Proved { need, proof } => Ok(state.proved(need, proof.as_ref())),
+        Command::Measure { reading } => Ok(state.measured(reading.as_ref(), now)),
         Command::Link { host, down } => Ok(report::link(state, host, down.as_ref())),
         Command::Told { channel, numbers, tries, lost } => {
             Ok(report::told(state, channel, numbers, *tries, lost.as_ref()))

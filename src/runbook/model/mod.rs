@@ -2,6 +2,7 @@
 
 mod builtin;
 mod channel;
+mod objective;
 mod probe;
 mod reach;
 mod reconcile;
@@ -9,6 +10,7 @@ mod step;
 
 pub use builtin::*;
 pub use channel::*;
+pub use objective::*;
 pub use probe::*;
 pub use reach::*;
 pub use reconcile::*;
@@ -42,6 +44,8 @@ pub struct Runbook {
     pub summary: String,
     /// The change window.
     pub window: Option<Window>,
+    /// How soon the service is back, and how much data may be lost.
+    pub objectives: Objectives,
     /// Who may decide, approve and own steps.
     pub roles: BTreeMap<RoleId, Role>,
     /// Values for templates, as written.
