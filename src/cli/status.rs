@@ -230,6 +230,14 @@ impl Status<'_> {
         }
     }
 
+    /// The steps left that decide when the end is, in the order in which they run.
+    fn critical_path(&self) -> Vec<&StepId> {
+        let steps = self.times.steps.iter().filter(|(_, times)| times.critical);
+        let mut path: Vec<_> = steps.collect();
+        path.sort_by_key(|(id, times)| (times.forecast.start, self.recovered.plan.number(id)));
+        path.into_iter().map(|(id, _)| id).collect()
+    }
+
     fn times_text(&self, one: &mut dyn FnMut(&str, String)) {
         let backout = &self.times.backout;
         if let Some(end) = self.state.rollback_ends(self.now) {
@@ -240,10 +248,15 @@ impl Status<'_> {
         if let (Some(margin), Some(rag)) = (self.margin(), self.times.rag) {
             end = format!("{end} · margin {} · {}", span(margin), rag_word(rag));
         }
-        one("forecast", format!("ends {end}"));
+        one("forecast", format!("ends {end}, planned {}", self.time(self.times.planned_end)));
+        let path: Vec<_> = self.critical_path().into_iter().map(ToString::to_string).collect();
+        if !path.is_empty() {
+            one("critical", path.join(" → "));
+        }
         let count = self.way_back.items.len();
         let mut back =
             format!("{count} items, {}, back at {}", backout.takes, self.time(backout.ends));
+        back = format!("{back} · worst {}", backout.worst);
         if let Some(latest) = backout.latest_safe {
             back = format!("{back} · latest safe rollback {}", self.time(latest));
         }
@@ -327,6 +340,13 @@ impl Status<'_> {
                 "attempts": track.attempts.len(),
                 "started": track.started.map(Timestamp::rfc3339),
                 "settled": track.settled.map(Timestamp::rfc3339),
+                "times": self.times.steps.get(id).map(|times| json!({
+                    "planned_start": times.planned.start.rfc3339(),
+                    "planned_end": times.planned.end.rfc3339(),
+                    "forecast_start": times.forecast.start.rfc3339(),
+                    "forecast_end": times.forecast.end.rfc3339(),
+                    "critical": times.critical, "slack": times.slack,
+                })),
             })
         });
         let health = plan
@@ -372,7 +392,17 @@ impl Status<'_> {
             "hosts": hosts.collect::<Vec<_>>(),
             "forecast_end": self.under_way().then(|| self.times.end.rfc3339()),
             "margin": self.margin().filter(|_| self.under_way()),
+            "rag": self.times.rag.map(rag_word).filter(|_| self.under_way()),
+            "planned_end": self.times.planned_end.rfc3339(),
+            "window": self.state.window().map(|window| json!({
+                "opens": window.opens.rfc3339(), "closes": window.closes.rfc3339(),
+                "warn": window.warn, "protect": window.protect,
+            })),
+            "critical_path": self.critical_path(),
             "backout_now": self.times.backout.takes,
+            "backout_now_ends": self.times.backout.ends.rfc3339(),
+            "backout_worst": self.times.backout.worst,
+            "backout_worst_ends": self.times.backout.worst_ends.rfc3339(),
             "latest_safe": self.times.backout.latest_safe.map(Timestamp::rfc3339),
             "past_point_of_no_return": self.way_back.past,
             "objectives": self.objectives_json(),

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::{Millis, PlaybookId, SafeText, StepId, Timestamp};
+use crate::base::{Millis, PlaybookId, ProbeId, SafeText, StepId, Timestamp};
 use crate::plan::Work;
 
 use super::event::{Actor, AlarmId, Event, Level};
 use super::gate::{Approval, Vote, Waiver};
+use super::health::Health;
 use super::hosts::StoodStill;
 use super::job::{Job, Key, Part, Place, Verdict};
 use super::objective::Loss;
@@ -86,16 +87,9 @@ impl State {
             | Event::RollbackBegan { .. }
             | Event::Returned { .. }
             | Event::RollbackEnded { .. } => self.apply_to_ways(at, by, event),
-            Event::HealthChanged { probe, is, .. } => {
-                if let Some(health) = self.health.get_mut(probe) {
-                    *health = *is;
-                    self.since.entry(probe.clone()).or_default().turn(at, *is);
-                }
-            }
+            Event::HealthChanged { probe, is, .. } => self.turn_health(at, probe, *is),
             Event::ReadinessChanged { need, proof } => self.take_proof(at, need, proof.as_ref()),
-            Event::LossMeasured { lost, says } => {
-                self.loss = Some(Loss { at, lost: *lost, says: says.clone() });
-            }
+            Event::LossMeasured { lost, says } => self.loss = Some(Loss::new(at, *lost, says)),
             Event::AlarmRaised { id, level, text } => self.raise(at, id, *level, text),
             Event::AlarmCleared { id } => self.clear(at, id),
             Event::AlarmsAcknowledged => {
@@ -123,6 +117,13 @@ impl State {
             Event::Completed => self.stage = RunStage::Completed,
             Event::Abandoned { .. } => self.stage = RunStage::Abandoned,
             Event::Closed => self.closed = true,
+        }
+    }
+
+    fn turn_health(&mut self, at: Timestamp, probe: &ProbeId, is: Health) {
+        if let Some(health) = self.health.get_mut(probe) {
+            *health = is;
+            self.since.entry(probe.clone()).or_default().turn(at, is);
         }
     }
 

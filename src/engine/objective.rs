@@ -25,6 +25,12 @@ pub struct Loss {
     pub says: SafeText,
 }
 
+impl Loss {
+    pub(super) fn new(at: Timestamp, lost: Option<Millis>, says: &SafeText) -> Self {
+        Self { at, lost, says: says.clone() }
+    }
+}
+
 /// How an objective stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::{Millis, StepId};
+use crate::base::{Millis, StepId, VarName};
 
 use super::code::Code;
 use super::model::{Measure, Objectives, Rpo, Rto, Runbook, millis_of_unit};
@@ -108,8 +108,7 @@ fn captured(
     let mut captures = steps.flat_map(|step| step.capture.keys().map(move |name| (name, &step.id)));
     let Some((name, step)) = captures.find(|(name, _)| name.as_str() == by.value) else {
         let probes = runbook.probes.iter().map(|probe| probe.id.as_str());
-        let names =
-            runbook.forward().flat_map(|step| step.capture.keys()).map(|name| name.as_str());
+        let names = runbook.forward().flat_map(|step| step.capture.keys()).map(VarName::as_str);
         let known: Vec<_> = probes.chain(names).collect();
         let help = suggest::help(&by.value, known, "add a [[probe]] that measures a delay");
         let message = format!("there is no probe and no captured value `{}`", by.value);

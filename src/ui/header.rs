@@ -260,7 +260,7 @@ impl Model<'_> {
     }
 
     /// The clock of the recovery time, while it runs: what is left, or what it is over.
-    fn recovery_field(&self) -> Option<Field> {
+    fn recovery_field(&self, short: bool) -> Option<Field> {
         let rto = self.plan().objectives.rto.as_ref()?;
         let rta = self.state.rta(self.now).filter(|rta| rta.runs)?;
         let within = signed(Timestamp::default(), Timestamp::default().after(rto.within));
@@ -270,7 +270,9 @@ impl Model<'_> {
             _ if left <= within / 4 => Role::Caution,
             _ => Role::Text,
         };
-        Some(Field::fixed(format!("RTO{}", countdown(left)), role))
+        let clock = countdown(left);
+        let clock = if short { clock.chars().take(6).collect() } else { clock };
+        Some(Field::fixed(format!("RTO{clock}"), role))
     }
 
     fn rollback_clock(&self) -> Option<Field> {
@@ -361,7 +363,7 @@ fn rule(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     let links = format!(" hosts {up}/{all} {pattern} {link}");
     let (word, lamp_role) = m.lamp();
     let lamp = format!(" way back {word} ");
-    let recovery = m.recovery_field().map(|field| (format!(" {} ", field.text), field.role));
+    let recovery = m.recovery_field(false).map(|field| (format!(" {} ", field.text), field.role));
     let (recovery, recovery_role) = recovery.unwrap_or((String::new(), Role::Text));
     let used =
         cells(&head) + cells(&recovery) + cells(&lamp) + 1 + cells(&links) + cells(&counts) + 3;
@@ -400,7 +402,7 @@ pub(super) fn medium(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) 
     put_line(buf, area, 0, &fit(first, left, theme));
     super::canvas::put_right(buf, area, 0, &clock, theme.style(Role::Text));
 
-    let mut second = vec![m.recovery_field().unwrap_or_else(|| m.elapsed_field())];
+    let mut second = vec![m.recovery_field(false).unwrap_or_else(|| m.elapsed_field())];
     second.extend(m.rollback_clock());
     second.extend(m.plan_field(false));
     second.push(m.window_field(false));
@@ -443,7 +445,7 @@ pub(super) fn strip(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     let (window, back) = (m.window_field(false), m.way_back_field(false));
     put_line(buf, area, 2, &fit(vec![window, back], width, theme));
     let (counts, role) = m.alarm_counts();
-    let elapsed = m.recovery_field().unwrap_or_else(|| m.elapsed_field());
+    let elapsed = m.recovery_field(true).unwrap_or_else(|| m.elapsed_field());
     let last = vec![elapsed, Field::fixed(counts, role)];
     let last = last.into_iter().chain(m.audit_fields()).chain(m.unsigned_field("!")).collect();
     put_line(buf, area, 3, &fit(last, width, theme));
@@ -469,7 +471,7 @@ impl Model<'_> {
         let window = self.window().map(|w| signed(self.now, w.closes));
         let window = window.map_or_else(|| "W--".to_owned(), |left| format!("W{}", short(left)));
         let role = self.window_field(false).role;
-        let elapsed = self.recovery_field().unwrap_or_else(|| self.elapsed_field());
+        let elapsed = self.recovery_field(true).unwrap_or_else(|| self.elapsed_field());
         let mut fields = vec![elapsed, Field::fixed(window, role)];
         let back = self.way_back_field(false);
         let counts = !self.is_back() && self.state.committed().is_none();

@@ -172,15 +172,15 @@ fn objectives_that_cannot_be_measured_are_refused_with_their_place() {
     for (objectives, says) in [
         (
             "rto = { within = \"5m\", from = \"aa\", to = \"b\" }",
-            "10:32 there is no step `aa` [did you mean `a`?]",
+            "10:31 there is no step `aa` [did you mean `a`?]",
         ),
         (
             "rto = { within = \"5m\", from = \"b\", to = \"a\" }",
-            "10:42 `a` does not come after `b`",
+            "10:41 `a` does not come after `b`",
         ),
         (
             "rto = { within = \"5m\", from = \"a\", to = \"w\" }",
-            "10:42 `w` is several steps, and a clock needs one [write `w.1`]",
+            "10:41 `w` is several steps, and a clock needs one [write `w.1`]",
         ),
         ("rto = { within = \"5m\", from = \"a\" }", "without `to`"),
         ("rto = { within = \"soon\", from = \"a\", to = \"b\" }", "10:18 `soon` is not a duration"),
