@@ -280,6 +280,7 @@ impl State {
     fn start(&mut self, at: Timestamp, by: &Actor, key: &Key, places: &[Place]) {
         let work = self.plan.step(&key.step).map(|step| &step.work);
         let status = match key.part {
+            Part::Compare => self.track(&key.step).status, // It goes on being watched.
             Part::Verify | Part::UndoVerify => Status::Verifying,
             Part::Action | Part::Undo if !places.is_empty() => Status::Running,
             Part::Action if matches!(work, Some(Work::Soak(_))) => Status::Running,

@@ -94,7 +94,7 @@ impl State {
             let step = self.plan.step(&item.step).filter(|_| !self.is_moot(item))?;
             let takes = match item.part {
                 Part::Undo | Part::UndoVerify => step.undo_takes(),
-                Part::Action | Part::Verify => step.back_takes(),
+                Part::Action | Part::Verify | Part::Compare => step.back_takes(),
             };
             let track = self.track_of(&item.step, item.part);
             match track.status {

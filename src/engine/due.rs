@@ -5,13 +5,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::base::{Millis, ProbeId, SafeText, StepId, Timestamp, VarName};
-use crate::plan::{CheckPlan, StepPlan, VerifyPlan, Work};
+use crate::plan::{CheckPlan, StepPlan, Text, VerifyPlan, Work};
 use crate::runbook::{Breach, Class, Soak};
 
 use super::decide::skipped_by_when;
 use super::event::{AlarmId, Confirmed, Event, Item, Level};
 use super::health::Health;
 use super::job::{End, Part, Place, Verdict};
+use super::parallel::Compares;
 use super::refusal::Refusal;
 use super::state::{Attempt, PlaceEnd, RunStage, State, Status, Stopping, Track};
 
@@ -60,6 +61,12 @@ impl State {
         let last = if runs { track.last_action() } else { track.last() };
         let Some(last) = last else { return Vec::new() };
         if !last.has_ended() {
+            if let (Status::Soaking { until }, false) = (track.status, last.stopping.is_some()) {
+                let events = self.soak_due(step, until, now);
+                if !events.is_empty() {
+                    return events; // What is watched goes on being watched while it is compared.
+                }
+            }
             let late = self
                 .limit_of(&last.key)
                 .is_some_and(|limit| self.watched_since(last.wave.started, now) > limit);
@@ -202,6 +209,7 @@ impl State {
                 places.retain(|place| verify.is_undo() || !self.is_untried(step, place));
                 places
             }
+            Some(CheckPlan::Http(_)) => vec![Place::Here],
             Some(CheckPlan::Probe(_)) | None => Vec::new(),
         }
     }
@@ -343,17 +351,8 @@ impl State {
     }
 
     /// What is watched of a step.
-    pub(super) fn soak_of(&self, step: &StepId) -> Option<&Soak> {
-        let plan = self.plan.step(step)?;
-        match &plan.work {
-            Work::Soak(soak) => Some(soak),
-            Work::Run(_)
-            | Work::Local(_)
-            | Work::Builtin(_)
-            | Work::Manual(_)
-            | Work::Gate(_)
-            | Work::Notify { .. } => plan.soak.as_ref(),
-        }
+    pub(super) fn soak_of(&self, step: &StepId) -> Option<&Soak<Text>> {
+        self.plan.step(step)?.watched()
     }
 
     fn soak_due(&self, step: &StepId, until: Timestamp, now: Timestamp) -> Vec<Event> {
@@ -369,19 +368,19 @@ impl State {
         let (waits, breaches): (Vec<_>, Vec<_>) =
             not_well.partition(|(probe, health)| *health == Health::Unknown && awaited(probe));
         let Some((probe, health)) = breaches.into_iter().max_by_key(|(_, health)| *health) else {
-            return if now >= until && waits.is_empty() {
-                self.succeeded(step, Part::Action)
-            } else {
-                Vec::new()
+            return match self.compares(step, until, now) {
+                Compares::Does(events) => events,
+                Compares::IsWell if now >= until && waits.is_empty() => {
+                    self.succeeded(step, Part::Action)
+                }
+                Compares::IsWell | Compares::Waits => Vec::new(),
             };
         };
         let says = format!("probe {probe} is {}", health.word());
-        let advice = match soak.breach {
-            Breach::Hold | Breach::Fail => "look, then choose",
-            Breach::Rollback => "the runbook proposes to roll back (R)",
-        };
+        let advice = advice(soak.breach);
         let mut events =
             vec![Event::SoakBreached { step: step.clone(), probe: probe.clone(), health }];
+        events.extend(self.stop_jobs(step, Part::Action)); // A comparison has no more to say.
         events.extend(self.failed(
             step,
             Part::Action,
@@ -531,6 +530,14 @@ impl State {
         };
         let mut checks = self.plan.after.iter().filter(is_verify).peekable();
         checks.peek().is_some() && checks.all(|id| self.track(id).status == Status::Succeeded)
+    }
+}
+
+/// What a breach of a soak asks of people.
+pub(super) const fn advice(breach: Breach) -> &'static str {
+    match breach {
+        Breach::Hold | Breach::Fail => "look, then choose",
+        Breach::Rollback => "the runbook proposes to roll back (R)",
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Part {
     Action,
     /// Its verification.
     Verify,
+    /// A comparison of two systems while it is watched.
+    Compare,
     /// Its undo.
     Undo,
     /// The verification of its undo.
@@ -55,6 +57,7 @@ impl fmt::Display for Key {
         match part {
             Part::Action => write!(f, "{step}.{attempt}"),
             Part::Verify => write!(f, "{step}.verify.{attempt}"),
+            Part::Compare => write!(f, "{step}.compare.{attempt}"),
             Part::Undo => write!(f, "{step}.undo.{attempt}"),
             Part::UndoVerify => write!(f, "{step}.undo-verify.{attempt}"),
         }

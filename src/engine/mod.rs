@@ -36,6 +36,7 @@ mod limits;
 mod line;
 mod notice;
 mod objective;
+mod parallel;
 mod react;
 mod readiness;
 mod reconcile;

@@ -38,6 +38,10 @@ fn done(state: &State, event: &Event) -> Vec<Effect> {
         Event::JobEnded { job, end: End::Unknown { doubt: Doubt::LetGo, .. }, .. } => {
             vec![Effect::LetGo(job.clone())]
         }
+        Event::JobEnded { job, .. } if job.key.part == Part::Compare => {
+            let next = state.next_comparison(&job.key.step);
+            next.into_iter().map(Effect::WakeAt).collect()
+        }
         Event::HostNoted { host, fact: HostFact::KeyAccepted { key, .. } } => {
             vec![Effect::HoldToKey { host: host.clone(), key: key.clone() }]
         }

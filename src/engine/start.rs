@@ -16,6 +16,9 @@ use super::state::{Attempt, PlaceEnd, State, Status};
 /// How much longer than `within` a verification may take before it is stopped.
 const VERIFY_GRACE: Millis = Millis::from_secs(15);
 
+/// How long a comparison of a soak may take before it is stopped.
+const COMPARE_MAX: Millis = Millis::from_secs(10 * 60);
+
 /// How what golive does itself says how far it is.
 const SHARE: &str = r"^([0-9]+) %";
 
@@ -47,7 +50,7 @@ impl State {
         match part {
             Part::Action => Some(&self.plan.step(step)?.work),
             Part::Undo => Some(&self.undo_of(step)?.work),
-            Part::Verify | Part::UndoVerify => None,
+            Part::Verify | Part::Compare | Part::UndoVerify => None,
         }
     }
 
@@ -56,6 +59,7 @@ impl State {
         match key.part {
             Part::Action => self.plan.step(&key.step)?.timeout,
             Part::Undo => self.undo_of(&key.step)?.timeout,
+            Part::Compare => Some(COMPARE_MAX),
             Part::Verify | Part::UndoVerify => {
                 Some(self.verify_of(&key.step, key.part)?.within.plus(VERIFY_GRACE))
             }
@@ -185,9 +189,21 @@ impl State {
                 }
                 Some(Work::Manual(_) | Work::Gate(_) | Work::Soak(_)) | None => return Ok(None),
             },
+            Part::Compare => {
+                let Some(parallel) = step.parallel() else { return Ok(None) };
+                let reconcile = parallel.reconcile.try_map(&mut |text| resolve(text))?;
+                let own = (Builtin::Reconcile(reconcile), environment(step, &resolve)?);
+                return Ok(Some(self.by_itself(step, key, places, own, None)));
+            }
             Part::Verify | Part::UndoVerify => match self.verify_of(&step.id, key.part) {
                 Some(VerifyPlan { check: CheckPlan::Run(text), every, within }) => {
                     (text, Some(Poll { every: *every, within: *within }))
+                }
+                Some(VerifyPlan { check: CheckPlan::Http(http), every, within }) => {
+                    let http = Builtin::Http(http.try_map(&mut |text| resolve(text))?);
+                    let poll = Some(Poll { every: *every, within: *within });
+                    let own = (http, BTreeMap::new());
+                    return Ok(Some(self.by_itself(step, key, places, own, poll)));
                 }
                 Some(VerifyPlan { check: CheckPlan::Probe(_), .. }) | None => return Ok(None),
             },
@@ -212,7 +228,7 @@ impl State {
             prove: match key.part {
                 Part::Action => step.class > Class::Check,
                 Part::Undo => true,
-                Part::Verify | Part::UndoVerify => false,
+                Part::Verify | Part::Compare | Part::UndoVerify => false,
             },
             durable: self.durable(key, places),
             session: None,
@@ -245,7 +261,7 @@ impl State {
             prove: match key.part {
                 Part::Action => step.class > Class::Check,
                 Part::Undo => true,
-                Part::Verify | Part::UndoVerify => false,
+                Part::Verify | Part::Compare | Part::UndoVerify => false,
             },
             durable: None,
             session: self.name_on_hosts(),

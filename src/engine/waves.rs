@@ -100,6 +100,7 @@ impl State {
         if places.is_empty() {
             let last = track.last().filter(|last| last.key.part == Part::Verify);
             let ends = last.into_iter().flat_map(|verify| &verify.places);
+            let ends = ends.filter(|(place, _)| **place != Place::Here); // It only looks from here.
             places.extend(ends.filter(|(_, end)| !is_well(end.as_ref())).map(|(it, _)| it.clone()));
         }
         if places.is_empty() {
@@ -131,6 +132,7 @@ impl State {
         let well = attempt.wave.places.iter().filter(|place| !bad.contains(place));
         let places: Vec<_> = match check {
             Some(CheckPlan::Run(_)) => well.cloned().collect(),
+            Some(CheckPlan::Http(_)) => vec![Place::Here],
             Some(CheckPlan::Probe(_)) | None => Vec::new(),
         };
         match check {

@@ -7,8 +7,8 @@ use thiserror::Error;
 
 use crate::base::{Digest, HostId, Millis, SafeText, StepId, VarName, Zone};
 use crate::runbook::{
-    Action, Asked, Batch, BatchSize, Builtin, Check, Content, Given, Host, Inventory, Manual,
-    Pause, Phase, Playbook, Probe, Quoting, Runbook, Source, Stage, Step, Undo, UndoSource,
+    Action, Asked, Batch, BatchSize, Builtin, Check, Content, Given, Host, Http, Inventory, Manual,
+    Pause, Phase, Playbook, Probe, Quoting, Runbook, Soak, Source, Stage, Step, Undo, UndoSource,
     UndoStage, Verify, Way, suggestion,
 };
 
@@ -147,7 +147,7 @@ fn used_hosts(plan: &Plan, inventory: &Inventory) -> BTreeMap<HostId, Host> {
     let mut open: Vec<&HostId> = Vec::new();
     for step in plan.steps.values() {
         open.extend(&step.hosts);
-        open.extend(step.work.read_hosts());
+        open.extend(step.read_hosts());
         if let UndoPlan::Undo(undo) = &step.undo {
             open.extend(&undo.hosts);
         }
@@ -369,7 +369,7 @@ impl<'a> Compiler<'a> {
             progress: step.progress.clone(),
             retry: step.retry.clone(),
             verify: step.verify.as_ref().map(|verify| self.verify(verify, &part)),
-            soak: step.soak.clone(),
+            soak: step.soak.as_ref().map(|soak| self.soak(soak, &part)),
             undo: self.undo(step, phase, estimate),
             point_of_no_return: step.point_of_no_return,
             checkpoint: step.checkpoint.clone(),
@@ -431,7 +431,7 @@ impl<'a> Compiler<'a> {
                 let checklist = self.checklist(part, &gate.checklist);
                 Work::Gate(crate::runbook::Gate { checklist, ..gate.clone() })
             }
-            Action::Soak(soak) => Work::Soak(soak.clone()),
+            Action::Soak(soak) => Work::Soak(self.soak(soak, part)),
             Action::Notify(notify) => Work::Notify {
                 channels: notify.channels.clone(),
                 text: self.text(part, &notify.text, Quoting::Plain),
@@ -458,16 +458,31 @@ impl<'a> Compiler<'a> {
             }
             Builtin::Download(_) | Builtin::Reconcile(_) => {}
             Builtin::Http(http) => {
-                http.allow.clone_from(&self.runbook.allow);
                 http.idempotent = step.idempotent;
-                for value in http.ask.headers.values_mut() {
-                    if let Given::Text(text) = value {
-                        *text = self.plain(part, text);
-                    }
-                }
+                self.request(part, http);
             }
         }
         planned
+    }
+
+    /// What a request has besides its own texts.
+    fn request(&mut self, part: &str, http: &mut Http<Text>) {
+        http.allow.clone_from(&self.runbook.allow);
+        for value in http.ask.headers.values_mut() {
+            if let Given::Text(text) = value {
+                *text = self.plain(part, text);
+            }
+        }
+    }
+
+    fn soak(&mut self, soak: &Soak<String>, part: &str) -> Soak<Text> {
+        let mut text = |template: &String| {
+            Ok::<_, std::convert::Infallible>(self.text(part, template, Quoting::Shell))
+        };
+        match soak.try_map(&mut text) {
+            Ok(planned) => planned,
+            Err(never) => match never {},
+        }
     }
 
     fn checklist(&mut self, part: &str, list: &[SafeText]) -> Vec<SafeText> {
@@ -478,6 +493,17 @@ impl<'a> Compiler<'a> {
         let check = match &verify.check {
             Check::Run(command) => CheckPlan::Run(self.text(part, command, Quoting::Shell)),
             Check::Probe(probe) => CheckPlan::Probe(probe.clone()),
+            Check::Http(http) => {
+                let mut text = |template: &String| {
+                    Ok::<_, std::convert::Infallible>(self.text(part, template, Quoting::Plain))
+                };
+                let mut http = match http.try_map(&mut text) {
+                    Ok(http) => http,
+                    Err(never) => match never {},
+                };
+                self.request(part, &mut http);
+                CheckPlan::Http(Box::new(http))
+            }
         };
         VerifyPlan { check, every: verify.every, within: verify.within }
     }

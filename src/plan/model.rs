@@ -8,8 +8,8 @@ use crate::base::{
 };
 use crate::runbook::{
     Asked, Builtin, Channel, Class, Each, Expect, Gate, Given, Host, Http, InFlight, Manual,
-    Objectives, Probe, Retry, Role, SecretSource, Soak, Stage, Strategy, Trigger, UndoStage,
-    Window,
+    Objectives, Parallel, Probe, Retry, Role, SecretSource, Soak, Stage, Strategy, Trigger,
+    UndoStage, Window,
 };
 
 use super::network::Lazy;
@@ -87,39 +87,33 @@ impl Plan {
 
     /// Every request over HTTP of a step or of an undo.
     pub fn http(&self) -> impl Iterator<Item = &Http<Text>> {
-        let works = self.steps.values().flat_map(|step| {
-            let undo = match &step.undo {
-                UndoPlan::Undo(undo) => Some(&undo.work),
-                UndoPlan::None | UndoPlan::Irreversible(_) => None,
-            };
-            std::iter::once(&step.work).chain(undo)
-        });
-        works.filter_map(|work| match work.builtin()? {
-            Builtin::Http(http) => Some(http),
-            Builtin::Upload(_) | Builtin::Download(_) | Builtin::Reconcile(_) => None,
-        })
+        self.steps.values().flat_map(StepPlan::http)
     }
 
     /// The same, to be changed.
     pub fn http_mut(&mut self) -> impl Iterator<Item = &mut Http<Text>> {
-        let works = self.steps.values_mut().flat_map(|step| {
-            let undo = match &mut step.undo {
-                UndoPlan::Undo(undo) => Some(&mut undo.work),
-                UndoPlan::None | UndoPlan::Irreversible(_) => None,
+        fn of(work: &mut Work) -> Option<&mut Http<Text>> {
+            match work {
+                Work::Builtin(builtin) => match builtin.as_mut() {
+                    Builtin::Http(http) => Some(http),
+                    Builtin::Upload(_) | Builtin::Download(_) | Builtin::Reconcile(_) => None,
+                },
+                Work::Run(_)
+                | Work::Local(_)
+                | Work::Manual(_)
+                | Work::Gate(_)
+                | Work::Soak(_)
+                | Work::Notify { .. } => None,
+            }
+        }
+        self.steps.values_mut().flat_map(|step| {
+            let (undo, undone) = match &mut step.undo {
+                UndoPlan::Undo(undo) => (Some(&mut undo.work), undo.verify.as_mut()),
+                UndoPlan::None | UndoPlan::Irreversible(_) => (None, None),
             };
-            std::iter::once(&mut step.work).chain(undo)
-        });
-        works.filter_map(|work| match work {
-            Work::Builtin(builtin) => match builtin.as_mut() {
-                Builtin::Http(http) => Some(http),
-                Builtin::Upload(_) | Builtin::Download(_) | Builtin::Reconcile(_) => None,
-            },
-            Work::Run(_)
-            | Work::Local(_)
-            | Work::Manual(_)
-            | Work::Gate(_)
-            | Work::Soak(_)
-            | Work::Notify { .. } => None,
+            let own = std::iter::once(&mut step.work).chain(undo).filter_map(of);
+            let checks = step.verify.as_mut().into_iter().chain(undone);
+            own.chain(checks.filter_map(VerifyPlan::http_mut))
         })
     }
 
@@ -222,7 +216,7 @@ pub struct StepPlan {
     /// Polled until true before the step counts as done.
     pub verify: Option<VerifyPlan>,
     /// Probes watched after the action.
-    pub soak: Option<Soak>,
+    pub soak: Option<Soak<Text>>,
     /// Its inverse.
     pub undo: UndoPlan,
     /// From here on, going back needs a break-glass reason.
@@ -260,16 +254,47 @@ pub struct StepPlan {
 }
 
 impl StepPlan {
+    /// What is watched of it: after its action, or alone.
+    pub fn watched(&self) -> Option<&Soak<Text>> {
+        match &self.work {
+            Work::Soak(soak) => Some(soak),
+            Work::Run(_)
+            | Work::Local(_)
+            | Work::Builtin(_)
+            | Work::Manual(_)
+            | Work::Gate(_)
+            | Work::Notify { .. } => self.soak.as_ref(),
+        }
+    }
+
+    /// What is compared while it is watched.
+    pub fn parallel(&self) -> Option<&Parallel<Text>> {
+        self.watched()?.parallel.as_deref()
+    }
+
+    /// The hosts that it reads besides those that it is done on.
+    pub fn read_hosts(&self) -> impl Iterator<Item = &HostId> {
+        let parallel = self.parallel().map(|parallel| &parallel.reconcile);
+        let sides = parallel.into_iter().flat_map(|it| [&it.left.on, &it.right.on]);
+        self.work.read_hosts().into_iter().chain(sides)
+    }
+
+    /// Every request over HTTP that it makes: its action, its undo, and what verifies them.
+    pub fn http(&self) -> impl Iterator<Item = &Http<Text>> {
+        let undo = match &self.undo {
+            UndoPlan::Undo(undo) => Some(undo),
+            UndoPlan::None | UndoPlan::Irreversible(_) => None,
+        };
+        let works = std::iter::once(&self.work).chain(undo.map(|undo| &undo.work));
+        let checks = self.verify.iter().chain(undo.and_then(|undo| undo.verify.as_ref()));
+        let own = works.filter_map(|work| work.builtin()?.http());
+        own.chain(checks.filter_map(VerifyPlan::http))
+    }
+
     /// The secrets that its commands are given, each once.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
         let given = self.env.values().chain(&self.stdin).filter_map(Given::secret);
-        let undo = match &self.undo {
-            UndoPlan::Undo(undo) => Some(&undo.work),
-            UndoPlan::None | UndoPlan::Irreversible(_) => None,
-        };
-        let works = std::iter::once(&self.work).chain(undo);
-        let builtins = works.filter_map(Work::builtin);
-        let all = given.chain(builtins.flat_map(Builtin::secrets));
+        let all = given.chain(self.http().flat_map(Http::secrets));
         all.collect::<std::collections::BTreeSet<_>>().into_iter()
     }
 }
@@ -320,7 +345,7 @@ pub enum Work {
     /// A go / no-go decision.
     Gate(Gate),
     /// Wait while probes stay healthy.
-    Soak(Soak),
+    Soak(Soak<Text>),
     /// Tell people.
     Notify {
         /// The channels.
@@ -382,6 +407,28 @@ impl Work {
     }
 }
 
+impl Soak<Text> {
+    /// With every text as `fill` says.
+    pub fn filled(&self, fill: &mut dyn FnMut(&Text) -> String) -> Soak<String> {
+        let mut whole = |text: &Text| Ok::<_, std::convert::Infallible>(fill(text));
+        match self.try_map(&mut whole) {
+            Ok(filled) => filled,
+            Err(never) => match never {},
+        }
+    }
+}
+
+impl Http<Text> {
+    /// With every text as `fill` says.
+    pub fn filled(&self, fill: &mut dyn FnMut(&Text) -> String) -> Http<String> {
+        let mut whole = |text: &Text| Ok::<_, std::convert::Infallible>(fill(text));
+        match self.try_map(&mut whole) {
+            Ok(filled) => filled,
+            Err(never) => match never {},
+        }
+    }
+}
+
 impl Builtin<Text> {
     /// As it can be shown now; `‹captured: name›` stands for values yet to come.
     pub fn shown(&self) -> Builtin<String> {
@@ -416,6 +463,26 @@ pub enum CheckPlan {
     Run(Text),
     /// A probe that has to be healthy.
     Probe(ProbeId),
+    /// A request from this machine that has to be answered as it says.
+    Http(Box<Http<Text>>),
+}
+
+impl VerifyPlan {
+    /// The request that it makes, if it makes one.
+    pub fn http(&self) -> Option<&Http<Text>> {
+        match &self.check {
+            CheckPlan::Http(http) => Some(http),
+            CheckPlan::Run(_) | CheckPlan::Probe(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
+    fn http_mut(&mut self) -> Option<&mut Http<Text>> {
+        match &mut self.check {
+            CheckPlan::Http(http) => Some(http),
+            CheckPlan::Run(_) | CheckPlan::Probe(_) => None,
+        }
+    }
 }
 
 /// The inverse of a step.

@@ -1,13 +1,14 @@
 //! The tables of the report.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use crate::base::{Millis, ProbeId, SafeText, SecretName, StepId, Timestamp, Zone};
 use crate::engine::{
     Attempt, Doubt, End, Event, Health, Part, Place, PlaceEnd, Reading, Status, Track,
 };
 use crate::journal::Verdict;
-use crate::plan::{CheckPlan, UndoPlan, VerifyPlan, Work, signed};
+use crate::plan::{CheckPlan, Text, UndoPlan, VerifyPlan, Work, signed};
 
 use super::facts::{Told, told, who};
 use super::story::{Story, took};
@@ -79,6 +80,9 @@ pub(super) fn sent(story: &Story<'_>, to: &mut Document) {
         let verify = |verify: Option<&VerifyPlan>| match &verify?.check {
             CheckPlan::Run(text) => Some(story.state.filled(text)),
             CheckPlan::Probe(_) => None,
+            CheckPlan::Http(http) => {
+                Some(http.filled(&mut |text| story.state.filled(text)).words())
+            }
         };
         let work = |work: &Work| match work {
             Work::Run(text) | Work::Local(text) => Some(story.state.filled(text)),
@@ -89,6 +93,15 @@ pub(super) fn sent(story: &Story<'_>, to: &mut Document) {
         let (part, command) = match key.part {
             Part::Action => ("", work(&step.work)),
             Part::Verify => (" verification", verify(step.verify.as_ref())),
+            Part::Compare => {
+                let reconcile = step.parallel().map(|parallel| &parallel.reconcile);
+                let filled = |text: &Text| Ok::<_, Infallible>(story.state.filled(text));
+                let brief = reconcile.map(|it| {
+                    let Ok(it) = it.try_map(&mut |text| filled(text));
+                    it.brief()
+                });
+                (" comparison", brief)
+            }
             Part::Undo => (" undo", undo.and_then(|undo| work(&undo.work))),
             Part::UndoVerify => {
                 (" undo verification", verify(undo.and_then(|undo| undo.verify.as_ref())))

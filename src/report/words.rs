@@ -106,6 +106,7 @@ pub(super) const fn part_of(part: Part) -> &'static str {
     match part {
         Part::Action => "",
         Part::Verify => "verification: ",
+        Part::Compare => "comparison: ",
         Part::Undo => "undo: ",
         Part::UndoVerify => "verification of the undo: ",
     }
@@ -116,6 +117,7 @@ pub(super) const fn part_word(part: Part) -> &'static str {
     match part {
         Part::Action => "action",
         Part::Verify => "verify",
+        Part::Compare => "compare",
         Part::Undo => "undo",
         Part::UndoVerify => "undo-verify",
     }

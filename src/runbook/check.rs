@@ -65,7 +65,7 @@ fn duplicates(joined: &mut Joined<'_>) {
     }
     for ((kind, name), place) in first.iter().filter(|((kind, _), _)| *kind == Kind::Step) {
         // Transcripts are named after the step, the part of it and the attempt.
-        let part = |end: &str| matches!(end, "verify" | "undo" | "undo-verify");
+        let part = |end: &str| matches!(end, "verify" | "compare" | "undo" | "undo-verify");
         let number = |end: &str| end.bytes().all(|byte| byte.is_ascii_digit());
         let Some((stem, _)) = name.rsplit_once('.').filter(|(_, end)| part(end) || number(end))
         else {

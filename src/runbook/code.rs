@@ -106,6 +106,8 @@ codes! {
     RebootUnverified = 122 "reboot-unverified",
     UndoUnready = 123 "undo-unready",
     SecretInTheOpen = 130 "secret-in-the-open",
+    AskingChanges = 131 "asking-changes",
+    ChangeReads = 132 "change-reads",
 }
 
 impl Code {

@@ -6,10 +6,11 @@ use std::ops::Range;
 use crate::base::HostId;
 
 use super::code::Code;
+use super::lint_http;
 use super::load::Joined;
 use super::model::{
-    Action, Class, Each, Extract, Phase, Probe, Reach, Reconcile, Runbook, Source, Step,
-    UndoSource, UndoStage, allowed, authority, reach_of,
+    Action, Class, Each, Extract, Phase, Probe, Reconcile, Runbook, Source, Step, UndoSource,
+    UndoStage, authority,
 };
 use super::problem::{Place, Problem, part_of_string};
 use super::reader::{At, Kind, Places, Reading};
@@ -111,14 +112,13 @@ impl<'a> Lints<'a> {
             let help = "let it depend on a variable, or remove the step";
             found.push(warning(Code::Unreachable, at("when"), &message, help));
         }
+        lint_http::requests(self.joined, &self.runbook.allow, step, found);
         self.what_it_does(step, found);
     }
 
     fn what_it_does(&self, step: &'a Step, found: &mut Vec<Problem>) {
-        if let Action::Builtin(builtin) = &step.action
-            && let Some(reconcile) = builtin.reconcile()
-        {
-            self.both_only_read(step, reconcile, found);
+        for (key, reconcile) in step.reconciles() {
+            self.both_only_read(step, key, reconcile, found);
         }
         let Some((key, command)) = self.command(step) else { return };
         let own = self.runbook.own_rollback_steps().any(|other| other.id == step.id);
@@ -146,7 +146,13 @@ impl<'a> Lints<'a> {
     }
 
     /// The two commands of a reconciliation may look as if they changed something.
-    fn both_only_read(&self, step: &Step, reconcile: &Reconcile<String>, found: &mut Vec<Problem>) {
+    fn both_only_read(
+        &self,
+        step: &Step,
+        key: &str,
+        reconcile: &Reconcile<String>,
+        found: &mut Vec<Problem>,
+    ) {
         for (name, side) in reconcile.sides() {
             let command = side.run.as_str();
             let Some(range) = shell::destroys(command).or_else(|| shell::changes(command)) else {
@@ -155,7 +161,7 @@ impl<'a> Lints<'a> {
             let what = command.get(range).unwrap_or("").trim();
             let message =
                 format!("the {name} side of step `{}` is only to read, and yet `{what}`", step.id);
-            let place = self.places().step(&step.id, "reconcile");
+            let place = self.places().step(&step.id, key);
             let help = "let it print what is compared, and do the rest in a step of its own";
             found.push(warning(Code::ReadOnlyDoubt, place, &message, help));
         }
@@ -278,46 +284,30 @@ impl<'a> Lints<'a> {
     fn asked(&self, probe: &Probe, found: &mut Vec<Problem>) {
         let place = || self.places().of(&format!("probe {}", probe.id), "source");
         let (address, secret) = match (&probe.source, probe.source.asked()) {
-            (_, Some((url, ask))) => (url, ask.secrets().next()),
+            (_, Some((url, ask))) => (url, Some(ask)),
             (Source::Tcp { address }, None) => (address, None),
             (_, None) => return,
         };
-        let (host, port) = authority(address);
-        let local = reach_of(address) == Reach::Loopback;
-        if let Some(secret) = secret
-            && address.starts_with("http://")
-            && !local
-        {
-            let message = format!("secret `{secret}` would go to {host} for everybody to read");
-            let help = "write https://, and `ca = \"file.pem\"` for an authority of your own";
-            found.push(warning(Code::SecretInTheOpen, place(), &message, help));
-        }
-        let web = if address.starts_with("https://") { 443 } else { 80 };
-        if local && !allowed(&probe.allow, &host, port.unwrap_or(web)) {
-            let message = format!("`{host}` is the machine that golive runs on: it is not asked");
-            let help = format!(
-                "name the service by its address in the network, or allow it: [probes] allow = [\"{host}:{}\"]",
-                port.unwrap_or(web)
-            );
-            found.push(Problem::new(Code::NoEffect, place(), &message).help(&help));
-        }
+        found.extend(secret.and_then(|ask| lint_http::in_the_open(address, ask, &place())));
+        found.extend(lint_http::not_asked(address, &probe.allow, &place()));
     }
 
-    /// What `[probes]` allows and no probe asks.
+    /// What `[probes]` allows and nothing asks.
     fn unused_allow(&self, found: &mut Vec<Problem>) {
         for entry in &self.draft.allow {
-            let asks = |probe: &Probe| {
-                let address = match (&probe.source, probe.source.asked()) {
-                    (_, Some((url, _))) => url,
-                    (Source::Tcp { address }, None) => address,
-                    (_, None) => return false,
-                };
+            let is_it = |address: &str| {
                 let (host, port) = authority(address);
                 let (own, only) = authority(&entry.value);
                 address.contains("{{") || host == own && (only.is_none() || port == only)
             };
-            if !self.runbook.probes.iter().any(asks) {
-                let message = format!("no probe asks `{}`", entry.value);
+            let asks = |probe: &Probe| match (&probe.source, probe.source.asked()) {
+                (_, Some((url, _))) => is_it(url),
+                (Source::Tcp { address }, None) => is_it(address),
+                (_, None) => false,
+            };
+            let requests = || self.draft.steps().flat_map(Step::http);
+            if !self.runbook.probes.iter().any(asks) && !requests().any(|(_, it)| is_it(&it.url)) {
+                let message = format!("no probe asks `{}`, and no step", entry.value);
                 let help = "remove it: what is not needed is not to be allowed";
                 found.push(warning(Code::Unused, entry.place.clone(), &message, help));
             }

@@ -14,6 +14,7 @@ mod check;
 mod code;
 mod include;
 mod lint;
+mod lint_http;
 mod load;
 mod model;
 mod order;

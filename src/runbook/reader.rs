@@ -606,8 +606,4 @@ const HINTS: &[(&str, &str, &str)] = &[
 ];
 
 /// Keys of the format that this version does not act on, by table.
-const LATER: &[(&str, &[&str])] = &[
-    ("a role", &["keys"]),
-    ("a step", &["use", "with"]),
-    ("a verification", &["http"]),
-];
+const LATER: &[(&str, &[&str])] = &[("a role", &["keys"]), ("a step", &["use", "with"])];

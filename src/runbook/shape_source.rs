@@ -133,7 +133,17 @@ pub(super) fn url_in(
     help: &str,
 ) -> Option<String> {
     let item = table.take(reading, key)?;
-    let url = template_item(reading, &item, scope, Quoting::Plain)?;
+    url_of(reading, &item, scope, help)
+}
+
+/// The same for an address that stands alone.
+pub(super) fn url_of(
+    reading: &mut Reading<'_>,
+    item: &Item<'_>,
+    scope: &Scope,
+    help: &str,
+) -> Option<String> {
+    let url = template_item(reading, item, scope, Quoting::Plain)?;
     let web = url.starts_with("http://") || url.starts_with("https://");
     if !web && !url.starts_with("{{") {
         let label = "no http:// or https://";
@@ -153,7 +163,7 @@ pub(super) fn url_in(
         reading.complain(Code::BadValue, &item.span(), "this address has no host", "", help);
         return None;
     }
-    may_be_asked(reading, &item, &url).then_some(url)
+    may_be_asked(reading, item, &url).then_some(url)
 }
 
 fn may_be_asked(reading: &mut Reading<'_>, item: &Item<'_>, address: &str) -> bool {

@@ -267,13 +267,17 @@ impl Failure {
     fn verification(&self, rows: &mut Rows<'_, '_>) {
         let track = self.track(rows.m);
         let Some(last) = track.last() else { return };
-        if !matches!(last.key.part, Part::Verify | Part::UndoVerify) {
+        if !matches!(last.key.part, Part::Verify | Part::Compare | Part::UndoVerify) {
             return;
         }
         for (place, end) in &last.places {
             if let Some(end) = end {
                 let said = format!("{}  {place}  {}", rows.m.time(end.at), end_words(&end.end));
-                rows.say_as("Verify", &said, Role::Title);
+                let compares = last.key.part == Part::Compare;
+                rows.say_as(if compares { "Compared" } else { "Verify" }, &said, Role::Title);
+                if let Some(found) = super::reconciled::found(&end.end) {
+                    rows.differences(found);
+                }
             }
         }
     }

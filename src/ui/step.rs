@@ -1,5 +1,7 @@
 //! One step in full: what it sends, where, when it counts as done, how it is undone, how it went.
 
+use std::convert::Infallible;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -7,7 +9,7 @@ use ratatui::text::Line;
 
 use crate::base::{HostId, Millis, SafeText, StepId, cells};
 use crate::engine::{Attempt, End, Job, Part, PlaceEnd, Status, Track, Verdict};
-use crate::plan::{CheckPlan, StepPlan, UndoPlan, VerifyPlan, Work};
+use crate::plan::{CheckPlan, StepPlan, Text, UndoPlan, VerifyPlan, Work};
 use crate::runbook::{Breach, Class, Expect, Soak};
 
 use super::audit::end_words;
@@ -114,18 +116,26 @@ fn verify(m: &Model<'_>, verify: &VerifyPlan) -> String {
     let what = match check {
         CheckPlan::Run(text) => m.state.filled(text),
         CheckPlan::Probe(probe) => format!("probe {probe} is healthy"),
+        CheckPlan::Http(http) => http.filled(&mut |text| m.state.filled(text)).words(),
     };
     format!("{what} (every {every}, within {within})")
 }
 
-fn soak(soak: &Soak) -> String {
+fn soak(m: &Model<'_>, soak: &Soak<Text>) -> String {
     let probes: Vec<&str> = soak.probes.iter().map(crate::base::ProbeId::as_str).collect();
     let breach = match soak.breach {
         Breach::Hold => "a breach holds",
         Breach::Rollback => "a breach proposes to roll back",
         Breach::Fail => "a breach fails the step",
     };
-    format!("{} healthy for {}; {breach}", probes.join(" "), soak.r#for)
+    let healthy = if probes.is_empty() { "" } else { " healthy" };
+    let healthy = format!("{}{healthy} for {}", probes.join(" "), soak.r#for);
+    let compared = soak.parallel.as_ref().map(|it| {
+        let reconcile = it.reconcile.try_map(&mut |text| Ok::<_, Infallible>(m.state.filled(text)));
+        let Ok(reconcile) = reconcile;
+        format!("; every {} {}", it.every, reconcile.brief())
+    });
+    format!("{}{}; {breach}", healthy.trim_start(), compared.unwrap_or_default())
 }
 
 impl Rows<'_, '_> {
@@ -158,7 +168,7 @@ impl Rows<'_, '_> {
                     self.say("GO needs", &format!("{margin} of the window left at the end"));
                 }
             }
-            Work::Soak(plan) => self.say("Watch", &soak(plan)),
+            Work::Soak(plan) => self.say("Watch", &soak(self.m, plan)),
         }
         let list = match work {
             Work::Manual(manual) => &manual.checklist,
@@ -295,7 +305,7 @@ impl Rows<'_, '_> {
             UndoPlan::None | UndoPlan::Undo(_) | UndoPlan::Irreversible(_) => step.verify.as_ref(),
         };
         self.say("Verify", &check.map(|check| verify(self.m, check)).unwrap_or_default());
-        self.say("Soak", &step.soak.as_ref().map(soak).unwrap_or_default());
+        self.say("Soak", &step.soak.as_ref().map(|it| soak(self.m, it)).unwrap_or_default());
         if let Some(when) = &step.when {
             self.say("When", when);
         }
@@ -316,6 +326,12 @@ impl Rows<'_, '_> {
             let left = until.since(self.m.now);
             let text = format!("watching until {} (-{})", self.m.time(until), left.clock());
             self.say_as("Soak", &text, Role::Title);
+            if let Some(next) =
+                track.last().and_then(|it| self.m.state.next_comparison(&it.key.step))
+            {
+                let text = format!("compares again at {}", self.m.time(next));
+                self.say_as("", &text, Role::Title);
+            }
         }
         if let Some(at) = track.retry_at {
             let text = format!("tries again by itself at {}", self.m.time(at));
@@ -327,6 +343,7 @@ impl Rows<'_, '_> {
         let part = match last.key.part {
             Part::Action | Part::Undo => "",
             Part::Verify | Part::UndoVerify => " of the verification",
+            Part::Compare => " of the comparison",
         };
         let stopping = if last.stopping.is_some() { ", asked to stop" } else { "" };
         let text =
@@ -509,7 +526,7 @@ impl Rows<'_, '_> {
         }
         let check = step.verify.as_ref().map(|check| verify(self.m, check));
         self.say("Verify", &check.unwrap_or_default());
-        self.say("Soak", &step.soak.as_ref().map(soak).unwrap_or_default());
+        self.say("Soak", &step.soak.as_ref().map(|it| soak(self.m, it)).unwrap_or_default());
     }
 
     /// How a step of this name is undone.

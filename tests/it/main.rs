@@ -120,6 +120,8 @@ mod notices;
 #[cfg(test)]
 mod objectives;
 #[cfg(test)]
+mod parallel;
+#[cfg(test)]
 mod plan;
 #[cfg(test)]
 mod plans;
@@ -197,6 +199,8 @@ mod trust;
 mod unreadable;
 #[cfg(test)]
 mod unrecorded;
+#[cfg(test)]
+mod verify_http;
 #[cfg(test)]
 mod voices;
 #[cfg(test)]

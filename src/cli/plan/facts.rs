@@ -2,7 +2,7 @@
 
 use crate::base::{HostId, Millis, SafeText, StepId, Timestamp, VarName};
 use crate::plan::{
-    CheckPlan, Forecast, Plan, Rag, ReadyPlan, StepPlan, UndoPlan, VerifyPlan, Work, initial,
+    CheckPlan, Forecast, Plan, Rag, ReadyPlan, StepPlan, Text, UndoPlan, VerifyPlan, Work, initial,
     signed,
 };
 use crate::runbook::{Asked, Breach, Class, Host, Soak, UndoStage};
@@ -309,13 +309,20 @@ pub(in crate::cli) fn lines_of(work: &Work) -> Vec<String> {
 }
 
 /// A soak in words.
-pub(in crate::cli) fn soak(soak: &Soak) -> String {
+pub(in crate::cli) fn soak(soak: &Soak<Text>) -> String {
     let breach = match soak.breach {
         Breach::Hold => "a breach holds",
         Breach::Rollback => "a breach proposes to roll back",
         Breach::Fail => "a breach fails the step",
     };
-    format!("{} while healthy: {} · {breach}", soak.r#for, names(&soak.probes))
+    let healthy = match soak.probes.as_slice() {
+        [] => String::new(),
+        probes => format!(" while healthy: {}", names(probes)),
+    };
+    let compared = soak.filled(&mut |text| text.shown().to_owned()).parallel.map(|it| {
+        format!(" · every {} compares {}", it.every, SafeText::new(&it.reconcile.brief()))
+    });
+    format!("{}{healthy}{} · {breach}", soak.r#for, compared.unwrap_or_default())
 }
 
 /// A verification in words.
@@ -323,6 +330,10 @@ pub(in crate::cli) fn verify(verify: &VerifyPlan) -> String {
     let what = match &verify.check {
         CheckPlan::Run(text) => SafeText::new(text.shown().trim_end()).to_string(),
         CheckPlan::Probe(probe) => format!("probe {probe} is healthy"),
+        CheckPlan::Http(http) => {
+            let words = http.filled(&mut |text| text.shown().to_owned()).words();
+            SafeText::new(&words).to_string()
+        }
     };
     format!("{what} · every {} within {}", verify.every, verify.within)
 }

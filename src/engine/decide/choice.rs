@@ -174,7 +174,7 @@ pub(super) fn let_go(
 
 impl State {
     /// The events that stop what runs somewhere.
-    pub(super) fn stop_jobs(&self, step: &StepId, part: Part) -> Vec<Event> {
+    pub(in crate::engine) fn stop_jobs(&self, step: &StepId, part: Part) -> Vec<Event> {
         let attempts = self.track_of(step, part).attempts.iter();
         let running = attempts.filter(|attempt| !attempt.has_ended());
         running.map(|attempt| Event::StopAsked { key: attempt.key.clone() }).collect()

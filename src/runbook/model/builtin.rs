@@ -71,6 +71,11 @@ pub struct Http<T> {
 }
 
 impl<T> Http<T> {
+    /// The secrets that go with it.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
+        self.ask.secrets().chain(self.body.iter().filter_map(Given::secret))
+    }
+
     /// Whether its method only asks.
     pub fn only_asks(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
@@ -193,6 +198,14 @@ impl<T> Builtin<T> {
         }
     }
 
+    /// The request over HTTP, if it is one.
+    pub const fn http(&self) -> Option<&Http<T>> {
+        match self {
+            Self::Http(http) => Some(http),
+            Self::Upload(_) | Self::Download(_) | Self::Reconcile(_) => None,
+        }
+    }
+
     /// The word of the runbook for it.
     pub const fn word(&self) -> &'static str {
         match self {
@@ -224,9 +237,7 @@ impl<T> Builtin<T> {
     pub fn secrets(&self) -> Vec<&SecretName> {
         match self {
             Self::Upload(_) | Self::Download(_) | Self::Reconcile(_) => Vec::new(),
-            Self::Http(http) => {
-                http.ask.secrets().chain(http.body.iter().filter_map(Given::secret)).collect()
-            }
+            Self::Http(http) => http.secrets().collect(),
         }
     }
 
@@ -297,6 +308,13 @@ impl Download<String> {
 }
 
 impl Http<String> {
+    /// What is asked, and what has to be answered, in one line.
+    pub fn words(&self) -> String {
+        let body = self.expect_body.as_ref().map(|it| format!(", body matches /{it}/"));
+        let body = body.unwrap_or_default();
+        format!("{} {} answers HTTP {}{body}", self.method, self.url, self.expected())
+    }
+
     fn facts(&self) -> Vec<(&'static str, String)> {
         let shown = |given: &Given<String>| match given {
             Given::Text(text) => text.clone(),

@@ -135,7 +135,7 @@ impl Reconcile<String> {
     }
 
     /// It in one line.
-    pub(super) fn brief(&self) -> String {
+    pub fn brief(&self) -> String {
         let side = |side: &Side<String>| format!("{}: {}", side.on, side.run.trim());
         format!("{} against {} ({})", side(&self.left), side(&self.right), self.how())
     }

@@ -9,7 +9,7 @@ use crate::base::{
 };
 
 use super::super::secret::Given;
-use super::{Builtin, Class, Http};
+use super::{Builtin, Class, Http, Reconcile};
 
 /// One step as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub struct Step {
     /// Polled until true before the step counts as done.
     pub verify: Option<Verify>,
     /// Probes watched after the action, before the step counts as done.
-    pub soak: Option<Soak>,
+    pub soak: Option<Soak<String>>,
     /// Its inverse.
     pub undo: UndoSource,
     /// From here on, going back needs a break-glass reason.
@@ -126,7 +126,51 @@ pub enum Pause {
 }
 
 impl Step {
-    /// Every request over HTTP of its action and its undo, to be changed.
+    /// Every comparison that it makes, with the key that it is written under.
+    pub(in crate::runbook) fn reconciles(&self) -> Vec<(&'static str, &Reconcile<String>)> {
+        let (own, alone) = match &self.action {
+            Action::Builtin(builtin) => (builtin.reconcile(), None),
+            Action::Soak(soak) => (None, Some(soak)),
+            Action::Run(_)
+            | Action::Script(_)
+            | Action::Local(_)
+            | Action::Manual(_)
+            | Action::Gate(_)
+            | Action::Notify(_) => (None, None),
+        };
+        let own = own.map(|reconcile| ("reconcile", reconcile));
+        let soaks = alone.into_iter().chain(&self.soak);
+        let parallel = soaks.filter_map(|soak| soak.parallel.as_ref());
+        own.into_iter().chain(parallel.map(|it| ("soak", &it.reconcile))).collect()
+    }
+
+    /// Every request over HTTP that it makes, with the part of the step that makes it.
+    pub(in crate::runbook) fn http(&self) -> Vec<(&'static str, &Http<String>)> {
+        fn of(action: &Action) -> Option<&Http<String>> {
+            match action {
+                Action::Builtin(builtin) => builtin.http(),
+                Action::Run(_)
+                | Action::Script(_)
+                | Action::Local(_)
+                | Action::Manual(_)
+                | Action::Gate(_)
+                | Action::Soak(_)
+                | Action::Notify(_) => None,
+            }
+        }
+        let undo = match &self.undo {
+            UndoSource::Undo(undo) => Some(undo),
+            UndoSource::None | UndoSource::Irreversible(_) => None,
+        };
+        let action = of(&self.action).map(|http| ("http", http));
+        let verify = self.verify.as_ref().and_then(Verify::http).map(|http| ("verify", http));
+        let back = undo.and_then(|undo| of(&undo.action)).map(|http| ("undo", http));
+        let checked = undo.and_then(|undo| undo.verify.as_ref()).and_then(Verify::http);
+        let checked = checked.map(|http| ("undo", http));
+        [action, verify, back, checked].into_iter().flatten().collect()
+    }
+
+    /// Every request over HTTP that it makes, to be changed.
     pub(in crate::runbook) fn http_mut(&mut self) -> Vec<&mut Http<String>> {
         fn of(action: &mut Action) -> Option<&mut Http<String>> {
             match action {
@@ -143,11 +187,28 @@ impl Step {
                 | Action::Notify(_) => None,
             }
         }
-        let undo = match &mut self.undo {
-            UndoSource::Undo(undo) => Some(&mut undo.action),
-            UndoSource::None | UndoSource::Irreversible(_) => None,
+        fn checked(verify: &mut Verify) -> Option<&mut Http<String>> {
+            match &mut verify.check {
+                Check::Http(http) => Some(http),
+                Check::Run(_) | Check::Probe(_) => None,
+            }
+        }
+        let (undo, undone) = match &mut self.undo {
+            UndoSource::Undo(undo) => (Some(&mut undo.action), undo.verify.as_mut()),
+            UndoSource::None | UndoSource::Irreversible(_) => (None, None),
         };
-        std::iter::once(&mut self.action).chain(undo).filter_map(of).collect()
+        let own = std::iter::once(&mut self.action).chain(undo).filter_map(of);
+        own.chain(self.verify.as_mut().into_iter().chain(undone).filter_map(checked)).collect()
+    }
+}
+
+impl Verify {
+    /// The request that it makes, if it makes one.
+    pub fn http(&self) -> Option<&Http<String>> {
+        match &self.check {
+            Check::Http(http) => Some(http),
+            Check::Run(_) | Check::Probe(_) => None,
+        }
     }
 }
 
@@ -180,7 +241,7 @@ pub enum Action {
     /// A go / no-go decision.
     Gate(Gate),
     /// Wait while probes stay healthy.
-    Soak(Soak),
+    Soak(Soak<String>),
     /// Tell people.
     Notify(Notify),
 }
@@ -239,14 +300,43 @@ impl Require {
 }
 
 /// Watching probes for a while.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Soak {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Soak<T> {
     /// For how long, without a breach.
     pub r#for: Millis,
-    /// Which probes; never empty.
+    /// Which probes; empty only where two systems are compared.
     pub probes: Vec<ProbeId>,
     /// What a breach does.
     pub breach: Breach,
+    /// Two systems that are compared while it lasts.
+    pub parallel: Option<Box<Parallel<T>>>,
+}
+
+/// Two systems that are compared on a schedule: at the beginning of a soak, then every so often,
+/// and at its end. A difference, or nothing to compare, is a breach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parallel<T> {
+    /// From the beginning of a comparison to the beginning of the next.
+    pub every: Millis,
+    /// What is compared.
+    pub reconcile: Reconcile<T>,
+}
+
+impl<T> Soak<T> {
+    /// The same with `change` done to every text.
+    ///
+    /// # Errors
+    /// What `change` says.
+    pub fn try_map<U, E>(&self, change: &mut dyn FnMut(&T) -> Result<U, E>) -> Result<Soak<U>, E> {
+        let parallel = match &self.parallel {
+            None => None,
+            Some(parallel) => Some(Box::new(Parallel {
+                every: parallel.every,
+                reconcile: parallel.reconcile.try_map(change)?,
+            })),
+        };
+        Ok(Soak { r#for: self.r#for, probes: self.probes.clone(), breach: self.breach, parallel })
+    }
 }
 
 /// What a breach of a soak does.
@@ -317,6 +407,8 @@ pub enum Check {
     Run(String),
     /// A probe that has to be healthy.
     Probe(ProbeId),
+    /// A request from this machine that has to be answered as it says.
+    Http(Box<Http<String>>),
 }
 
 /// The inverse of a step, as written.

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use crate::base::{ChannelId, ProbeId, RoleId, SafeText};
 
 use super::super::code::Code;
-use super::super::model::{Action, Breach, Gate, Manual, Notify, Require, Soak};
+use super::super::model::{Action, Breach, Gate, Manual, Notify, Parallel, Require, Soak};
 use super::super::reader::{At, Item, Kind, Reading, Scope, Table};
 use super::super::shape::{Context, template_item};
 use super::super::template::Quoting;
 use super::builtin::{BUILTINS, builtin};
+use super::reconcile::reconcile;
 
 const ACTIONS: [&str; 10] = [
     "run",
@@ -57,7 +58,8 @@ pub(super) fn action(
             }
             return (nothing, "none");
         }
-        let soak = table.take(reading, "soak").and_then(|item| soak(reading, context, &item));
+        let item = table.take(reading, "soak");
+        let soak = item.and_then(|item| soak(reading, context, &item, scope));
         return (soak.map_or(nothing, Action::Soak), "soak");
     };
     let action = one_action(reading, context, kind, item, scope);
@@ -201,10 +203,13 @@ pub(super) fn soak(
     reading: &mut Reading<'_>,
     context: &Context<'_>,
     item: &Item<'_>,
-) -> Option<Soak> {
+    scope: &Scope,
+) -> Option<Soak<String>> {
     let mut table = Table::open(reading, item, "a soak", "soak")?;
     let time = table.need(reading, "for").and_then(|item| reading.some_time(&item));
-    let named = table.need(reading, "probes");
+    let compares = table.has("reconcile");
+    let named =
+        if compares { table.take(reading, "probes") } else { table.need(reading, "probes") };
     let probes = named.map(|item| probes(reading, context, &item)).unwrap_or_default();
     if let Some(item) = named
         && probes.is_empty()
@@ -214,8 +219,40 @@ pub(super) fn soak(
     }
     let words = &[("hold", Breach::Hold), ("rollback", Breach::Rollback), ("fail", Breach::Fail)];
     let breach = table.take(reading, "breach").and_then(|item| reading.word(&item, words));
+    let parallel = parallel(reading, &mut table, scope);
     table.finish(reading);
-    Some(Soak { r#for: time?, probes, breach: breach.unwrap_or_default() })
+    let (time, breach) = (time?, breach.unwrap_or_default());
+    if let Some(parallel) = parallel.as_ref().filter(|parallel| parallel.every > time) {
+        let message = format!("it compares every {}, and is over after {time}", parallel.every);
+        let help = "make `every` shorter, or `for` longer";
+        reading.complain(Code::Contradiction, &item.span(), &message, "", help);
+    }
+    Some(Soak { r#for: time, probes, breach, parallel })
+}
+
+/// Two systems that are compared while a soak lasts.
+fn parallel(
+    reading: &mut Reading<'_>,
+    table: &mut Table<'_>,
+    scope: &Scope,
+) -> Option<Box<Parallel<String>>> {
+    let compares = table.has("reconcile");
+    let every = table.take(reading, "every");
+    if let Some(item) = every.filter(|_| !compares) {
+        let message = "`every` has no effect: probes have a schedule of their own";
+        let help = "add `reconcile = { … }`, or remove it";
+        reading.complain(Code::NoEffect, &item.span(), message, "no effect", help);
+    }
+    let item = table.take(reading, "reconcile")?;
+    let found = reconcile(reading, &item, scope);
+    let Some(every) = every else {
+        let message = "a soak that compares does not say how often";
+        let help = "add `every = \"6h\"`";
+        reading.complain(Code::MissingKey, &item.span(), message, "how often?", help);
+        return None;
+    };
+    let every = reading.some_time(&every);
+    Some(Box::new(Parallel { every: every?, reconcile: found? }))
 }
 
 pub(super) fn notify(reading: &mut Reading<'_>, item: &Item<'_>, scope: &Scope) -> Option<Notify> {

@@ -71,14 +71,46 @@ const METHODS: &[(&str, &str)] = &[
     ("DELETE", "DELETE"),
 ];
 
+/// A request that is made again and again until its answer is right: its address alone, or all
+/// of it. Its method only asks.
+pub(super) fn look(
+    reading: &mut Reading<'_>,
+    item: &Item<'_>,
+    scope: &Scope,
+) -> Option<Http<String>> {
+    if item.is_text() {
+        let url = shape_source::url_of(reading, item, scope, ADDRESS)?;
+        let (method, ask) = ("GET".to_owned(), super::super::model::Ask::default());
+        return Some(Http {
+            method,
+            url,
+            ask,
+            body: None,
+            expect_status: Vec::new(),
+            expect_body: None,
+            idempotent: false,
+            allow: Vec::new(),
+        });
+    }
+    let http = http(reading, item, scope)?;
+    if http.only_asks() {
+        return Some(http);
+    }
+    let message = format!("a verification asks again and again, and {} changes", http.method);
+    let help = "ask with GET, HEAD or OPTIONS; what changes something is a step of its own";
+    reading.complain(Code::Contradiction, &item.span(), &message, "", help);
+    None
+}
+
+const ADDRESS: &str = "for example \"https://shop.example/drain\"";
+
 fn http(reading: &mut Reading<'_>, item: &Item<'_>, scope: &Scope) -> Option<Http<String>> {
     let mut table = Table::open(reading, item, "a request", "http")?;
     let method = table.take(reading, "method").and_then(|item| reading.word(&item, METHODS));
-    let help = "for example \"https://shop.example/drain\"";
     if !table.has("url") {
         table.need(reading, "url");
     }
-    let url = shape_source::url_in(reading, &mut table, "url", scope, help);
+    let url = shape_source::url_in(reading, &mut table, "url", scope, ADDRESS);
     let ask = shape_source::ask(reading, &mut table);
     let body = table.take(reading, "body").and_then(|item| given(reading, &item));
     let body = body.map(|body| noted(reading, body, scope));

@@ -102,7 +102,7 @@ pub(in crate::runbook) fn step(
         progress: progress(reading, &mut table),
         retry: retry(reading, &mut table),
         verify: verify(reading, &mut table, &Scope::After(id.clone())),
-        soak: soak_beside.and_then(|item| soak(reading, context, &item)),
+        soak: soak_beside.and_then(|item| soak(reading, context, &item, &before)),
         undo: undo(reading, context, &mut table, &before, &mut targets),
         point_of_no_return: flag(reading, &mut table, "point_of_no_return", false),
         checkpoint: checkpoint(reading, &mut table),

@@ -9,6 +9,7 @@ use super::super::shape::{Context, template_item};
 use super::super::shape_hosts;
 use super::super::template::Quoting;
 use super::action::one_action;
+use super::builtin::look;
 use super::effect::without_effect;
 use super::{Targets, pattern, time};
 
@@ -24,19 +25,27 @@ pub(super) fn verify(
     let mut table = Table::open(reading, &item, "a verification", "verify")?;
     let run = table.take(reading, "run");
     let probe = table.take(reading, "probe");
+    let http = table.take(reading, "http");
     let every = table.take(reading, "every").and_then(|item| reading.some_time(&item));
     let within = table.take(reading, "within").and_then(|item| reading.some_time(&item));
-    let check = match (run, probe) {
-        (Some(run), None) => template_item(reading, &run, scope, Quoting::Shell).map(Check::Run),
-        (None, Some(probe)) => {
+    let check = match (run, probe, http) {
+        (Some(run), None, None) => {
+            template_item(reading, &run, scope, Quoting::Shell).map(Check::Run)
+        }
+        (None, Some(probe), None) => {
             let text = reading.filled(&probe);
             let name = text.and_then(|text| reading.used_name(Kind::Probe, text));
             name.map(|name| Check::Probe(name.value))
         }
-        (None, None) if table.has("http") => None,
-        (Some(_), Some(_)) | (None, None) => {
-            let message = "a verification needs exactly one of `run` and `probe`";
-            let help = "write { run = \"command that exits with 0\" } or { probe = \"name\" }";
+        (None, None, Some(http)) => {
+            look(reading, &http, scope).map(|http| Check::Http(Box::new(http)))
+        }
+        (Some(_), _, Some(_))
+        | (_, Some(_), Some(_))
+        | (Some(_), Some(_), _)
+        | (None, None, None) => {
+            let message = "a verification needs exactly one of `run`, `probe` and `http`";
+            let help = "write { run = \"command that exits with 0\" }, { probe = \"name\" } or { http = \"https://…\" }";
             reading.complain(Code::OneAction, &item.span(), message, "", help);
             None
         }
