@@ -107,6 +107,7 @@ fn a_difference_is_a_breach() {
         assert!(text.contains("comparison 2 on local: 1 of 1 row differs"), "{text}");
         assert!(text.contains(says), "{text}");
         // Watching again begins with a comparison.
+        night.pass(60);
         night.ask(&Command::Recheck { step: id("days") });
         assert!(soaks(&night));
         assert_eq!(compare(&mut night, "a 2", "a 2").key.attempt, 3);

@@ -163,7 +163,7 @@ fn verified(state: &State, step: &StepId, part: Part) -> bool {
         return false;
     }
     match verify_of(state.plan(), step, part).map(|verify| verify.check) {
-        Some(CheckPlan::Run(_)) => {
+        Some(CheckPlan::Run(_) | CheckPlan::Http(_)) => {
             let well = |end: &Option<golive::engine::PlaceEnd>| {
                 end.as_ref().is_some_and(|end| end.end.verdict() == Verdict::Succeeded)
             };

@@ -87,7 +87,7 @@ impl<'a> Night<'a> {
     fn job(&mut self, key: Key, place: Place, secs: u64, code: i32, output: &[u8]) -> &mut Self {
         let confirmed = match key.part {
             Part::Action => Confirmed::ByPerson { class: Class::Change, after: Millis::new(2_500) },
-            Part::Verify | Part::Undo | Part::UndoVerify => Confirmed::ByRule,
+            Part::Verify | Part::Compare | Part::Undo | Part::UndoVerify => Confirmed::ByRule,
         };
         let places = vec![place.clone()];
         let payload = Digest::of(b"");

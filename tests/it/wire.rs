@@ -47,7 +47,7 @@ fn actor() -> impl Strategy<Value = Actor> {
 }
 
 fn part() -> impl Strategy<Value = Part> {
-    prop_oneof![Just(Part::Action), Just(Part::Verify), Just(Part::Undo), Just(Part::UndoVerify)]
+    select(vec![Part::Action, Part::Verify, Part::Compare, Part::Undo, Part::UndoVerify])
 }
 
 fn place() -> impl Strategy<Value = Place> {
