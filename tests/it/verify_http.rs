@@ -66,9 +66,9 @@ fn what_makes_no_sense_is_told() {
     ] {
         let main = SourceFile::new("x.toml", &runbook(&format!("{SHIFT}{step}")));
         let checked = check(&main, &mut |_| Err("no".to_owned()));
-        let codes: Vec<_> = checked.problems.iter().map(|it| it.code).collect();
+        let found = checked.problems.iter().any(|it| it.code == code);
         let listing = listing(&checked);
-        assert!(codes.contains(&code) && listing.contains(said), "{step}\n{listing}");
+        assert!(found && listing.contains(said), "{step}\n{listing}");
     }
 }
 
