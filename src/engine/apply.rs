@@ -13,10 +13,8 @@ use super::hosts::StoodStill;
 use super::job::{Job, Key, Part, Place, Verdict};
 use super::objective::Loss;
 use super::sight::Sight;
-use super::state::{
-    Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, PlaybookRecord, Rollback, RunStage, State,
-    Status, Stopping, Track, Wave,
-};
+use super::state::{Alarm, GateRecord, Hold, Note, PlaybookRecord, Rollback, RunStage, State};
+use super::track::{Attempt, PlaceEnd, Status, Stopping, Track, Wave};
 
 impl State {
     /// Folds an event into the state.

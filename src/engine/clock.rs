@@ -7,7 +7,8 @@ use crate::runbook::{InFlight, Window};
 
 use super::event::{Item, RunKind};
 use super::job::Part;
-use super::state::{State, Status, Track};
+use super::state::State;
+use super::track::{Status, Track};
 
 /// From the wish to stop a job to the proof that it is gone: it is asked to end, made to after ten
 /// seconds, and looked for.

@@ -14,7 +14,8 @@ use super::health::Health;
 use super::job::{End, Part, Place, Verdict};
 use super::parallel::Compares;
 use super::refusal::Refusal;
-use super::state::{Attempt, PlaceEnd, RunStage, State, Status, Stopping, Track};
+use super::state::{RunStage, State};
+use super::track::{Attempt, PlaceEnd, Status, Stopping, Track};
 
 /// The next thing that is due at `now`; empty when nothing is.
 pub(super) fn due(state: &State, now: Timestamp) -> Vec<Event> {

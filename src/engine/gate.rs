@@ -10,7 +10,8 @@ use crate::runbook::Gate;
 use super::event::{Actor, Choice, Evidence};
 use super::health::Health;
 use super::readiness::{Lamp, Readiness};
-use super::state::{State, Status};
+use super::state::State;
+use super::track::Status;
 use super::voice::Said;
 
 /// What somebody said about a gate or a step counts for so long; then they are asked again.

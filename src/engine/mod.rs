@@ -44,6 +44,7 @@ mod refusal;
 mod sight;
 mod start;
 mod state;
+mod track;
 mod trigger;
 mod unrecorded;
 mod voice;
@@ -74,10 +75,8 @@ pub use readiness::{Known, Lamp, Need, Needed, Proof, Readiness, Stand, Watch};
 pub use reconcile::{DIFFERENCES_MAX, Difference, Outcome, Reconciled, SideRead};
 pub use refusal::Refusal;
 pub use sight::{Begun, Doubt, OutOfSight, Records, Seen, Sight, Sync};
-pub use state::{
-    Alarm, Attempt, GateRecord, Hold, Note, PlaceEnd, PlaybookRecord, Rollback, RunStage, State,
-    Status, Stopping, Track, Wave,
-};
+pub use state::{Alarm, GateRecord, Hold, Note, PlaybookRecord, Rollback, RunStage, State};
+pub use track::{Attempt, PlaceEnd, Status, Stopping, Track, Wave};
 pub use unrecorded::{Lost, Overridden};
 pub use voice::{Said, Signed};
 pub use way_back::{Checkpoint, WayBack, WayBackItem};

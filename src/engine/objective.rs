@@ -12,7 +12,8 @@ use crate::runbook::{Measure, Rpo, Rto, millis_of_unit};
 use super::command::Command;
 use super::event::{AlarmId, Event, Level};
 use super::health::{Board, Health, Reading};
-use super::state::{RunStage, State, Status};
+use super::state::{RunStage, State};
+use super::track::Status;
 
 /// What was lost, as it was when the clock started.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,8 @@ use crate::runbook::Soak;
 use super::due::{advice, describe_attempt};
 use super::event::{Confirmed, Event};
 use super::job::{Part, Place, Verdict};
-use super::state::{Attempt, State, Status, Stopping};
+use super::state::State;
+use super::track::{Attempt, Status, Stopping};
 
 /// How the comparisons of a soak stand.
 pub(super) enum Compares {

@@ -9,7 +9,8 @@ use super::health::Health;
 use super::hosts::HostFact;
 use super::job::{End, Key, Part, Place};
 use super::sight::Doubt;
-use super::state::{State, Status, Track};
+use super::state::State;
+use super::track::{Status, Track};
 
 /// What has to be done because `event` happened; `state` is the state after it.
 #[must_use = "an effect that is not performed is a step that never ran"]

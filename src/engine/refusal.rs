@@ -7,7 +7,7 @@ use crate::plan::NotCaptured;
 use crate::runbook::Class;
 
 use super::health::Health;
-use super::state::Status;
+use super::track::Status;
 
 /// Something that was asked for and is not possible now.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

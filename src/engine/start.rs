@@ -11,7 +11,8 @@ use super::event::{Confirmed, Event, Genesis};
 use super::job::{Job, Key, Part, Place, Verdict};
 use super::refusal::Refusal;
 use super::sight::Seen;
-use super::state::{Attempt, PlaceEnd, State, Status};
+use super::state::State;
+use super::track::{Attempt, PlaceEnd, Status};
 
 /// How much longer than `within` a verification may take before it is stopped.
 const VERIFY_GRACE: Millis = Millis::from_secs(15);

@@ -11,7 +11,8 @@ use crate::plan::{BatchPlan, CheckPlan};
 
 use super::event::{Confirmed, Event};
 use super::job::{Part, Place, Verdict};
-use super::state::{Attempt, PlaceEnd, State, Track};
+use super::state::State;
+use super::track::{Attempt, PlaceEnd, Track};
 
 /// Whether a place has ended, and well.
 fn is_well(end: Option<&PlaceEnd>) -> bool {

@@ -6,7 +6,8 @@ use crate::runbook::{Builtin, Class, UndoStage};
 
 use super::event::Item;
 use super::job::{Part, Place};
-use super::state::{State, Status, Track};
+use super::state::State;
+use super::track::{Status, Track};
 
 /// What rolling back now would do, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

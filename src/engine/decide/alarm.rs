@@ -3,7 +3,8 @@
 use crate::base::{SafeText, StepId};
 use crate::engine::event::{Actor, AlarmId, Event, Level};
 use crate::engine::job::Part;
-use crate::engine::state::{RunStage, State, Status};
+use crate::engine::state::{RunStage, State};
+use crate::engine::track::Status;
 
 impl State {
     /// Raises an alarm, unless the same one is open.

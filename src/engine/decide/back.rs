@@ -8,7 +8,8 @@ use crate::engine::health::Health;
 use crate::engine::job::{End, Job, Part};
 use crate::engine::refusal::Refusal;
 use crate::engine::sight::Doubt;
-use crate::engine::state::{Attempt, RunStage, State, Status, Track};
+use crate::engine::state::{RunStage, State};
+use crate::engine::track::{Attempt, Status, Track};
 use crate::runbook::InFlight;
 
 use super::need_reason;

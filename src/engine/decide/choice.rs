@@ -6,7 +6,8 @@ use crate::engine::event::{AlarmId, Confirmed, Event};
 use crate::engine::job::{End, Job, Part, Place, Verdict};
 use crate::engine::refusal::Refusal;
 use crate::engine::sight::Doubt;
-use crate::engine::state::{State, Status};
+use crate::engine::state::State;
+use crate::engine::track::Status;
 use crate::plan::Work;
 
 use super::need_reason;

@@ -4,7 +4,8 @@ use crate::base::{Digest, SafeText, StepId};
 use crate::engine::event::Event;
 use crate::engine::job::Part;
 use crate::engine::refusal::Refusal;
-use crate::engine::state::{RunStage, State, Status};
+use crate::engine::state::{RunStage, State};
+use crate::engine::track::Status;
 
 use super::need_reason;
 

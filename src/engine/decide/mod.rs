@@ -17,7 +17,8 @@ use super::event::{Actor, Confirmed, Event, Item};
 use super::job::Part;
 use super::limits::limit_alarms;
 use super::refusal::Refusal;
-use super::state::{Hold, RunStage, State, Status};
+use super::state::{Hold, RunStage, State};
+use super::track::Status;
 
 /// What `command` causes at time `now`; nothing is changed.
 pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>, Refusal> {

@@ -4,7 +4,8 @@ use crate::base::{Millis, SafeText, StepId, Timestamp};
 use crate::engine::event::{Confirmed, Event};
 use crate::engine::job::Part;
 use crate::engine::refusal::Refusal;
-use crate::engine::state::{State, Status};
+use crate::engine::state::State;
+use crate::engine::track::Status;
 use crate::plan::{StepPlan, Work};
 use crate::runbook::Class;
 

@@ -5,7 +5,8 @@ use crate::engine::command::Gesture;
 use crate::engine::event::{Confirmed, Event};
 use crate::engine::job::Part;
 use crate::engine::refusal::Refusal;
-use crate::engine::state::{RunStage, State, Status};
+use crate::engine::state::{RunStage, State};
+use crate::engine::track::Status;
 use crate::plan::{PlaybookPlan, StepPlan};
 
 use super::need_reason;
