@@ -49,10 +49,11 @@ fn rto(
     for at in [&from, &to] {
         let made = series.iter().find(|(stem, _)| **stem == at.value);
         if let Some((stem, steps)) = made {
-            let first = steps.first().map_or_else(|| stem.to_string(), ToString::to_string);
+            let first = steps.first().unwrap_or(stem);
+            // In backquotes a problem speaks of the step as written.
             let message = format!("`{stem}` is several steps, and a clock needs one");
             let problem = reading.problem(Code::BadValue, &at.place.span(), &message);
-            *problem = problem.clone().label("which one?").help(&format!("write `{first}`"));
+            *problem = problem.clone().label("which one?").help(&format!("write \"{first}\""));
             return None;
         }
     }

@@ -180,7 +180,7 @@ fn objectives_that_cannot_be_measured_are_refused_with_their_place() {
         ),
         (
             "rto = { within = \"5m\", from = \"a\", to = \"w\" }",
-            "10:41 `w` is several steps, and a clock needs one [write `w.1`]",
+            "10:41 `w` is several steps, and a clock needs one [write \"w.1\"]",
         ),
         ("rto = { within = \"5m\", from = \"a\" }", "without `to`"),
         ("rto = { within = \"soon\", from = \"a\", to = \"b\" }", "10:18 `soon` is not a duration"),
