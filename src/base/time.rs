@@ -212,14 +212,47 @@ impl Zone {
         at.instant().to_zoned_datetime(self.0.clone()).strftime(format).to_string()
     }
 
-    /// `HH:MM:SS` in this zone.
+    /// `HH:MM:SS` in this zone; with the offset, `02:30:00+01`, in the hour that there is twice.
     pub fn time(&self, at: Timestamp) -> String {
-        self.format(at, "%H:%M:%S")
+        self.format(at, "%H:%M:%S") + &self.which(at)
     }
 
-    /// `HH:MM` in this zone.
+    /// `HH:MM` in this zone; with the offset, `02:30+01`, in the hour that there is twice.
     pub fn hour_minute(&self, at: Timestamp) -> String {
-        self.format(at, "%H:%M")
+        self.format(at, "%H:%M") + &self.which(at)
+    }
+
+    /// Which one of two moments with the same civil time it is; nothing where there is one.
+    fn which(&self, at: Timestamp) -> String {
+        use jiff::tz::AmbiguousOffset;
+        let civil = at.instant().to_zoned_datetime(self.0.clone()).datetime();
+        match self.0.to_ambiguous_zoned_datetime(civil).offset() {
+            AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Gap { .. } => String::new(),
+            AmbiguousOffset::Fold { .. } => {
+                let offset = self.format(at, "%:z");
+                offset.strip_suffix(":00").map_or(offset.clone(), str::to_owned)
+            }
+        }
+    }
+
+    /// The civil times between which the clocks jump over `civil`; none where they do not.
+    pub fn jump_over(&self, civil: DateTime) -> Option<(DateTime, DateTime)> {
+        use jiff::tz::AmbiguousOffset;
+        let (before, after) = match self.0.to_ambiguous_zoned_datetime(civil).offset() {
+            AmbiguousOffset::Gap { before, after } => (before, after),
+            AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Fold { .. } => return None,
+        };
+        // Read with the offset of before, the time is after the jump.
+        let later = before.to_timestamp(civil).ok()? + jiff::SignedDuration::from_secs(1);
+        let jump = self.0.preceding(later).next()?.timestamp();
+        Some((before.to_datetime(jump), after.to_datetime(jump)))
+    }
+
+    /// The zone's short names from one time to another: `CEST`, or `CEST, then CET` where the
+    /// clocks change in between.
+    pub fn abbreviations(&self, from: Timestamp, to: Timestamp) -> String {
+        let (first, last) = (self.abbreviation(from), self.abbreviation(to));
+        if first == last { first } else { format!("{first}, then {last}") }
     }
 
     /// The zone's short name at that time: `CST`.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::base::SafeText;
 use crate::runbook::{
-    Code, Label, Options, Problem, Severity, SourceFile, check_inventory, line_col,
+    Code, Label, Options, Problem, Severity, SourceFile, ansible_masked, check_inventory, line_col,
 };
 use crate::session::{Inputs, InputsError};
 
@@ -52,7 +52,7 @@ impl Found {
         let file = std::fs::File::open(path).map(|file| file.take(LOOKED_AT));
         file.and_then(|mut file| file.read_to_string(&mut text)).ok(); // Told below.
         if is_inventory(&text) {
-            let source = SourceFile::new(&name, &text);
+            let source = SourceFile::new(&name, &ansible_masked(&text));
             let (_, problems) = check_inventory(&source);
             self.add(problems, Sources::from([(name, source)]));
             return;
@@ -82,6 +82,9 @@ impl Found {
 
 /// Whether a file holds an inventory and no runbook, by the keys at its top.
 fn is_inventory(text: &str) -> bool {
+    if text.trim_start().starts_with('{') {
+        return true; // What `ansible-inventory` has printed.
+    }
     let (mut hosts, mut runbook) = (false, false);
     for line in text.lines() {
         let line = line.trim_start();
@@ -320,6 +323,7 @@ mod tests {
     fn an_inventory_is_known_by_its_keys() {
         assert!(is_inventory("environment = \"staging\"\n[hosts.web1]\n"));
         assert!(is_inventory("[hosts]\nweb1 = {}\n"));
+        assert!(is_inventory("{\"_meta\": {\"hostvars\": {}}}"));
         assert!(!is_inventory("golive = 1\n[hosts.web1]\n"));
         assert!(!is_inventory("[hosts.web1]\n[[phase]]\n"));
         assert!(!is_inventory("this is not TOML"));

@@ -9,7 +9,8 @@ use std::path::Path;
 
 use crate::base::HostId;
 use crate::exec::ssh::{ErrorKind, HostSpec, KeyTrouble, Options, Pool, SshError};
-use crate::runbook::{SourceFile, check_inventory};
+use crate::runbook::{ANSIBLE, SourceFile, check_inventory};
+use crate::session::read_ansible;
 
 use super::args::TrustArgs;
 use super::exit::Exit;
@@ -58,9 +59,15 @@ pub(super) fn run(screen: Screen, args: &TrustArgs) -> Result<Exit, Failure> {
 /// The hosts of an inventory.
 fn inventory(path: &Path) -> Result<Vec<HostSpec>, Failure> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path)
+    let source = match shown.strip_prefix(ANSIBLE) {
+        Some(path) => read_ansible(Path::new(path)),
+        None => std::fs::read_to_string(path)
+            .map(|text| SourceFile::new(&shown, &text))
+            .map_err(|error| error.to_string()),
+    };
+    let source = source
         .map_err(|error| Failure::new(Exit::Invalid, format!("cannot read {shown}: {error}")))?;
-    let (inventory, problems) = check_inventory(&SourceFile::new(&shown, &text));
+    let (inventory, problems) = check_inventory(&source);
     if !problems.is_empty() {
         return Err(Failure::new(Exit::Invalid, format!("{shown} has problems"))
             .help(format!("`golive check {shown}`")));

@@ -60,6 +60,7 @@ impl State {
             undo: undo.map(|item| item.step).collect(),
             steps: touched.filter_map(actual).collect(),
             in_the_way: self.in_the_way(),
+            auto: self.auto,
             ..self.progress_head()
         }
     }
@@ -77,7 +78,10 @@ impl State {
                 if let (InFlight::Finish, Some(limit)) =
                     (self.plan.running, self.limit_of(&attempt.key))
                 {
-                    let until = attempt.started.after(limit).after(STOP_MAX);
+                    // The limit is that of the wave, and counts while golive can watch.
+                    let began = attempt.wave.started;
+                    let until =
+                        began.after(limit).after(self.unwatched_since(began)).after(STOP_MAX);
                     way.until = way.until.max(Some(until));
                 }
             }
@@ -95,7 +99,7 @@ impl State {
             let step = self.plan.step(&item.step).filter(|_| !self.is_moot(item))?;
             let takes = match item.part {
                 Part::Undo | Part::UndoVerify => step.undo_takes(),
-                Part::Action | Part::Verify | Part::Compare => step.back_takes(),
+                Part::Action | Part::Verify | Part::Compare => step.back_takes(&self.plan.probes),
             };
             let track = self.track_of(&item.step, item.part);
             match track.status {

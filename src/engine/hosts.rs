@@ -153,10 +153,13 @@ impl State {
 
     /// How much of the time since `began` golive was there to see what happened.
     pub(super) fn watched_since(&self, began: Timestamp, now: Timestamp) -> Millis {
+        now.since(began).minus(self.unwatched_since(began))
+    }
+
+    /// How much of the time since `began` nobody could watch: this machine stood still.
+    pub(super) fn unwatched_since(&self, began: Timestamp) -> Millis {
         let later = self.standstills.iter().filter(|still| still.until > began);
-        let lost = later
-            .fold(Millis::ZERO, |sum, still| sum.plus(still.span.min(still.until.since(began))));
-        now.since(began).minus(lost)
+        later.fold(Millis::ZERO, |sum, still| sum.plus(still.span.min(still.until.since(began))))
     }
 
     /// Whether golive has run again for less than `span`.

@@ -1,15 +1,17 @@
 //! The way back: how long it takes now and at the very end, and until when it still fits.
 //!
 //! Everything is counted with all the time it may take, not with what it takes on a good day:
-//! *latest safe rollback* is never later than the truth as long as undos and the rollback's own
-//! steps keep to their estimates and verifications to their `within`.
+//! *latest safe rollback* is never later than the truth as long as hosts are in reach, undos and
+//! each attempt at the rollback's own steps keep to their estimates, and verifications to their
+//! `within`.
 
 use crate::base::{Millis, Timestamp};
-use crate::runbook::Window;
+use crate::runbook::{Probe, Soak, Window};
 
 use super::forecast::{Actual, Goes, Progress};
 use super::model::{Plan, StepPlan, UndoPlan, VerifyPlan, Work};
 use super::network::sum;
+use super::text::Text;
 
 /// What a rollback would have to wait for before it undoes anything: what is in flight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,6 +100,10 @@ fn verification(verify: Option<&VerifyPlan>) -> Millis {
     verify.map_or(Millis::ZERO, |verify| verify.within)
 }
 
+fn times(span: Millis, times: u64) -> Millis {
+    Millis::new(span.as_millis().saturating_mul(times))
+}
+
 impl StepPlan {
     /// How long probes are watched after its action.
     pub fn watches(&self) -> Millis {
@@ -109,7 +115,6 @@ impl StepPlan {
     pub fn works(&self) -> Millis {
         let Some(batch) = &self.batch else { return self.estimate };
         let waves = u64::try_from(batch.waves.len().max(1)).unwrap_or(u64::MAX);
-        let times = |span: Millis, times: u64| Millis::new(span.as_millis().saturating_mul(times));
         times(self.estimate, waves).plus(times(batch.pause, waves - 1))
     }
 
@@ -135,9 +140,23 @@ impl StepPlan {
         }
     }
 
-    /// How long it may take as a step of the rollback itself, verified.
-    pub fn back_takes(&self) -> Millis {
-        self.takes().plus(verification(self.verify.as_ref()))
+    /// How long it may take as a step of the rollback itself: every attempt at it,
+    /// verified, and probes watched that have given nothing yet.
+    pub fn back_takes(&self, probes: &[Probe]) -> Millis {
+        // An unknown probe is waited for until its silence says something.
+        let watches = |soak: &Soak<Text>| {
+            let of_soak = probes.iter().filter(|probe| soak.probes.contains(&probe.id));
+            of_soak.map(|probe| probe.stale).fold(soak.r#for, Millis::max)
+        };
+        if let Work::Soak(soak) = &self.work {
+            return self.estimate.max(watches(soak));
+        }
+        let attempts = self.retry.as_ref().map_or(1, |retry| u64::from(retry.attempts.max(1)));
+        let delay = self.retry.as_ref().map_or(Millis::ZERO, |retry| retry.delay);
+        times(self.works(), attempts)
+            .plus(times(delay, attempts - 1))
+            .plus(verification(self.verify.as_ref()))
+            .plus(self.soak.as_ref().map_or(Millis::ZERO, watches))
     }
 }
 

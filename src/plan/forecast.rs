@@ -29,6 +29,8 @@ pub struct Progress {
     pub left: BTreeMap<StepId, Millis>,
     /// What a rollback of this minute would have to wait for.
     pub in_the_way: InTheWay,
+    /// Checks start by themselves.
+    pub auto: bool,
 }
 
 impl Progress {
@@ -186,6 +188,8 @@ pub fn forecast(plan: &Plan, progress: &Progress, now: Timestamp) -> Forecast {
     });
     let actual = network.aligned(&progress.steps);
     let left = network.aligned(&progress.left);
+    let pace = network.pace(&actual, progress, binds);
+    let reading = |node: &Node| pace.of(node, progress.auto);
     let current = network.forward(|place, node, ready| {
         if let Some(actual) = actual.get(place).copied().flatten() {
             // What it says itself is worth more than what was thought before.
@@ -194,12 +198,13 @@ pub fn forecast(plan: &Plan, progress: &Progress, now: Timestamp) -> Forecast {
             let end = said.unwrap_or_else(|| actual.ends(now));
             return Interval { start: actual.started, end };
         }
-        let start = not_before_opening(node, ready.max(now), binds);
+        let start = ready.max(progress.began).after(reading(node)).max(now);
+        let start = not_before_opening(node, start, binds);
         Interval { start, end: start.after(node.takes) }
     });
     let planned_end = planned.iter().map(|times| times.end).max().unwrap_or(progress.began);
     let end = current.iter().map(|times| times.end).max().unwrap_or(now);
-    let latest = network.backward(&current, end);
+    let latest = network.backward(&current, end, reading);
     let times = |(id, place): &(StepId, usize)| {
         let (planned, forecast) = (*planned.get(*place)?, *current.get(*place)?);
         let is_over = |actual: Actual| matches!(actual.goes, Goes::Over(_));
@@ -222,7 +227,11 @@ pub fn forecast(plan: &Plan, progress: &Progress, now: Timestamp) -> Forecast {
 }
 
 /// Nothing that changes starts before the window opens.
-fn not_before_opening(node: &Node, ready: Timestamp, opens: Option<Timestamp>) -> Timestamp {
+pub(super) fn not_before_opening(
+    node: &Node,
+    ready: Timestamp,
+    opens: Option<Timestamp>,
+) -> Timestamp {
     match opens {
         Some(opens) if node.bound => ready.max(opens),
         Some(_) | None => ready,

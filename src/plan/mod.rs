@@ -19,6 +19,7 @@ mod forecast;
 mod lint;
 mod model;
 mod network;
+mod pace;
 mod text;
 
 pub use backout::{Backout, InTheWay};

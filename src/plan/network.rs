@@ -8,6 +8,7 @@ use crate::runbook::Class;
 
 use super::forecast::Interval;
 use super::model::{Plan, StepPlan};
+use super::pace::Starts;
 
 /// The forward steps by their places in the file, with their needs, in an order in which needs
 /// come first.
@@ -36,6 +37,8 @@ pub(super) struct Node {
     pub(super) undo: Millis,
     /// Whether it may not start before the window opens.
     pub(super) bound: bool,
+    /// Who starts it.
+    pub(super) starts: Starts,
     /// Where its needs begin and end in [`Network::needs`].
     needs: (usize, usize),
 }
@@ -86,13 +89,14 @@ impl Network {
                 watches: step.watches(),
                 undo: step.undo_takes(),
                 bound: step.class > Class::Check,
+                starts: Starts::of(step),
                 needs: (from, needs.len()),
             }
         });
         let nodes: Vec<Node> = nodes.collect();
         let own = plan.before.iter().chain(&plan.after).filter_map(|id| plan.step(id));
         let mut network = Self {
-            own: sum(own.map(StepPlan::back_takes)),
+            own: sum(own.map(|step| step.back_takes(&plan.probes))),
             nodes,
             names,
             needs,
@@ -125,7 +129,7 @@ impl Network {
         found
     }
 
-    fn needs(&self, node: &Node) -> &[usize] {
+    pub(super) fn needs(&self, node: &Node) -> &[usize] {
         self.needs.get(node.needs.0..node.needs.1).unwrap_or_default()
     }
 
@@ -148,8 +152,12 @@ impl Network {
         times
     }
 
-    /// The latest end of every step that does not move `end`.
-    pub(super) fn backward(&self, times: &[Interval], end: Timestamp) -> Vec<Timestamp> {
+    /// The latest end of every step that does not move `end`, where a step starts so long after
+    /// all that it needs.
+    pub(super) fn backward<F>(&self, times: &[Interval], end: Timestamp, after: F) -> Vec<Timestamp>
+    where
+        F: Fn(&Node) -> Millis,
+    {
         let mut latest = vec![end; self.nodes.len()];
         for &place in self.order.iter().rev() {
             let (Some(own), Some(time), Some(node)) =
@@ -157,7 +165,7 @@ impl Network {
             else {
                 continue;
             };
-            let start = own.before(time.end.since(time.start));
+            let start = own.before(time.end.since(time.start)).before(after(node));
             for need in self.needs(node) {
                 if let Some(slot) = latest.get_mut(*need) {
                     *slot = start.min(*slot);

@@ -137,7 +137,8 @@ fn timeline(story: &Story<'_>, to: &mut Document) {
         let wanted = told.filter(|(_, _, told)| all || told.main);
         wanted.map(|(at, fact, told)| row(story, at, fact, told)).collect::<Vec<_>>()
     };
-    let site = format!("Site ({})", story.plan.zone.abbreviation(story.began));
+    let ended = story.facts().map(|(at, _)| at).last().unwrap_or(story.began);
+    let site = format!("Site ({})", story.plan.zone.abbreviations(story.began, ended));
     let head = [site.as_str(), "UTC (day)", "T+", "Step", "Who", "What", "Result"];
     to.heading(2, "Timeline");
     to.table(&head, &rows(false), "Nothing happened.");

@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::base::{SafeText, VarName};
 
+use super::ansible;
 use super::check as semantics;
 use super::code::Code;
 use super::include;
@@ -119,6 +120,9 @@ pub fn check_with(
     }
 }
 
+/// What comes before the path of an inventory of Ansible's.
+pub const ANSIBLE: &str = "ansible:";
+
 /// Checks a file that holds an inventory and nothing else.
 pub fn check_inventory(source: &SourceFile) -> (Inventory, Vec<Problem>) {
     let mut reading = Reading::new(source);
@@ -129,6 +133,9 @@ pub fn check_inventory(source: &SourceFile) -> (Inventory, Vec<Problem>) {
 }
 
 fn read_inventory(reading: &mut Reading<'_>) -> Option<RawInventory> {
+    if ansible::is_json(&reading.source.text) {
+        return ansible::file(reading);
+    }
     let document = parse(reading)?;
     Some(shape_hosts::file(reading, document.get_ref()))
 }
@@ -239,7 +246,15 @@ impl Joined<'_> {
             return;
         };
         self.known_hosts = false;
+        let is_ansible = file.value.starts_with(ANSIBLE);
         match read(&file.value) {
+            Ok(source) if !is_ansible && ansible::is_json(&source.text) => {
+                let message = format!("the inventory `{}` is JSON, not TOML", file.value);
+                let problem = Problem::new(Code::Syntax, file.place.clone(), &message);
+                let help =
+                    format!("if it is what `ansible-inventory` prints: {ANSIBLE}{}", file.value);
+                self.push(problem.help(&help));
+            }
             Ok(source) => {
                 let inventory = self.inventory_file(&source);
                 self.known_hosts = inventory.is_some();
@@ -249,7 +264,14 @@ impl Joined<'_> {
             Err(reason) => {
                 let message = format!("the inventory `{}` cannot be read: {reason}", file.value);
                 let problem = Problem::new(Code::UnreadableFile, file.place.clone(), &message);
-                self.push(problem.help("the path counts from the folder of the runbook"));
+                self.push(problem.help(match (is_ansible, options.inventory.is_some()) {
+                    (true, _) => {
+                        "`ansible-inventory --list -i PATH > hosts.json` makes a file that golive \
+                         reads without Ansible: ansible:hosts.json"
+                    }
+                    (false, true) => "the path counts from the folder you are in",
+                    (false, false) => "the path counts from the folder of the runbook",
+                }));
             }
         }
         self.environment(draft, options.inventory.is_some());

@@ -10,9 +10,11 @@
 //! No file is read here: text comes in as an argument. No clock.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod ansible;
 mod check;
 mod code;
 mod include;
+mod json;
 mod lint;
 mod lint_http;
 mod load;
@@ -38,8 +40,9 @@ mod shell;
 mod suggest;
 mod template;
 
+pub use ansible::{ANSIBLE_VARIABLES, ansible_masked};
 pub use code::{Code, Severity, UnknownCode};
-pub use load::{Checked, Options, check, check_inventory, check_with, sort_problems};
+pub use load::{ANSIBLE, Checked, Options, check, check_inventory, check_with, sort_problems};
 pub use model::*;
 pub use problem::{Label, Place, Problem, SourceFile, line_col};
 pub use reader::Places;

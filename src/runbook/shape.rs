@@ -331,13 +331,15 @@ fn instant(reading: &mut Reading<'_>, item: &Item<'_>, zone: Option<&Zone>) -> O
         [] => {
             let message =
                 format!("{written} does not exist in {}: the clocks jump over it", zone.name());
-            reading.complain(
-                Code::BadTime,
-                &item.span(),
-                &message,
-                "skipped",
-                "choose a time before or after the jump",
-            );
+            let help = match zone.jump_over(civil) {
+                Some((from, to)) => format!(
+                    "they go from {} to {}: choose a time before the one or from the other on",
+                    from.strftime("%H:%M"),
+                    to.strftime("%H:%M")
+                ),
+                None => "choose a time before or after the jump".to_owned(),
+            };
+            reading.complain(Code::BadTime, &item.span(), &message, "skipped", &help);
             None
         }
         several => {

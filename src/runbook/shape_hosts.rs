@@ -14,7 +14,7 @@ use super::shape::key_name;
 use super::suggest;
 
 /// More hosts are another kind of tool.
-const HOSTS_MAX: usize = 500;
+pub(super) const HOSTS_MAX: usize = 500;
 /// A longer answer is no proof of identity but a document.
 const PROOF_BYTES_MAX: usize = 256;
 

@@ -15,6 +15,7 @@ use crate::journal::{self, Disk, Open, RealDisk};
 use crate::plan::{self, Plan};
 use crate::runbook::{self, Checked, Content, Options, SourceFile};
 
+use super::ansible;
 use super::content;
 use super::store::{Found, StoreError};
 
@@ -142,7 +143,16 @@ impl Inputs {
             runbook::check_with(&SourceFile::new(&name, &text), options, &mut |written| {
                 // The inventory of the command line is relative to the folder one is in.
                 let from_flag = replaced.as_deref() == Some(written);
-                let file = if from_flag { PathBuf::from(written) } else { beside.join(written) };
+                let (is_ansible, path) = match written.strip_prefix(runbook::ANSIBLE) {
+                    Some(path) => (true, path),
+                    None => (false, written),
+                };
+                let file = if from_flag { PathBuf::from(path) } else { beside.join(path) };
+                if is_ansible {
+                    let source = ansible::read_ansible(&file)?;
+                    files.insert(written.to_owned(), ansible::to_keep(&source.text));
+                    return Ok(source);
+                }
                 let text =
                     read_text(&file).map_err(|error| format!("{}: {error}", file.display()))?;
                 files.insert(written.to_owned(), text.clone());
@@ -329,7 +339,7 @@ impl Inputs {
 }
 
 /// A text file of at most what the loader takes, and a bit: it says itself what is too much.
-fn read_text(path: &Path) -> io::Result<String> {
+pub(super) fn read_text(path: &Path) -> io::Result<String> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(8 << 20).read_to_end(&mut bytes)?;

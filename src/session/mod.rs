@@ -14,6 +14,7 @@
 //!
 //! Nothing is drawn here, and no argument is parsed.
 
+mod ansible;
 mod clock;
 mod content;
 mod core;
@@ -33,6 +34,7 @@ mod spools;
 mod store;
 mod witness;
 
+pub use ansible::read_ansible;
 pub use clock::{Clock, boot_id, machine_name};
 pub use core::Core;
 pub use dispatcher::{Start, StartError, hold_to_keys, start};

@@ -2,7 +2,11 @@
 // `cfg(test)` lets helper functions use what clippy.toml allows in tests.
 
 #[cfg(test)]
+mod ansible;
+#[cfg(test)]
 mod asked;
+#[cfg(test)]
+mod change_of_clocks;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
@@ -76,6 +80,8 @@ mod flood;
 #[cfg(test)]
 mod for_each;
 #[cfg(test)]
+mod forecasts;
+#[cfg(test)]
 mod full_disk;
 #[cfg(test)]
 mod fuzz;
@@ -109,6 +115,8 @@ mod moves_back;
 mod moves_http;
 #[cfg(test)]
 mod moves_runbook;
+#[cfg(test)]
+mod network;
 #[cfg(test)]
 mod night;
 #[cfg(test)]

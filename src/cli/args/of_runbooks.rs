@@ -27,7 +27,8 @@ pub(in crate::cli) struct Extra {
     /// Replaces a variable of the runbook
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     pub vars: Vec<(VarName, String)>,
-    /// Replaces the runbook's hosts by those of this inventory
+    /// Replaces the runbook's hosts by those of this inventory; ansible:PATH takes what Ansible
+    /// knows, from `ansible-inventory` or a file of what it prints
     #[arg(short, long, value_name = "FILE")]
     pub inventory: Option<String>,
 }
@@ -183,7 +184,7 @@ pub(in crate::cli) struct TrustArgs {
     /// HOST, USER@HOST or HOST:PORT, an alias of your SSH configuration, or a host of --inventory
     #[arg(value_name = "HOST", required = true)]
     pub hosts: Vec<String>,
-    /// Takes the hosts, and the ways to them, from this inventory
+    /// Takes the hosts, and the ways to them, from this inventory; ansible:PATH too
     #[arg(short, long, value_name = "FILE")]
     pub inventory: Option<PathBuf>,
     /// The key is right if it is this one, and nothing is asked: SHA256:…; may be repeated

@@ -48,14 +48,15 @@ impl<'a> Facts<'a> {
     pub(in crate::cli) fn window(&self) -> Option<String> {
         let window = self.plan.window.as_ref()?;
         let zone = &window.zone;
-        let opens = zone.format(window.opens, "%Y-%m-%d %H:%M");
-        let same_day = zone.format(window.opens, "%F") == zone.format(window.closes, "%F");
-        let closes = if same_day { "%H:%M" } else { "%Y-%m-%d %H:%M" };
-        let closes = zone.format(window.closes, closes);
+        let day = |at: Timestamp| zone.format(at, "%Y-%m-%d ");
+        let opens = day(window.opens) + &zone.hour_minute(window.opens);
+        let same_day = day(window.opens) == day(window.closes);
+        let closes = if same_day { String::new() } else { day(window.closes) };
+        let closes = closes + &zone.hour_minute(window.closes);
         Some(format!(
             "{} {opens} to {closes} {} ({}), warning threshold {}, service protection {}",
             zone.day(window.opens),
-            zone.abbreviation(window.opens),
+            zone.abbreviations(window.opens, window.closes),
             zone.name(),
             window.warn,
             window.protect,
