@@ -126,6 +126,8 @@ mod notices;
 #[cfg(test)]
 mod objectives;
 #[cfg(test)]
+mod operated;
+#[cfg(test)]
 mod parallel;
 #[cfg(test)]
 mod plan;
