@@ -61,7 +61,7 @@ pub(super) fn tree(
     now: Timestamp,
 ) -> String {
     let now = now.max(recovered.last());
-    let (state, plan) = (&recovered.state, &recovered.plan);
+    let (state, plan) = (&recovered.state, recovered.state.plan());
     let way_back = way_back(state, to);
     if let Some(step) = state.committed() {
         return format!("{step} has ended the right to roll back (commit)");
@@ -130,7 +130,7 @@ fn document(recovered: &Recovered, to: Option<&str>, now: Timestamp) -> String {
     let cannot = way_back.cannot_undo.iter();
     let cannot = cannot.map(|(step, why)| json!({ "step": step, "why": why }));
     let takes = match to {
-        Some(_) => way_back.takes_at_most(&recovered.plan),
+        Some(_) => way_back.takes_at_most(recovered.state.plan()),
         None => times.backout.takes,
     };
     let document = json!({

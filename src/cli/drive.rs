@@ -18,6 +18,7 @@ use super::exit::Exit;
 use super::ground::{self, Ground};
 use super::input;
 use super::message::Failure;
+use super::reload::{self, Asked};
 use super::run::{
     Driven, accept_keys, begin, begin_again, ground_of, on_runtime, successor, take_up,
 };
@@ -127,19 +128,26 @@ fn demo_inputs(strategy: Strategy, window: &str) -> Inputs {
 /// Runs `golive resume` with the console.
 pub(super) fn resume(screen: Screen, common: &Common, args: &ResumeArgs) -> Result<Exit, Failure> {
     let store = input::store(common)?;
-    needs_terminal(&format!("golive resume {} --headless", store.find(&args.session)?.id))?;
     let successor = successor(args)?;
+    let reload = match reload::prepare(screen, &store, args)? {
+        Asked::Shown => return Ok(Exit::Done),
+        Asked::Nothing => None,
+        Asked::Reload(reload) => Some(*reload),
+    };
+    let reload = reload.as_ref();
+    needs_terminal(&format!("golive resume {} --headless", store.find(&args.session)?.id))?;
     let recovered = take_up(screen, &store, &args.session, &successor)?;
     let driver = successor.driver;
     on_runtime(async {
         let asker = Asker::default();
         let ask: Arc<dyn Passphrase> = Arc::new(asker.clone());
-        let ground = ground_of(screen, &recovered, &args.fleet, ask).await?;
+        let ground = ground_of(screen, &recovered, reload, &args.fleet, ask).await?;
         warm(screen, &ground).await;
         let practice = recovered.inputs.practice;
         let notary = args.sign.notary(screen, &ground.pool, &ground.plan, practice).await?;
         asker.close();
-        let driven = begin_again(screen, store, &recovered, &ground, driver.clone(), notary)?;
+        let driven =
+            begin_again(screen, store, &recovered, reload, &ground, driver.clone(), notary)?;
         accept_keys(&driven, args, &driver).await?;
         at_the_console(screen, common, ground, driven, driver).await
     })
@@ -184,6 +192,7 @@ fn open(screen: Screen, common: &Common, wish: Wish) -> Result<Exit, Failure> {
             secrets: ground.secrets.clone(),
             tap: Some(tap),
             resume: None,
+            replan: None,
             notary: Some(notary),
         })?;
         at_the_console(screen, common, ground, driven, driver).await

@@ -61,40 +61,7 @@ impl Ground {
             .map_err(|error| failed("cannot listen on loopback", &error))?;
         let key = SecretKey::parse(fleet.client_key())
             .map_err(|error| failed("has no usable key", &error))?;
-        let mut plan = plan.clone();
-        plan.environment = Some(SafeText::new(PRACTICE));
-        for host in fleet.hosts() {
-            if let Some(own) = plan.hosts.get_mut(&host.id) {
-                own.address = host.addr.ip().to_string();
-                own.port = Some(host.addr.port());
-                own.hostkey = Some(host.hostkey.clone());
-                if let Some(proof) = &mut own.proof {
-                    // The real machine's answer is not to be had here.
-                    "hostname".clone_into(&mut proof.run);
-                    host.id.as_str().clone_into(&mut proof.equals);
-                }
-                own.user = Some("practice".to_owned());
-                own.jump.clear();
-                own.identity = None;
-            }
-        }
-        for probe in &mut plan.probes {
-            if let Source::Http { url, .. } = &mut probe.source
-                && let Some(inside) = fleet.rewrite(url)
-            {
-                *url = inside;
-                // The fleet is on this machine, and the operator asked for it.
-                probe.allow.push(fleet.http_addr().to_string());
-            }
-        }
-        for http in plan.http_mut() {
-            if let Some(inside) = fleet.rewrite(http.url.shown()) {
-                http.url = Text::literal(&inside);
-                http.allow.push(fleet.http_addr().to_string());
-            }
-        }
-        // Made-up addresses lead nowhere: who is told over the network is not told of practice.
-        plan.channels.retain(|channel| channel.way.secrets().is_empty());
+        let plan = dressed(&fleet, plan);
         let options = Options {
             config: ConfigSource::None,
             extra_keys: vec![key],
@@ -115,6 +82,11 @@ impl Ground {
         opened.into_iter().filter_map(|peer| Some(peer.err()?.to_string())).collect()
     }
 
+    /// Another plan of the same run as it is on this ground.
+    pub(super) fn dress(&self, plan: &Arc<Plan>) -> Arc<Plan> {
+        self.fleet.as_ref().map_or_else(|| Arc::clone(plan), |fleet| Arc::new(dressed(fleet, plan)))
+    }
+
     /// Whether the hosts are the practice fleet, which ends with this process.
     pub(super) const fn is_practice(&self) -> bool {
         self.fleet.is_some()
@@ -127,6 +99,45 @@ impl Ground {
             fleet.shutdown().await;
         }
     }
+}
+
+/// A plan as it is on the practice fleet: its addresses in the place of the real ones.
+fn dressed(fleet: &practice::Fleet, plan: &Plan) -> Plan {
+    let mut plan = plan.clone();
+    plan.environment = Some(SafeText::new(PRACTICE));
+    for host in fleet.hosts() {
+        if let Some(own) = plan.hosts.get_mut(&host.id) {
+            own.address = host.addr.ip().to_string();
+            own.port = Some(host.addr.port());
+            own.hostkey = Some(host.hostkey.clone());
+            if let Some(proof) = &mut own.proof {
+                // The real machine's answer is not to be had here.
+                "hostname".clone_into(&mut proof.run);
+                host.id.as_str().clone_into(&mut proof.equals);
+            }
+            own.user = Some("practice".to_owned());
+            own.jump.clear();
+            own.identity = None;
+        }
+    }
+    for probe in &mut plan.probes {
+        if let Source::Http { url, .. } = &mut probe.source
+            && let Some(inside) = fleet.rewrite(url)
+        {
+            *url = inside;
+            // The fleet is on this machine, and the operator asked for it.
+            probe.allow.push(fleet.http_addr().to_string());
+        }
+    }
+    for http in plan.http_mut() {
+        if let Some(inside) = fleet.rewrite(http.url.shown()) {
+            http.url = Text::literal(&inside);
+            http.allow.push(fleet.http_addr().to_string());
+        }
+    }
+    // Made-up addresses lead nowhere: who is told over the network is not told of practice.
+    plan.channels.retain(|channel| channel.way.secrets().is_empty());
+    plan
 }
 
 /// A host of a plan, to be reached.

@@ -28,6 +28,7 @@ mod message;
 mod overview;
 mod plan;
 mod problems;
+mod reload;
 mod run;
 mod screen;
 mod secrets;

@@ -10,7 +10,7 @@ use crate::engine::{Actor, Command, RunKind, RunStage};
 use crate::exec::ssh::{NeverAsk, Passphrase};
 use crate::journal::{Lock, LockError};
 use crate::session::{
-    Answered, Chunk, Door, Found, Handle, Notary, Recovered, Start, Store, ask_to_leave,
+    Answered, Chunk, Door, Found, Handle, Notary, Recovered, Replan, Start, Store, ask_to_leave,
     hold_to_keys, machine_name, open, place_doubts, start,
 };
 
@@ -22,6 +22,7 @@ use super::ground::{self, Ground};
 use super::headless;
 use super::input;
 use super::message::Failure;
+use super::reload::{self, Asked, Reload};
 use super::screen::Screen;
 use super::secrets;
 use super::signals;
@@ -121,6 +122,7 @@ pub(super) fn run(screen: Screen, store: Store, args: &RunArgs) -> Result<Exit, 
             secrets: ground.secrets.clone(),
             tap: Some(tap),
             resume: None,
+            replan: None,
             notary: Some(notary),
         })?;
         screen.say(&format!("session {}", driven.found.id));
@@ -188,19 +190,22 @@ pub(super) fn take_up(
     Ok(recovered)
 }
 
-/// The ground of a session that is taken up.
+/// The ground of a session that is taken up, by its own plan or by another one.
 pub(super) async fn ground_of(
     screen: Screen,
     recovered: &Recovered,
+    reload: Option<&Reload>,
     fleet: &Fleet,
     ask: Arc<dyn Passphrase>,
 ) -> Result<Ground, Failure> {
-    if recovered.inputs.practice {
+    let own = (recovered.state.base(), &recovered.inputs);
+    let (plan, inputs) = reload.map_or(own, |reload| (&reload.plan, &reload.inputs));
+    if inputs.practice {
         screen.say("the practice fleet starts anew: what was done to it before is gone");
-        Ground::practice(screen, &recovered.plan, fleet).await
+        Ground::practice(screen, plan, fleet).await
     } else {
-        let secrets = secrets::resolve(screen, &recovered.plan, &recovered.inputs)?;
-        let ground = Ground::real(Arc::clone(&recovered.plan), secrets, ask);
+        let secrets = secrets::resolve(screen, plan, inputs)?;
+        let ground = Ground::real(Arc::clone(plan), secrets, ask);
         hold_to_keys(&ground.pool, &recovered.state);
         Ok(ground)
     }
@@ -229,13 +234,14 @@ pub(super) fn begin_again(
     screen: Screen,
     store: Store,
     recovered: &Recovered,
+    reload: Option<&Reload>,
     ground: &Ground,
     driver: SafeText,
     notary: Notary,
 ) -> Result<Driven, Failure> {
     begin(screen, ground, |tap| Start {
         store,
-        inputs: recovered.inputs.clone(),
+        inputs: reload.map_or(&recovered.inputs, |reload| &reload.inputs).clone(),
         plan: Arc::clone(&ground.plan),
         kind: recovered.genesis.kind,
         driver,
@@ -245,6 +251,10 @@ pub(super) fn begin_again(
         secrets: ground.secrets.clone(),
         tap: Some(tap),
         resume: Some(recovered.clone()),
+        replan: reload.map(|reload| Replan {
+            before: ground.dress(recovered.state.base()),
+            reason: reload.reason.clone(),
+        }),
         notary: Some(notary),
     })
 }
@@ -278,15 +288,22 @@ pub(super) fn successor(args: &ResumeArgs) -> Result<Successor, Failure> {
 pub(super) fn resume(screen: Screen, store: Store, args: &ResumeArgs) -> Result<Exit, Failure> {
     let successor = successor(args)?;
     let texts = edit::read(args)?;
+    let reload = match reload::prepare(screen, &store, args)? {
+        Asked::Shown => return Ok(Exit::Done),
+        Asked::Nothing => None,
+        Asked::Reload(reload) => Some(*reload),
+    };
+    let reload = reload.as_ref();
     let recovered = take_up(screen, &store, &args.session, &successor)?;
     let driver = successor.driver;
     edit::check(&recovered.state, &texts)?;
     on_runtime(async {
-        let ground = ground_of(screen, &recovered, &args.fleet, asker()).await?;
+        let ground = ground_of(screen, &recovered, reload, &args.fleet, asker()).await?;
         let after = last_line(&recovered);
         let practice = recovered.inputs.practice;
         let notary = args.sign.notary(screen, &ground.pool, &ground.plan, practice).await?;
-        let driven = begin_again(screen, store, &recovered, &ground, driver.clone(), notary)?;
+        let driven =
+            begin_again(screen, store, &recovered, reload, &ground, driver.clone(), notary)?;
         accept_keys(&driven, args, &driver).await?;
         let again = texts.keys().cloned().collect();
         edit::edit(&driven.handle, args, texts, &driver).await?;
@@ -321,11 +338,11 @@ pub(super) fn rollback(screen: Screen, store: Store, args: &RollbackArgs) -> Res
     }
     on_runtime(async {
         let fleet = Fleet { seed: 42, speed: 1, scenario: None };
-        let ground = ground_of(screen, &recovered, &fleet, asker()).await?;
+        let ground = ground_of(screen, &recovered, None, &fleet, asker()).await?;
         let after = last_line(&recovered);
         let practice = recovered.inputs.practice;
         let notary = args.sign.notary(screen, &ground.pool, &ground.plan, practice).await?;
-        let driven = begin_again(screen, store, &recovered, &ground, driver.clone(), notary)?;
+        let driven = begin_again(screen, store, &recovered, None, &ground, driver.clone(), notary)?;
         let run = headless_run(screen, driven, driver, args.json, after, &ground);
         let exit =
             headless::roll_back(run, &reason, args.break_glass.as_deref(), args.to.as_deref())

@@ -78,7 +78,7 @@ impl Status<'_> {
     }
 
     fn time(&self, at: Timestamp) -> String {
-        self.recovered.plan.zone.time(at)
+        self.state.plan().zone.time(at)
     }
 
     /// What is left of the window at the forecast end, in milliseconds.
@@ -119,7 +119,8 @@ impl Status<'_> {
     }
 
     fn text(&self, screen: Screen) -> String {
-        let Recovered { genesis, plan, found, .. } = self.recovered;
+        let Recovered { genesis, found, .. } = self.recovered;
+        let plan = self.state.plan();
         let mut lines = Vec::new();
         let mut one = |label: &str, text: String| lines.push(format!("{label:<11}{text}"));
         one("session", found.id.to_string());
@@ -135,6 +136,14 @@ impl Status<'_> {
         let (over, all) = self.state.count();
         let stage = screen.ink(ink, stage_words(self.state));
         one("state", format!("{stage} · {over} of {all} steps"));
+        let edited: Vec<_> = self.state.edited_steps().map(|(step, _)| step.as_str()).collect();
+        let replans = self.state.replans().len();
+        if replans > 0 {
+            one("runbook", format!("changed {replans} times in this run"));
+        }
+        if !edited.is_empty() {
+            one("edited", format!("{}: other commands than the runbook's", edited.join(" ")));
+        }
         if let Some(hold) = self.state.hold() {
             one("", format!("since {}: {}", self.time(hold.since), hold.why));
         }
@@ -191,7 +200,8 @@ impl Status<'_> {
 
     /// Clocks in one line, and each host that is not as it should be.
     fn hosts_text(&self, screen: Screen, one: &mut dyn FnMut(&str, String)) {
-        let Recovered { plan, found, .. } = self.recovered;
+        let found = &self.recovered.found;
+        let plan = self.state.plan();
         let clocks = plan.hosts.keys().filter_map(|host| {
             let clock = self.state.host(host)?.clock?;
             Some((clock.millis.unsigned_abs(), host, clock))
@@ -329,7 +339,8 @@ impl Status<'_> {
     }
 
     fn json(&self) -> Value {
-        let Recovered { genesis, plan, found, .. } = self.recovered;
+        let Recovered { genesis, found, .. } = self.recovered;
+        let plan = self.state.plan();
         let (over, all) = self.state.count();
         let steps = plan.order.iter().map(|id| {
             let (track, undo) = (self.state.track(id), self.state.undo_track(id));
@@ -384,6 +395,8 @@ impl Status<'_> {
             })),
             "at": self.now.rfc3339(),
             "steps_over": over, "steps_all": all,
+            "edited": self.state.edited_steps().map(|(step, _)| step).collect::<Vec<_>>(),
+            "replans": self.state.replans().len(),
             "steps": steps.collect::<Vec<_>>(),
             "ready": self.state.ready().map(|step| &step.id).collect::<Vec<_>>(),
             "undecided": self.state.undecided().collect::<Vec<_>>(),

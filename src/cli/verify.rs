@@ -10,7 +10,7 @@ use crate::journal::{
     self, AllowedSigners, JOURNAL_FILE, Lock, RealDisk, Scrutiny, Verdict, Witness, read,
     verify_with,
 };
-use crate::session::{Found, Inputs, Store, held_by};
+use crate::session::{Found, Inputs, InputsError, Store, held_by};
 
 use super::args::VerifyArgs;
 use super::exit::Exit;
@@ -116,7 +116,10 @@ fn genesis(found: &Found) -> Option<Genesis> {
 fn pinned(found: &Found, genesis: Option<&Genesis>) -> Pinned {
     let Some(genesis) = genesis else { return Pinned::Unknown };
     match Inputs::pinned(found) {
-        Ok(inputs) if inputs.digest() == genesis.plan => Pinned::Same(genesis.plan),
+        Ok(inputs) if inputs.digest() == genesis.plan => match later(found) {
+            Ok(()) => Pinned::Same(genesis.plan),
+            Err(error) => Pinned::Wrong(error.to_string()),
+        },
         Ok(inputs) => Pinned::Wrong(format!(
             "the pinned texts give the plan {}, the session was started from {}",
             inputs.digest().short(),
@@ -125,6 +128,17 @@ fn pinned(found: &Found, genesis: Option<&Genesis>) -> Pinned {
         Err(error) if error.is_of_the_disk() => Pinned::Unreadable(error.to_string()),
         Err(error) => Pinned::Wrong(error.to_string()),
     }
+}
+
+/// Whether the texts of every plan that took the place of the first are there.
+fn later(found: &Found) -> Result<(), InputsError> {
+    let lines = read(&found.dir).ok().into_iter().flatten().map_while(Result::ok);
+    for fact in lines.flat_map(|line| line.facts) {
+        if let Event::Replanned { plan, .. } = fact.event {
+            Inputs::pinned_beside(&RealDisk, found, plan)?;
+        }
+    }
+    Ok(())
 }
 
 /// The roles of the pinned runbook with their people, by the keys that it names.

@@ -35,6 +35,9 @@ pub fn advance(
 ) -> Result<Advance, Refusal> {
     let mut events = decide(state, command, now)?;
     let mut advance = Advance { facts: Vec::new(), state: state.clone(), effects: Vec::new() };
+    if let Command::Replan { plan, .. } = command {
+        advance.state.offer(plan);
+    }
     let mut by = by.clone();
     if matches!(command, Command::Wake) {
         by = Actor::Engine;

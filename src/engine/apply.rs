@@ -7,13 +7,13 @@ use crate::base::{Millis, PlaybookId, ProbeId, SafeText, StepId, Timestamp};
 use crate::plan::Work;
 
 use super::event::{Actor, AlarmId, Event, Level};
-use super::gate::{Approval, Vote, Waiver};
+use super::gate::{Approval, GateRecord, Vote, Waiver};
 use super::health::Health;
 use super::hosts::StoodStill;
 use super::job::{Job, Key, Part, Place, Verdict};
 use super::objective::Loss;
 use super::sight::Sight;
-use super::state::{Alarm, GateRecord, Hold, Note, PlaybookRecord, Rollback, RunStage, State};
+use super::state::{Alarm, Hold, Note, PlaybookRecord, Rollback, RunStage, State};
 use super::track::{Attempt, PlaceEnd, Status, Stopping, Track, Wave};
 
 impl State {
@@ -75,6 +75,7 @@ impl State {
             Event::Held { why } => {
                 self.hold = Some(Hold { since: at, why: why.clone(), by: by.clone() });
             }
+            Event::Replanned { .. } => self.replanned(at, by, event),
             Event::WindowOverridden { edge, reason } => self.overrides.take(*edge, reason),
             Event::Continued => self.hold = None,
             Event::AutoAdvance { on } => self.auto = *on,

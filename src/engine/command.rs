@@ -1,6 +1,9 @@
 //! What somebody asks for, and what the edge reports.
 
+use std::sync::Arc;
+
 use crate::base::{ChannelId, HostId, Millis, PlaybookId, SafeText, StepId};
+use crate::plan::Plan;
 use crate::runbook::Class;
 
 use super::event::{Choice, Evidence, Genesis};
@@ -92,6 +95,13 @@ pub enum Command {
         part: Part,
         /// The new command, sent as it stands.
         text: String,
+        /// Why.
+        reason: SafeText,
+    },
+    /// Go on by another plan.
+    Replan {
+        /// The plan; its inputs are pinned already.
+        plan: Arc<Plan>,
         /// Why.
         reason: SafeText,
     },

@@ -33,12 +33,12 @@ pub struct Edit {
 impl State {
     /// The edits of a step's commands in this run, oldest first.
     pub fn edits(&self, step: &StepId) -> &[Edit] {
-        self.edits.get(step).map_or(&[], Vec::as_slice)
+        self.course.edits.get(step).map_or(&[], Vec::as_slice)
     }
 
     /// Every step whose command was edited in this run.
     pub fn edited_steps(&self) -> impl Iterator<Item = (&StepId, &[Edit])> {
-        self.edits.iter().map(|(step, edits)| (step, edits.as_slice()))
+        self.course.edits.iter().map(|(step, edits)| (step, edits.as_slice()))
     }
 
     /// Folds the edit of a command. What a second person agreed to was another command.
@@ -55,7 +55,7 @@ impl State {
             plan.replace_command(part.is_undo(), text, (*class, because.clone()));
         }
         self.approvals.remove(step);
-        self.edits.entry(step.clone()).or_default().push(Edit {
+        self.course.edits.entry(step.clone()).or_default().push(Edit {
             at,
             by: by.clone(),
             part: *part,

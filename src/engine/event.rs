@@ -6,12 +6,14 @@ use crate::base::{
     ChannelId, Digest, HostId, Millis, PlaybookId, ProbeId, RunbookId, SafeText, SessionId, StepId,
     Timestamp, VarName,
 };
+use crate::plan::StepChange;
 use crate::runbook::Class;
 
 use super::gate::{Criterion, Frozen, Voice};
 use super::health::{Health, Reading};
 use super::hosts::HostFact;
 use super::job::{End, Job, Key, Part, Place, Transcript, Verdict};
+use super::limits::WindowEdge;
 use super::readiness::{Need, Proof};
 use super::sight::Sight;
 
@@ -138,16 +140,6 @@ pub enum Level {
     Caution,
     /// Act now.
     Warning,
-}
-
-/// One of the two ends of the change window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum WindowEdge {
-    /// It is not open yet.
-    Opens,
-    /// It has closed.
-    Closes,
 }
 
 /// What an alarm is about; equal ones fold.
@@ -403,6 +395,17 @@ pub enum Event {
         class: Class,
         /// Why it has that class.
         because: SafeText,
+        /// Why.
+        reason: SafeText,
+    },
+    /// The run goes on by another plan, whose inputs are pinned beside the others.
+    Replanned {
+        /// Digest of the plan before.
+        was: Digest,
+        /// Digest of the plan from here on.
+        plan: Digest,
+        /// The steps that are not the same.
+        changes: Vec<StepChange>,
         /// Why.
         reason: SafeText,
     },

@@ -19,6 +19,23 @@ pub const WORD_LASTS: Millis = Millis::from_secs(20 * 60);
 /// A waiver for longer than this is no exception any more.
 pub const WAIVER_MAX: Millis = Millis::from_secs(24 * 60 * 60);
 
+/// How a gate was decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GateRecord {
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: Actor,
+    /// How.
+    pub choice: Choice,
+    /// On what.
+    pub evidence: Vec<Evidence>,
+    /// Why.
+    pub reason: Option<SafeText>,
+    /// What was known.
+    pub frozen: Option<Box<Frozen>>,
+}
+
 /// Something that a gate asks for, and that the program can see for itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -300,6 +300,7 @@ mod tests {
             probes: vec![probe],
             channels: Vec::new(),
             network: crate::plan::Lazy::default(),
+            later: crate::plan::Later::default(),
         };
         Board::new(&plan, at(0))
     }

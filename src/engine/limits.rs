@@ -2,11 +2,13 @@
 //! alarms come before the latest safe rollback and before the window closes. Nothing here is ever
 //! asked of a rollback.
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::{SafeText, Timestamp};
 use crate::plan::{Forecast, StepPlan, signed};
 use crate::runbook::{Class, Window};
 
-use super::event::{AlarmId, Event, Level, WindowEdge};
+use super::event::{AlarmId, Event, Level};
 use super::refusal::Refusal;
 use super::state::{RunStage, State};
 
@@ -14,6 +16,16 @@ const MINUTE: i64 = 60_000;
 /// An alarm that a forecast has raised is taken back only once it is this far off its mark: a
 /// forecast that moves to and fro over it raises one alarm.
 const BACK_AFTER: i64 = MINUTE;
+
+/// One of the two ends of the change window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WindowEdge {
+    /// It is not open yet.
+    Opens,
+    /// It has closed.
+    Closes,
+}
 
 /// What may start outside the window, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

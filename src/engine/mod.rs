@@ -41,6 +41,7 @@ mod react;
 mod readiness;
 mod reconcile;
 mod refusal;
+mod replan;
 mod sight;
 mod start;
 mod state;
@@ -59,23 +60,24 @@ pub use edit::Edit;
 pub use effect::{Durable, Effect, Poll, Run};
 pub use event::{
     Actor, AlarmId, Choice, Confirmed, Event, Evidence, Genesis, Item, Level, Return, RunKind,
-    WindowEdge,
 };
 pub use gate::{
-    Approval, Criterion, Frozen, Judged, Tally, Voice, Vote, WAIVER_MAX, WORD_LASTS, Waiver,
+    Approval, Criterion, Frozen, GateRecord, Judged, Tally, Voice, Vote, WAIVER_MAX, WORD_LASTS,
+    Waiver,
 };
 pub use health::{Board, Change, Health, Panel, READINGS_MAX, Reading};
 pub use hosts::{ClockOffset, HostFact, HostRecord, HostSaid, StoodStill};
 pub use job::{End, Job, Key, Part, Place, Transcript, Verdict};
-pub use limits::Overrides;
+pub use limits::{Overrides, WindowEdge};
 pub use notice::{Mark, OpenNotice, Signal};
 pub use objective::{Loss, Rpa, Rta, Verdict as Attained};
 pub use react::react;
 pub use readiness::{Known, Lamp, Need, Needed, Proof, Readiness, Stand, Watch};
 pub use reconcile::{DIFFERENCES_MAX, Difference, Outcome, Reconciled, SideRead};
 pub use refusal::Refusal;
+pub use replan::Replanned;
 pub use sight::{Begun, Doubt, OutOfSight, Records, Seen, Sight, Sync};
-pub use state::{Alarm, GateRecord, Hold, Note, PlaybookRecord, Rollback, RunStage, State};
+pub use state::{Alarm, Hold, Note, PlaybookRecord, Rollback, RunStage, State};
 pub use track::{Attempt, PlaceEnd, Status, Stopping, Track, Wave};
 pub use unrecorded::{Lost, Overridden};
 pub use voice::{Said, Signed};

@@ -76,6 +76,7 @@ fn done(state: &State, event: &Event) -> Vec<Effect> {
         | Event::WaiverEnded { .. }
         | Event::Approved { .. }
         | Event::StepEdited { .. }
+        | Event::Replanned { .. }
         | Event::PlaybookClosed { .. }
         | Event::ReadinessChanged { .. }
         | Event::LossMeasured { .. }

@@ -72,6 +72,9 @@ pub enum Refusal {
     /// The value of a secret would be in the record.
     #[error("it is not taken: it holds {0}, and would be in the record; give it as a secret")]
     HoldsSecret(SafeText),
+    /// A changed runbook cannot be gone on by.
+    #[error("the run cannot go on by that runbook: {}", .0.join("; "))]
+    Replan(Vec<String>),
     /// The author forbids it.
     #[error("`{0}` may not be skipped: the runbook says `skippable = false`")]
     NotSkippable(StepId),

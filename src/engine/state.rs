@@ -6,15 +6,15 @@ use std::sync::Arc;
 use crate::base::{HostId, Millis, PlaybookId, ProbeId, SafeText, StepId, Timestamp, VarName};
 use crate::plan::{Plan, StepPlan};
 
-use super::edit::Edit;
-use super::event::{Actor, AlarmId, Choice, Evidence, Genesis, Item, Level, Return};
-use super::gate::{Approval, Frozen, Vote, Waiver};
+use super::event::{Actor, AlarmId, Genesis, Item, Level, Return};
+use super::gate::{Approval, GateRecord, Vote, Waiver};
 use super::health::Health;
 use super::hosts::{HostRecord, StoodStill};
 use super::job::Part;
 use super::limits::Overrides;
 use super::notice::OpenNotice;
 use super::readiness::{Known, Need};
+use super::replan::Course;
 use super::track::{Attempt, Status, Track};
 use super::trigger::Since;
 use super::unrecorded::Lost;
@@ -24,6 +24,7 @@ use super::voice::Spoken;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     pub(super) plan: Arc<Plan>,
+    pub(super) course: Course,
     pub(super) genesis: Option<Arc<Genesis>>,
     pub(super) opened: Timestamp,
     pub(super) began: Option<Timestamp>,
@@ -47,7 +48,6 @@ pub struct State {
     pub(super) votes: BTreeMap<StepId, Vec<Vote>>,
     pub(super) waivers: BTreeMap<StepId, Vec<Waiver>>,
     pub(super) approvals: BTreeMap<StepId, Approval>,
-    pub(super) edits: BTreeMap<StepId, Vec<Edit>>,
     pub(super) playbooks: BTreeMap<PlaybookId, PlaybookRecord>,
     pub(super) since: BTreeMap<ProbeId, Since>,
     pub(super) events: u64,
@@ -152,23 +152,6 @@ pub struct PlaybookRecord {
     pub reason: SafeText,
 }
 
-/// How a gate was decided.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GateRecord {
-    /// When.
-    pub at: Timestamp,
-    /// By whom.
-    pub by: Actor,
-    /// How.
-    pub choice: Choice,
-    /// On what.
-    pub evidence: Vec<Evidence>,
-    /// Why.
-    pub reason: Option<SafeText>,
-    /// What was known.
-    pub frozen: Option<Box<Frozen>>,
-}
-
 impl State {
     /// A run of `plan` of which nothing is known yet.
     pub fn new(plan: Arc<Plan>) -> Self {
@@ -176,6 +159,7 @@ impl State {
         let undos = plan.order.iter().map(|id| (id.clone(), Arc::default())).collect();
         let health = plan.probes.iter().map(|p| (p.id.clone(), Health::Unknown)).collect();
         Self {
+            course: Course::new(&plan),
             plan,
             genesis: None,
             opened: Timestamp::default(),
@@ -199,7 +183,6 @@ impl State {
             votes: BTreeMap::new(),
             waivers: BTreeMap::new(),
             approvals: BTreeMap::new(),
-            edits: BTreeMap::new(),
             playbooks: BTreeMap::new(),
             since: BTreeMap::new(),
             events: 0,

@@ -138,6 +138,7 @@ impl State {
             | Event::Voted { .. }
             | Event::Waived { .. }
             | Event::Approved { .. }
+            | Event::Replanned { .. }
             | Event::PlaybookOpened { .. }
             | Event::PlaybookClosed { .. }
             | Event::WindowOverridden { .. }

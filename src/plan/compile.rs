@@ -12,6 +12,7 @@ use crate::runbook::{
     UndoStage, Verify, Way, suggestion,
 };
 
+use super::compare::Later;
 use super::model::{
     BatchPlan, CheckPlan, PhasePlan, Plan, PlaybookPlan, ReadyPlan, StepPlan, UndoPlan, UndoStep,
     VerifyPlan, Work,
@@ -129,6 +130,7 @@ pub fn compile(
         probes: runbook.probes.iter().map(|probe| compiler.probe(probe)).collect(),
         channels: compiler.channels(),
         network: Lazy::default(),
+        later: Later::default(),
         hosts: BTreeMap::new(),
         vars: (*compiler.vars).clone(),
         asked: runbook.asked.clone(),

@@ -13,6 +13,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod backout;
+mod compare;
 mod compile;
 mod edit;
 mod forecast;
@@ -23,6 +24,9 @@ mod pace;
 mod text;
 
 pub use backout::{Backout, InTheWay};
+pub use compare::{
+    ACTION, Became, COSMETIC, Later, StepChange, changed_keys, changes, is_same_machine, place,
+};
 pub use compile::{Inputs, PlanError, compile};
 pub use edit::{DiffLine, diff};
 pub use forecast::{

@@ -12,6 +12,7 @@ use crate::runbook::{
     UndoStage, Window,
 };
 
+use super::compare::Later;
 use super::network::Lazy;
 use super::text::Text;
 
@@ -72,6 +73,8 @@ pub struct Plan {
     pub channels: Vec<Channel>,
     /// What forecasts walk over; made from the rest when it is first asked for.
     pub network: Lazy,
+    /// The plans that may take the place of this one in a run.
+    pub later: Later,
 }
 
 impl Plan {

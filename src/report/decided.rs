@@ -132,6 +132,25 @@ pub(super) fn edits(story: &Story<'_>, to: &mut Document) {
     }
 }
 
+/// Runbooks that took the place of others in this run, with what they changed.
+pub(super) fn replans(story: &Story<'_>, to: &mut Document) {
+    let mut any = false;
+    for (at, fact) in story.facts() {
+        let Event::Replanned { was, plan, changes, reason } = &fact.event else { continue };
+        if !any {
+            to.heading(2, "Changed runbook");
+        }
+        any = true;
+        let (by, why, moment) = (md(&who(&fact.by)), md(reason.as_str()), story.moment(at));
+        let (was, plan) = (was.short(), plan.short());
+        to.paragraph(&format!("Plan {was} became {plan} by {by} at {moment}: {why}"));
+        for change in changes {
+            to.line(&format!("    {}", SafeText::new(&change.words())));
+        }
+        to.line("");
+    }
+}
+
 /// What proves a word that came from another terminal.
 fn proof(voice: &Voice) -> String {
     match voice.said.as_deref() {

@@ -149,6 +149,11 @@ pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
             );
             by_word(step, &what, reason, "EDITED")
         }
+        Event::Replanned { changes, reason, plan, .. } => {
+            let many = counted(changes.len(), "step");
+            run(format!("goes on by plan {}, {many} changed: {reason}", plan.short()))
+                .result("REPLANNED")
+        }
         Event::PlaybookOpened { playbook, reason } => {
             run(format!("emergency procedure {playbook} opened: {reason}")).result("BREAK GLASS")
         }

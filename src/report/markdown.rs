@@ -37,6 +37,7 @@ pub fn markdown(plan: &Arc<Plan>, entries: &[Entry], verdict: Option<&Verdict>) 
     timeline(&story, &mut to);
     sections::plan_and_actual(&story, &mut to);
     sections::sent(&story, &mut to);
+    decided::replans(&story, &mut to);
     decided::edits(&story, &mut to);
     sections::decisions(&story, &mut to);
     decided::gates(&story, &mut to);
@@ -51,7 +52,7 @@ pub fn markdown(plan: &Arc<Plan>, entries: &[Entry], verdict: Option<&Verdict>) 
 }
 
 fn header(story: &Story<'_>, verdict: Option<&Verdict>, to: &mut Document) {
-    let plan = story.plan;
+    let plan = &story.plan;
     let genesis = story.genesis();
     let dash = || "-".to_owned();
     let text = |text: Option<&SafeText>| text.map_or_else(dash, |t| md(t.as_str()));
@@ -133,7 +134,7 @@ fn drivers(story: &Story<'_>) -> String {
 
 fn timeline(story: &Story<'_>, to: &mut Document) {
     let rows = |all: bool| {
-        let told = story.facts().map(|(at, fact)| (at, fact, told(story.plan, fact)));
+        let told = story.facts().map(|(at, fact)| (at, fact, told(&story.plan, fact)));
         let wanted = told.filter(|(_, _, told)| all || told.main);
         wanted.map(|(at, fact, told)| row(story, at, fact, told)).collect::<Vec<_>>()
     };

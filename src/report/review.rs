@@ -60,7 +60,7 @@ pub(super) fn rollback(story: &Story<'_>, to: &mut Document) {
 
 /// Every rollback of the record, in order.
 fn turns(story: &Story<'_>) -> Vec<Turn> {
-    let mut state = State::new(Arc::clone(story.state.plan()));
+    let mut state = State::new(Arc::clone(story.first));
     let mut turns: Vec<Turn> = Vec::new();
     for (at, Fact { by, event }) in story.facts() {
         let before = matches!(event, Event::RollbackBegan { .. }).then(|| state.clone());

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use crate::base::{Millis, ProbeId, SafeText, SecretName, StepId, Timestamp, Zone};
 use crate::engine::{
-    Attempt, Doubt, End, Event, Health, Part, Place, PlaceEnd, Reading, Status, Track,
+    Attempt, Doubt, End, Event, Health, Part, Place, PlaceEnd, Reading, State, Status, Track,
 };
 use crate::journal::Verdict;
 use crate::plan::{CheckPlan, Text, UndoPlan, VerifyPlan, Work, signed};
@@ -59,35 +60,31 @@ pub(super) fn plan_and_actual(story: &Story<'_>, to: &mut Document) {
     to.table(&head, &rows, "The plan has no step.");
 }
 
-/// What was sent, in the order in which it started, and where to. Captured values are the last
-/// ones; what an attempt's own command was is held by the payload digest in the record.
+/// What was sent, in the order in which it started, and where to: by the plan of that moment, with
+/// the commands that were edited by then.
 pub(super) fn sent(story: &Story<'_>, to: &mut Document) {
-    let mut edited = BTreeMap::new();
+    let mut state = State::new(Arc::clone(story.first));
     let rows = story.facts().filter_map(|(at, fact)| {
-        if let Event::StepEdited { step, part, text, .. } = &fact.event {
-            edited.insert((step, *part), text.as_str());
-        }
+        state.apply(at, &fact.by, &fact.event);
         let (Event::AttemptStarted { key, places, .. } | Event::WaveStarted { key, places }) =
             &fact.event
         else {
             return None;
         };
-        let step = story.plan.step(&key.step)?;
+        let step = state.plan().step(&key.step)?;
         let undo = match &step.undo {
             UndoPlan::Undo(undo) => Some(undo),
             UndoPlan::None | UndoPlan::Irreversible(_) => None,
         };
         let verify = |verify: Option<&VerifyPlan>| match &verify?.check {
-            CheckPlan::Run(text) => Some(story.state.filled(text)),
+            CheckPlan::Run(text) => Some(state.filled(text)),
             CheckPlan::Probe(_) => None,
-            CheckPlan::Http(http) => {
-                Some(http.filled(&mut |text| story.state.filled(text)).words())
-            }
+            CheckPlan::Http(http) => Some(http.filled(&mut |text| state.filled(text)).words()),
         };
         let work = |work: &Work| match work {
-            Work::Run(text) | Work::Local(text) => Some(story.state.filled(text)),
-            Work::Builtin(builtin) => Some(story.state.filled_in(builtin).brief()),
-            Work::Notify { text, .. } => Some(format!("tell: {}", story.state.filled(text))),
+            Work::Run(text) | Work::Local(text) => Some(state.filled(text)),
+            Work::Builtin(builtin) => Some(state.filled_in(builtin).brief()),
+            Work::Notify { text, .. } => Some(format!("tell: {}", state.filled(text))),
             Work::Manual(_) | Work::Gate(_) | Work::Soak(_) => None,
         };
         let (part, command) = match key.part {
@@ -106,10 +103,6 @@ pub(super) fn sent(story: &Story<'_>, to: &mut Document) {
             Part::UndoVerify => {
                 (" undo verification", verify(undo.and_then(|undo| undo.verify.as_ref())))
             }
-        };
-        let command = match edited.get(&(&key.step, key.part)) {
-            Some(text) => Some((*text).to_owned()),
-            None => command,
         };
         let places: Vec<_> = places.iter().map(|place| md(&place.to_string())).collect();
         Some(vec![
@@ -149,7 +142,7 @@ fn difference(planned: Millis, actual: Millis) -> i64 {
 /// What people decided, where the run left the plan, and the notes.
 pub(super) fn decisions(story: &Story<'_>, to: &mut Document) {
     let rows = story.facts().filter(|(_, fact)| is_decision(&fact.event)).map(|(at, fact)| {
-        let Told { step, what, result, .. } = told(story.plan, fact);
+        let Told { step, what, result, .. } = told(&story.plan, fact);
         vec![
             story.plan.zone.time(at),
             story.since_began(at),
@@ -188,6 +181,7 @@ fn is_decision(event: &Event) -> bool {
         | Event::WaiverEnded { .. }
         | Event::Approved { .. }
         | Event::StepEdited { .. }
+        | Event::Replanned { .. }
         | Event::PlaybookOpened { .. }
         | Event::PlaybookClosed { .. }
         | Event::Returned { .. }
@@ -359,7 +353,12 @@ pub(super) fn evidence(story: &Story<'_>, verdict: Option<&Verdict>, to: &mut Do
     to.heading(2, "Evidence");
     let head = verdict.map_or_else(dash, |verdict| verdict.head.clone());
     to.line(&format!("- Record: {} lines, head {head}", story.entries.len()));
-    to.line(&format!("- Plan: SHA-256 {}", story.plan.digest));
+    to.line(&format!("- Plan: SHA-256 {}", story.first.digest));
+    for (_, fact) in story.facts() {
+        if let Event::Replanned { plan, .. } = &fact.event {
+            to.line(&format!("- Plan after a change: SHA-256 {plan}"));
+        }
+    }
     let redacted = redacted(story);
     if !redacted.is_empty() {
         let counts: Vec<_> =

@@ -11,8 +11,10 @@ use super::words::mark;
 
 /// A record and what follows from it.
 pub(super) struct Story<'a> {
-    /// The plan.
-    pub plan: &'a Plan,
+    /// The plan that it was opened with.
+    pub first: &'a Arc<Plan>,
+    /// The plan that it ended with.
+    pub plan: Arc<Plan>,
     /// The record.
     pub entries: &'a [Entry],
     /// Where it ended.
@@ -43,7 +45,9 @@ impl<'a> Story<'a> {
         }
         let began = state.began().unwrap_or(state.opened());
         let last = entries.last().map_or(began, |entry| entry.at);
-        Self { plan, entries, state, began, ended, last, planned: initial(plan, began) }
+        let (first, plan) = (plan, Arc::clone(state.plan()));
+        let planned = initial(&plan, began);
+        Self { first, plan, entries, state, began, ended, last, planned }
     }
 
     /// All facts with their times, in order.
@@ -134,6 +138,7 @@ pub(super) mod tests {
             probes: Vec::new(),
             channels: Vec::new(),
             network: crate::plan::Lazy::default(),
+            later: crate::plan::Later::default(),
         }
     }
 }

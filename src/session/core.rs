@@ -16,7 +16,7 @@ use crate::engine::{
 use crate::exec::{Link, Report};
 use crate::journal::{Entry, Journal, JournalError, Recovery, Stamp};
 
-use super::handle::{Gauge, LinkView, SubmitError, TailFact, View};
+use super::handle::{Gauge, LinkView, SubmitError, TailFact, View, links_of};
 use super::lookout::Lookout;
 use super::notary::Office;
 
@@ -62,8 +62,7 @@ impl Core {
     /// A session in `state`, which is what `journal` says. `now` is when its probes begin.
     pub fn new(state: State, journal: Journal, now: Timestamp) -> Self {
         let board = Board::new(state.plan(), now);
-        let hosts = state.plan().hosts.keys();
-        let links: BTreeMap<_, _> = hosts.map(|host| (host.clone(), LinkView::Idle)).collect();
+        let links = links_of(state.plan(), &BTreeMap::new());
         Self {
             state: Arc::new(state),
             board,
@@ -261,7 +260,12 @@ impl Core {
             }
             self.office.stands(&self.journal, &facts);
         }
+        let replanned = self.state.base().digest != next.base().digest;
         self.state = next; // 2. in memory
+        if replanned {
+            self.board = Board::new(self.state.plan(), stamp.at);
+            self.links = Arc::new(links_of(self.state.plan(), &self.links));
+        }
         let mut outside = self.outside(effects);
         if self.state.lost().is_some() {
             return Ok(outside);

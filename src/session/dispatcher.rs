@@ -13,7 +13,7 @@ use crate::engine::{Actor, Command, Effect, Genesis, RunKind, State, decide};
 use crate::exec::ssh::Pool;
 use crate::exec::{Edge, Report, Secrets};
 use crate::journal::{
-    Disk, Entry, Holder, Journal, JournalError, Lock, LockError, RealDisk, has_outputs,
+    Disk, Entry, Holder, Journal, JournalError, Lock, LockError, RealDisk, Recovery, has_outputs,
 };
 use crate::plan::Plan;
 
@@ -60,8 +60,20 @@ pub struct Start {
     pub tap: Option<mpsc::Sender<Chunk>>,
     /// The session to take up again, in place of a new one.
     pub resume: Option<Recovered>,
+    /// The session that is taken up goes on by [`Start::plan`] and [`Start::inputs`] in the place
+    /// of its own, as the first thing that happens.
+    pub replan: Option<Replan>,
     /// Who signs the record; none: it has no checkpoints either.
     pub notary: Option<Notary>,
+}
+
+/// Another plan for a session that is taken up.
+#[derive(Clone, Debug)]
+pub struct Replan {
+    /// The plan that it goes by until then, with the addresses that are really used.
+    pub before: Arc<Plan>,
+    /// Why.
+    pub reason: SafeText,
 }
 
 /// A session that could not be started. Nothing was sent to any host.
@@ -153,14 +165,12 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     let (plan, pool, secrets) = (&start.plan, start.pool.clone(), start.secrets.clone());
     let edge = Edge::new(plan, pool, Arc::new(outputs), report_sender, runtime, &secrets)?;
     // The plan of the state has the addresses that are really used; its digest is the inputs'.
-    let state = super::recovery::fold(&start.plan, &entries);
+    let state = super::recovery::fold(&first_plan(start), &entries);
     hold_to_keys(&start.pool, &state);
     let desk = office.desk();
     let mut core = Core::new(state, journal, now).with(office);
     edge.recall(core.state());
-    let doubts = doubts(start, &found, &entries, core.state());
-    let mut opening = core.opening(genesis(start, &found), entries, cut, now);
-    opening.extend(doubts);
+    let opening = opening(&mut core, start, &found, &*disk, (entries, cut), now)?;
     let views = watch::Sender::new(Arc::new(core.view(now)));
     let mut session =
         Session { core, _lock: lock, clock, edge, views, unrecorded, secrets, closing: None };
@@ -196,6 +206,34 @@ fn doubts(start: &Start, found: &Found, entries: &[Entry], state: &State) -> Vec
     let doubts = doubts.chain(unread.into_iter().flatten());
     let new = doubts.filter(|text| state.notes().iter().all(|note| note.text != *text));
     new.map(|text| (Actor::Engine, Command::Note { step: None, text })).collect()
+}
+
+/// What happens first, one after the other.
+fn opening(
+    core: &mut Core,
+    start: &Start,
+    found: &Found,
+    disk: &dyn Disk,
+    (entries, cut): (Vec<Entry>, Option<Recovery>),
+    now: Timestamp,
+) -> Result<Vec<(Actor, Command)>, StartError> {
+    let doubts = doubts(start, found, &entries, core.state());
+    let mut opening = core.opening(genesis(start, found), entries, cut, now);
+    if let Some(Replan { reason, .. }) = &start.replan {
+        // On disk before the line that names them.
+        start.inputs.pin_beside(disk, found)?;
+        let (plan, reason) = (Arc::clone(&start.plan), reason.clone());
+        let by = Actor::Operator(start.driver.clone());
+        opening.insert(1, (by, Command::Replan { plan, reason }));
+    }
+    opening.extend(doubts);
+    Ok(opening)
+}
+
+/// The plan that a session was opened with, with all that it brings along.
+fn first_plan(start: &Start) -> Arc<Plan> {
+    let now = start.replan.as_ref().map_or(&start.plan, |replan| &replan.before);
+    start.resume.as_ref().map_or_else(|| Arc::clone(now), |recovered| recovered.grounded(now))
 }
 
 /// Every host has to show the key that a session has seen of it before; to be said before the

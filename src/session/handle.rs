@@ -134,6 +134,15 @@ pub enum LinkView {
     Down(SafeText),
 }
 
+/// The links to the hosts of a plan: what is `known`, else not tried yet.
+pub(super) fn links_of(
+    plan: &plan::Plan,
+    known: &BTreeMap<HostId, LinkView>,
+) -> BTreeMap<HostId, LinkView> {
+    let idle = plan.hosts.keys().map(|host| (host.clone(), LinkView::Idle));
+    idle.chain(known.clone()).collect()
+}
+
 /// Some output of a job, for a screen. The transcript has all of it already.
 #[derive(Clone, Debug)]
 pub struct Chunk {

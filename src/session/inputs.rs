@@ -257,11 +257,21 @@ impl Inputs {
 
     /// The same on any disk.
     pub fn pin_on(&self, disk: &dyn Disk, session: &Found) -> Result<(), InputsError> {
-        let dir = session.pinned();
-        match disk.make_dir(&dir) {
+        self.pin_in(disk, &session.pinned(), &session.dir)
+    }
+
+    /// Keeps the inputs of another plan of a session beside those that it was opened with, in a
+    /// folder of their own: nothing that is there already is touched.
+    pub fn pin_beside(&self, disk: &dyn Disk, session: &Found) -> Result<(), InputsError> {
+        let (dir, _) = later_folders(disk, session)?;
+        self.pin_in(disk, &dir, &session.pinned())
+    }
+
+    fn pin_in(&self, disk: &dyn Disk, dir: &Path, parent: &Path) -> Result<(), InputsError> {
+        match disk.make_dir(dir) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => made.map_err(|source| {
-                let path = dir.clone();
+                let path = dir.to_owned();
                 StoreError::Io { doing: "create", path, source }
             })?,
         }
@@ -288,9 +298,9 @@ impl Inputs {
         })?;
         write_private(disk, &dir.join("inputs.json"), &format!("{text}\n"))?;
         // The folder's own name has to survive too.
-        for dir in [&dir, &session.dir] {
+        for dir in [dir, parent] {
             disk.sync_dir(dir).map_err(|source| {
-                let path = dir.clone();
+                let path = dir.to_owned();
                 StoreError::Io { doing: "sync", path, source }
             })?;
         }
@@ -307,7 +317,28 @@ impl Inputs {
 
     /// The same on any disk.
     pub fn pinned_on(disk: &dyn Disk, session: &Found) -> Result<Self, InputsError> {
-        let dir = session.pinned();
+        Self::pinned_in(disk, session.pinned())
+    }
+
+    /// The inputs of this digest among those that were pinned beside the first ones.
+    ///
+    /// # Errors
+    /// None of them has it, or that one cannot be read.
+    pub fn pinned_beside(
+        disk: &dyn Disk,
+        session: &Found,
+        digest: crate::base::Digest,
+    ) -> Result<Self, InputsError> {
+        let (_, folders) = later_folders(disk, session)?;
+        // What a crash left half written has no digest, and no line of the journal names it.
+        let mut all = folders.into_iter().filter_map(|dir| Self::pinned_in(disk, dir).ok());
+        all.find(|inputs| inputs.digest() == digest).ok_or_else(|| InputsError::Pinned {
+            path: session.pinned(),
+            why: format!("the texts of plan {digest}, which the run went on by, are not here"),
+        })
+    }
+
+    fn pinned_in(disk: &dyn Disk, dir: PathBuf) -> Result<Self, InputsError> {
         let path = dir.join("inputs.json");
         let read = |path: PathBuf| {
             let bytes = journal::read_file(disk, &path);
@@ -335,6 +366,19 @@ impl Inputs {
             contents: manifest.contents,
             folder: manifest.folder,
         })
+    }
+}
+
+/// The folder for the next inputs beside the first ones, and those that are there.
+fn later_folders(disk: &dyn Disk, session: &Found) -> Result<(PathBuf, Vec<PathBuf>), InputsError> {
+    let mut folders = Vec::new();
+    loop {
+        let dir = session.pinned().join(format!("after-{}", folders.len() + 1));
+        match disk.is_there(&dir) {
+            Ok(true) => folders.push(dir),
+            Ok(false) => return Ok((dir, folders)),
+            Err(source) => return Err(InputsError::Read { path: dir, source }),
+        }
     }
 }
 

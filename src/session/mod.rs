@@ -37,7 +37,7 @@ mod witness;
 pub use ansible::read_ansible;
 pub use clock::{Clock, boot_id, machine_name};
 pub use core::Core;
-pub use dispatcher::{Start, StartError, hold_to_keys, start};
+pub use dispatcher::{Replan, Start, StartError, hold_to_keys, start};
 pub use door::{Answered, Door, Knock, SOCKET_FILE, ask_to_leave, next_knock};
 pub use errand::{Heard, Wish, run_of, send};
 pub use handle::{Chunk, Gauge, Handle, LinkView, SubmitError, TailFact, View};

@@ -17,9 +17,9 @@ use super::store::Found;
 pub struct Recovered {
     /// The session.
     pub found: Found,
-    /// What it was made from.
+    /// What the plan was made from that it goes by now.
     pub inputs: Inputs,
-    /// Its plan.
+    /// The plan that it was opened with; it brings along those that took its place.
     pub plan: Arc<Plan>,
     /// Its first event.
     pub genesis: Genesis,
@@ -74,9 +74,24 @@ pub fn open_on(disk: &dyn Disk, found: &Found) -> Result<Recovered, RecoverError
         let dir = found.pinned().display().to_string();
         return Err(RecoverError::Changed { dir, was: genesis.plan, is });
     }
-    let plan = inputs.plan(&inputs.check())?;
+    let mut plan = inputs.plan(&inputs.check())?;
+    let mut inputs = inputs;
+    for digest in replans(&entries) {
+        inputs = Inputs::pinned_beside(disk, found, digest)?;
+        let later = inputs.plan(&inputs.check())?;
+        Arc::make_mut(&mut plan).later.insert(later);
+    }
     let state = fold(&plan, &entries);
     Ok(Recovered { found: found.clone(), inputs, plan, genesis, entries, state })
+}
+
+/// The plans that took the place of the first one, in order.
+fn replans(entries: &[Entry]) -> Vec<Digest> {
+    let facts = entries.iter().flat_map(|entry| &entry.facts);
+    let plan = |fact: &crate::engine::Fact| {
+        if let Event::Replanned { plan, .. } = &fact.event { Some(*plan) } else { None }
+    };
+    facts.filter_map(plan).collect()
 }
 
 /// The state after `entries`; no effects, what was done then is not done again now.
@@ -91,6 +106,20 @@ pub fn fold(plan: &Arc<Plan>, entries: &[Entry]) -> State {
 }
 
 impl Recovered {
+    /// The plans of the session with `now` in the place of the one that it goes by now: the same,
+    /// with the addresses that are really used.
+    pub fn grounded(&self, now: &Arc<Plan>) -> Arc<Plan> {
+        if self.plan.digest == now.digest {
+            let mut first = (**now).clone();
+            first.later.clone_from(&self.plan.later);
+            first.later.insert(Arc::clone(now));
+            return Arc::new(first);
+        }
+        let mut first = (*self.plan).clone();
+        first.later.insert(Arc::clone(now));
+        Arc::new(first)
+    }
+
     /// The time of the last line.
     pub fn last(&self) -> Timestamp {
         self.entries.last().map_or_else(Timestamp::default, |entry| entry.at)

@@ -136,6 +136,10 @@ fn describe(event: &Event) -> (&'static str, String) {
             let (was, is) = (was.short(), is.short());
             ("edited", format!("{undo}{step}: {was} is now {is}: {reason}"))
         }
+        Event::Replanned { was, plan, changes, reason } => {
+            let (was, plan) = (was.short(), plan.short());
+            ("replanned", format!("{was} is now {plan}, {} steps: {reason}", changes.len()))
+        }
         Event::PlaybookOpened { playbook, reason } => {
             ("playbook open", format!("{playbook}: {reason}"))
         }

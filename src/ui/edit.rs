@@ -126,8 +126,7 @@ impl Rows<'_, '_> {
 
     /// That the command is not the runbook's, where it is not.
     pub(super) fn edited(&mut self, step: &StepId, part: Part) {
-        let edit = self.m.state.edits(step).iter().rev().find(|edit| edit.part == part);
-        if let Some(edit) = edit {
+        if let Some(edit) = self.m.state.edit_in_force(step, part) {
             let (at, by) = (self.m.time(edit.at), edit.by.name());
             let said = format!("not the runbook's: {by} at {at}: {}", edit.reason);
             self.say_as("Edited", &said, Role::Caution);

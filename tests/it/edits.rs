@@ -405,7 +405,8 @@ fn no_secret_comes_into_the_record_by_an_edit() {
 
 // ---- a crash in between -----------------------------------------------------------------------
 
-fn night(dir: &Path, death: Option<usize>, sshd: &Sshd, args: &[&str]) -> (Option<i32>, String) {
+/// A call of golive in `dir`, which is killed at the `death`-th line of its record, if at any.
+pub(crate) fn call(dir: &Path, death: Option<usize>, args: &[&str]) -> (Option<i32>, String) {
     let program = env!("CARGO_BIN_EXE_golive");
     let mut command = match death {
         None => Process::new(program),
@@ -420,8 +421,19 @@ fn night(dir: &Path, death: Option<usize>, sshd: &Sshd, args: &[&str]) -> (Optio
     };
     command.args(args).current_dir(dir).env("HOME", dir).env("GOLIVE_STATE", dir.join("state"));
     let output = command.env_remove("SSH_AUTH_SOCK").output().unwrap();
-    assert!(sshd.port > 0);
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// A runbook with these steps on `target`, which is the server.
+pub(crate) fn on_sshd(sshd: &Sshd, steps: &str) -> String {
+    format!(
+        "golive = 1\n[runbook]\nid = \"night\"\ntitle = \"N\"\nstrategy = \"direct\"\n\
+         [hosts.target]\naddress = \"127.0.0.1\"\nport = {}\nuser = \"{}\"\nidentity = \"{}\"\n\
+         [[phase]]\nid = \"p\"\ntitle = \"All\"\n{steps}",
+        sshd.port,
+        me(),
+        sshd.identity().display()
+    )
 }
 
 /// A run whose only step fails; the edit of it dies at the `nth` line; then it is taken up again.
@@ -430,26 +442,20 @@ fn one_death(sshd: &Sshd, nth: usize) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
     let here = dir.display();
-    let text = format!(
-        "golive = 1\n[runbook]\nid = \"night\"\ntitle = \"N\"\nstrategy = \"direct\"\n\
-         [hosts.target]\naddress = \"127.0.0.1\"\nport = {}\nuser = \"{}\"\nidentity = \"{}\"\n\
-         [[phase]]\nid = \"p\"\ntitle = \"All\"\n[[phase.step]]\nid = \"one\"\non = \"target\"\n\
-         run = \"echo old >> {here}/ledger; exit 3\"\nestimate = \"1s\"\ntimeout = \"30s\"\n\
-         undo = {{ run = \"true\", estimate = \"1s\" }}\n",
-        sshd.port,
-        me(),
-        sshd.identity().display()
+    let only = format!(
+        "[[phase.step]]\nid = \"one\"\non = \"target\"\nrun = \"echo old >> {here}/ledger; exit 3\"\n\
+         estimate = \"1s\"\ntimeout = \"30s\"\nundo = {{ run = \"true\", estimate = \"1s\" }}\n"
     );
-    std::fs::write(dir.join("night.toml"), text).unwrap();
+    std::fs::write(dir.join("night.toml"), on_sshd(sshd, &only)).unwrap();
     std::fs::write(dir.join("new.sh"), format!("echo new >> {here}/ledger\n")).unwrap();
     std::fs::create_dir(dir.join(".ssh")).unwrap();
     std::fs::copy(sshd.path("known_hosts"), dir.join(".ssh/known_hosts")).unwrap();
     let run = ["run", "night.toml", "--session", "night", "--confirm", "change"];
-    assert_eq!(night(dir, None, sshd, &run).0, Some(5));
+    assert_eq!(call(dir, None, &run).0, Some(5));
     let edit = ["--edit", "one=new.sh", "--reason", "it was wrong"];
     let resume = ["resume", "night", "--headless", "--confirm", "change"];
     let args: Vec<_> = resume.into_iter().chain(edit).collect();
-    let (code, said) = night(dir, Some(nth), sshd, &args);
+    let (code, said) = call(dir, Some(nth), &args);
     let ledger = || std::fs::read_to_string(dir.join("ledger")).unwrap_or_default();
     let news = || ledger().matches("new").count();
     assert!(news() < 2 && ledger().matches("old").count() == 1, "{nth}: {}", ledger());
@@ -458,7 +464,7 @@ fn one_death(sshd: &Sshd, nth: usize) -> bool {
         return true;
     }
     // As an operator would: once more, with the same words.
-    let (code, said) = night(dir, None, sshd, &args);
+    let (code, said) = call(dir, None, &args);
     let recorded = golive::session::Store::new(dir.join("state"));
     let recovered = golive::session::open(&recorded.find("night").unwrap()).unwrap();
     let one = step("one");

@@ -361,6 +361,7 @@ impl World<'_> {
                 crate::edits::edit_all(self, moment.how);
                 self.ask(&wei(), &Command::Continue);
             }
+            57 => crate::replans::replan(self, moment.pick),
             35..=52 => {
                 // What the night is for: the open things are taken on, and a hold ends.
                 let mut open = choices(&self.state, self.now);

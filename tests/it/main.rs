@@ -158,6 +158,8 @@ mod reconcile;
 #[cfg(test)]
 mod redact;
 #[cfg(test)]
+mod replans;
+#[cfg(test)]
 mod report;
 #[cfg(test)]
 mod runbook;

@@ -6,6 +6,7 @@
 //! events of this line, all of them), `alarm …`, `quiet`, `notice …`, `wake SECOND`, `by NAME EVENT`,
 //! or `refused …`. After every line the state has to equal the one replayed from what is on disk.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use golive::base::{Millis, SafeText, StepId, Timestamp};
@@ -27,6 +28,8 @@ pub(crate) struct Night {
     /// What the last line caused.
     pub(crate) facts: Vec<Fact>,
     pub(crate) effects: Vec<Effect>,
+    /// Plans that may take the place of this one.
+    others: BTreeMap<&'static str, Arc<Plan>>,
 }
 
 pub(crate) fn step(name: &str) -> StepId {
@@ -35,10 +38,21 @@ pub(crate) fn step(name: &str) -> StepId {
 
 impl Night {
     pub(crate) fn open(body: &str, kind: RunKind) -> Self {
-        let plan = plan(body);
+        Self::open_with(body, kind, &[])
+    }
+
+    /// The same with other runbooks by their names in the story.
+    pub(crate) fn open_with(body: &str, kind: RunKind, others: &[(&'static str, &str)]) -> Self {
+        let mut plan = plan(body);
+        let others: BTreeMap<_, _> =
+            others.iter().map(|(name, body)| (*name, crate::plans::plan(body))).collect();
+        for other in others.values() {
+            Arc::make_mut(&mut plan).later.insert(Arc::clone(other));
+        }
         let opened = open(&plan, kind);
         let journal = opened.facts.iter().map(|fact| (at(0), fact.clone())).collect();
-        Self { plan, state: opened.state, journal, facts: opened.facts, effects: opened.effects }
+        let (state, facts, effects) = (opened.state, opened.facts, opened.effects);
+        Self { plan, state, journal, facts, effects, others }
     }
 
     pub(crate) fn ask(
@@ -56,7 +70,7 @@ impl Night {
     }
 
     fn job(&self, text: &str) -> Job {
-        let steps = self.plan.steps.keys();
+        let steps = self.state.plan().steps.keys();
         let tracks = steps.flat_map(|id| [self.state.track(id), self.state.undo_track(id)]);
         let attempts = tracks.flat_map(|track| &track.attempts);
         let mut jobs = attempts.flat_map(|attempt| {
@@ -138,6 +152,10 @@ impl Night {
                     .split_at(words.iter().position(|w| *w == "because").unwrap_or(words.len()));
                 let (text, reason) = (text.join(" "), why(reason.get(1..).unwrap_or_default()));
                 Command::Edit { step, part, text, reason }
+            }
+            "replan" => {
+                let plan = self.others.get(words.remove(0)).expect("a plan of that name");
+                Command::Replan { plan: Arc::clone(plan), reason: why(&words) }
             }
             "stop" => Command::Stop { step: take(&mut words) },
             "sign" => {

@@ -283,6 +283,12 @@ impl Made<'_> {
                 reason: why,
             },
             56 => Event::Approved { step, voice: self.voice(), words: why },
+            57 if self.1.is_multiple_of(3) => Event::Replanned {
+                was: Digest::of(b"old"),
+                plan: Digest::of(b"nowhere"),
+                changes: Vec::new(),
+                reason: why,
+            },
             57 => Event::PlaybookOpened { playbook: self.playbook(), reason: why },
             58 => Event::PlaybookClosed { playbook: self.playbook() },
             59 => Event::Returned { checkpoint: why },

@@ -25,7 +25,7 @@ pub(crate) fn always(cases: u32, look: impl Fn(&Turn<'_>)) {
 }
 
 /// The same nights on every machine; with `PROPTEST_CASES` so many new ones.
-fn lives(cases: u32, test: impl Fn(&History) -> TestCaseResult) {
+pub(crate) fn lives(cases: u32, test: impl Fn(&History) -> TestCaseResult) {
     let hunt = std::env::var("PROPTEST_CASES").is_ok();
     let config =
         ProptestConfig { max_shrink_iters: 2_000, failure_persistence: None, ..Default::default() };
@@ -360,6 +360,7 @@ fn rule_8_every_event_names_who_caused_it() {
                 | Event::Waived { .. }
                 | Event::Approved { .. }
                 | Event::StepEdited { .. }
+                | Event::Replanned { .. }
                 | Event::PlaybookOpened { .. }
                 | Event::PlaybookClosed { .. }
                 | Event::GuardOpened

@@ -52,6 +52,7 @@ pub(crate) fn inputs(file: &Path) -> (Inputs, Arc<golive::plan::Plan>) {
 pub(crate) fn request(dir: &Path, file: &Path, resume: Option<Recovered>) -> Start {
     let (inputs, plan) = inputs(file);
     Start {
+        replan: None,
         store: Store::new(dir.join("state")),
         inputs,
         plan,

@@ -151,6 +151,7 @@ Examples:
   golive resume last
   golive resume 20261129 --headless --confirm change
   golive resume last --headless --edit cutover=fixed.sh --reason 'wrong path' --confirm change
+  golive resume last --reload shop.toml --reason 'CHG0031337 was amended'
 ")]
     Resume(ResumeArgs),
     /// Rolls an open session back without a screen

@@ -80,6 +80,7 @@ pub(in crate::cli) struct RunArgs {
 }
 
 #[derive(Args, Clone, Debug)]
+#[command(group(clap::ArgGroup::new("why").multiple(true)))]
 pub(in crate::cli) struct ResumeArgs {
     /// Its name, the start of it, or `last`
     #[arg(default_value = "last")]
@@ -90,7 +91,8 @@ pub(in crate::cli) struct ResumeArgs {
     /// Take it from a driver who is there; needs --reason
     #[arg(long, group = "why")]
     pub take_over: bool,
-    /// Why it is taken over, why another host key is right, or why a command is edited; recorded
+    /// Why it is taken over, why another host key is right, why a command is edited, or why the
+    /// runbook is another; recorded
     #[arg(long, value_name = "TEXT", requires = "why")]
     pub reason: Option<String>,
     /// Edits the command of a step that failed or has not started, for this run only: the text of
@@ -103,6 +105,11 @@ pub(in crate::cli) struct ResumeArgs {
     /// Accept the other key that this host showed during the run; needs --reason
     #[arg(long, value_name = "HOST", requires = "reason", group = "why")]
     pub accept_host_key: Vec<crate::base::HostId>,
+    /// Goes on by this runbook in the place of its own, with the variables and the inventory that
+    /// it was started with. What changes is shown first; what has started has to be the same.
+    /// Without --reason it is only shown, and nothing is touched
+    #[arg(long, value_name = "FILE", group = "why")]
+    pub reload: Option<PathBuf>,
     #[command(flatten)]
     pub policy: Policy,
     #[command(flatten)]

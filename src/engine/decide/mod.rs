@@ -88,6 +88,10 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
         Command::Edit { step, part, text, reason } => {
             edit::edit(state, step, part.thing(), text, reason)
         }
+        Command::Replan { plan, reason } => {
+            need_reason(reason, "going on by another runbook")?;
+            state.replan(plan, reason)
+        }
         Command::Stop { step } => choice::stop(state, step),
         Command::LetGo { step, reason } => choice::let_go(state, step, reason),
         Command::SignOff { step, part, ticked, words } => {
