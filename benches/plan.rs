@@ -72,7 +72,7 @@ fn plan(steps: usize) -> Plan {
     };
     for copy in 1..steps.div_ceil(STEPS_MAX) {
         for id in &order {
-            let mut step = originals[id].clone();
+            let Some(mut step) = originals.get(id).cloned() else { continue };
             step.id = name(id, copy);
             step.needs = step.needs.iter().map(|need| name(need, copy)).collect();
             plan.order.push(step.id.clone());

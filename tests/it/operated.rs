@@ -243,8 +243,8 @@ impl Operated {
             }
             Effect::Stop(key) => {
                 let attempts = self.state.in_flight().filter(|attempt| attempt.key == key);
-                for job in attempts.flat_map(golive::engine::Attempt::open_jobs).collect::<Vec<_>>()
-                {
+                let jobs: Vec<_> = attempts.flat_map(golive::engine::Attempt::open_jobs).collect();
+                for job in jobs {
                     let by = self.now.after(Millis::new(if self.worst {
                         STOPS_WITHIN
                     } else {
