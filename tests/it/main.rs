@@ -44,6 +44,8 @@ mod durable_host;
 #[cfg(test)]
 mod durable_loss;
 #[cfg(test)]
+mod durable_model;
+#[cfg(test)]
 mod durable_power;
 #[cfg(test)]
 mod durable_race;

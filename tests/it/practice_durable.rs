@@ -198,7 +198,7 @@ async fn a_voided_key_never_runs_and_the_next_attempt_never_overlaps() {
     let fleet = fleet(1).await;
     let handle = connect(&fleet).await;
     // Where nothing was ever started nobody knows anything, but a void can be had.
-    assert!(attach(&handle, "a.1", "").await.line("error").await.starts_with("error ROOT "));
+    assert!(attach(&handle, "a.1", "").await.line("error").await.starts_with("error ROOTID "));
     let mut void = attach(&handle, "v.1", "void=1 newid=abc").await;
     assert!(void.line("state").await.starts_with("state VOID "));
     assert!(attach(&handle, "a.1", "").await.line("state").await.starts_with("state ABSENT "));

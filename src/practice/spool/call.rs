@@ -471,7 +471,7 @@ fn open(spool: &mut Spool, request: &Request) -> Result<(), (&'static str, Strin
             Mode::Close => false,
         };
         if !makes {
-            return Err(("ROOT", format!("there is no folder {}", spool.root())));
+            return Err(("ROOTID", format!("there are no records in {}", spool.root())));
         }
         let Some(new) = &request.new_id else {
             return Err(("BADREQ", "no newid for a new root".to_owned()));
