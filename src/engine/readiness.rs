@@ -314,7 +314,9 @@ impl State {
             return Readiness { stands, ..say(Lamp::NotReady, &why) };
         }
         if stands.is_empty() {
-            return say(Lamp::Ready, "there is nothing to undo");
+            let nothing = self.closed || self.rollback_items().is_empty();
+            let why = if nothing { "there is nothing to undo" } else { "it needs no host" };
+            return say(Lamp::Ready, why);
         }
         let worst = stands.iter().map(|stand| stand.lamp).max().unwrap_or(Lamp::Ready);
         let bad: Vec<_> = stands.iter().filter(|stand| stand.lamp != Lamp::Ready).collect();

@@ -248,9 +248,12 @@ fn lines_that_were_touched() {
 #[test]
 fn histories_that_were_written_anew() {
     row("rollback to an earlier checkpoint", NOT_PROVEN, CONTRADICTED, |record| {
-        let lines = usize::try_from(record.checkpoints()[2].lines).unwrap();
+        // How many there are depends on how fast it went; one stays, and the last goes.
+        let all = record.checkpoints();
+        let [.., earlier, _] = &all[..] else { panic!("{} checkpoints", all.len()) };
+        let lines = usize::try_from(earlier.lines).unwrap();
         record.rewrite(|entries| entries.truncate(lines));
-        record.drop_checkpoints(4);
+        record.drop_checkpoints(all.len());
     });
     row("linked anew without the key", CONTRADICTED, CONTRADICTED, Record::forge);
     row("the same, every checkpoint deleted", NOT_PROVEN, CONTRADICTED, |record| {
