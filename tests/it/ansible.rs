@@ -1,5 +1,5 @@
 //! Hosts from an inventory of Ansible's: what `ansible-inventory --list` has printed, and the
-//! program itself, played by a stub. The JSON was recorded from ansible-core 2.20 for the
+//! program itself, played by a stub. The JSON was recorded from ansible-core 2.19 for the
 //! inventory beside it.
 
 use std::os::unix::fs::PermissionsExt as _;
