@@ -305,12 +305,8 @@ impl Edge {
 
     /// Looks at what the way back needs, again and again: at this, and at nothing else any more.
     pub fn look_at(&mut self, watches: Vec<Watch>) {
-        let prefix = |place: &Place| match place {
-            Place::Host(host) => self.plan.hosts.get(host).map(|host| host.r#become.clone()),
-            Place::Here => Some("sudo -n".to_owned()),
-        };
         let start = |watch: &Watch| Look {
-            prefix: prefix(&watch.need.place).filter(|_| watch.r#become),
+            prefix: becomes(&self.plan, &watch.need.place).filter(|_| watch.r#become),
             watch: watch.clone(),
             pool: self.pool.clone(),
             secrets: self.secrets.clone(),
@@ -351,13 +347,7 @@ impl Edge {
             let job = Job { key: run.key.clone(), place: place.clone() };
             let (stops, stopped, released) = Stops::new();
             self.jobs().insert(job.clone(), stops);
-            let prefix = match place {
-                Place::Host(host) if run.r#become => {
-                    self.plan.hosts.get(host).map(|host| host.r#become.clone())
-                }
-                Place::Here if run.r#become => Some("sudo -n".to_owned()),
-                Place::Host(_) | Place::Here => None,
-            };
+            let prefix = becomes(&self.plan, place).filter(|_| run.r#become);
             let task = run_job(super::job::Task {
                 run: Arc::clone(run),
                 job: job.clone(),
@@ -446,6 +436,14 @@ impl Edge {
                 }
             }
         });
+    }
+}
+
+/// The words that make a command run as another user there.
+fn becomes(plan: &Plan, place: &Place) -> Option<String> {
+    match place {
+        Place::Host(host) => plan.hosts.get(host).map(|host| host.r#become.clone()),
+        Place::Here => Some("sudo -n".to_owned()),
     }
 }
 

@@ -37,12 +37,7 @@ impl Pool {
             Err(why) => return RunEnd::NotStarted { why },
         };
         let session = Session::beside(slot, connection);
-        let name = host.to_string();
-        let flight = Flight::run(self.clone(), (session, channel), command, output, signal);
-        tokio::spawn(flight).await.unwrap_or_else(|error| RunEnd::Lost {
-            why: SshError::LinkLost { host: name, why: format!("its task failed: {error}") },
-            group: None,
-        })
+        Flight::apart(self.clone(), (session, channel), command, output, signal).await
     }
 
     /// Runs `request`, one line that every login shell takes, and feeds it `input`; what it
@@ -87,7 +82,7 @@ impl Pool {
     ) -> Result<(Arc<Connection>, Channel<Msg>), SshError> {
         let slot = self.slot(host)?;
         let lost = |why: &str| SshError::LinkLost { host: host.to_string(), why: why.to_owned() };
-        let connection = slot.open_now().ok_or_else(|| lost("there is no open link"))?;
+        let connection = slot.connection().ok_or_else(|| lost("there is no open link"))?;
         match open_channel(&connection, self.0.options.budgets.open).await {
             Ok(channel) => Ok((connection, channel)),
             Err(NoChannel::Refused(why)) => {

@@ -198,16 +198,12 @@ impl Call {
 
     /// How it ended, once it is over.
     pub(in crate::exec) fn end(&self) -> CallEnd {
-        let host = self.host.clone();
         if self.refused {
-            return CallEnd::Refused(SshError::ExecRefused { host });
+            return CallEnd::Refused(SshError::ExecRefused { host: self.host.clone() });
         }
         match &self.status {
             Some(status) => CallEnd::Ended(status.clone()),
-            None if self.connection.end().is_some() || self.connection.handle.is_closed() => {
-                CallEnd::Lost(self.connection.lost(&self.host))
-            }
-            None => CallEnd::Lost(SshError::NoStatus { host }),
+            None => CallEnd::Lost(self.connection.no_status(&self.host)),
         }
     }
 

@@ -79,6 +79,15 @@ impl Connection {
         SshError::LinkLost { host: host.to_owned(), why }
     }
 
+    /// Nobody said how something on it ended: it is gone, or the host kept that to itself.
+    pub(super) fn no_status(&self, host: &str) -> SshError {
+        if self.end().is_some() || self.handle.is_closed() {
+            self.lost(host)
+        } else {
+            SshError::NoStatus { host: host.to_owned() }
+        }
+    }
+
     /// How long the host has given no sign of life.
     pub(super) fn quiet(&self) -> Duration {
         lock(&self.seen).pulse.quiet()

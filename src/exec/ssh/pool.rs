@@ -152,14 +152,6 @@ impl Slot {
         self.node.proof.as_ref()
     }
 
-    /// The connection that is open now.
-    pub(super) fn open_now(&self) -> Option<Arc<Connection>> {
-        match &*lock(&self.phase) {
-            Phase::Up(connection) if !connection.handle.is_closed() => Some(Arc::clone(connection)),
-            Phase::Idle | Phase::Opening(_) | Phase::Up(_) => None,
-        }
-    }
-
     /// Its name for messages.
     pub(super) fn name(&self) -> &str {
         &self.node.query.host
@@ -262,17 +254,13 @@ impl Pool {
         }
         let opened = tokio::select! {
             opened = self.session(&slot, command.prove) => opened,
-            _ = signal.asked() => Err(SshError::StoppedBefore { host: name.clone() }),
+            _ = signal.asked() => Err(SshError::StoppedBefore { host: name }),
         };
         let (session, channel) = match opened {
             Ok(opened) => opened,
             Err(why) => return RunEnd::NotStarted { why },
         };
-        let flight = Flight::run(self.clone(), (session, channel), command, output, signal);
-        tokio::spawn(flight).await.unwrap_or_else(|error| RunEnd::Lost {
-            why: SshError::LinkLost { host: name, why: format!("its task failed: {error}") },
-            group: None,
-        })
+        Flight::apart(self.clone(), (session, channel), command, output, signal).await
     }
 
     /// Who lives in a process group of `host`: for commands that were lost.

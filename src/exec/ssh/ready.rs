@@ -113,7 +113,7 @@ impl Pool {
     /// The call that waits on `slot` for `request`, if it is as good as a new one.
     pub(super) async fn ready_call(&self, slot: &Slot, request: &str, prove: bool) -> Option<Call> {
         let mut call = slot.ready.take(request)?;
-        let now = slot.open_now()?;
+        let now = slot.connection()?;
         if !Arc::ptr_eq(&now, call.connection()) || !call.waits() {
             return None;
         }
@@ -130,7 +130,7 @@ async fn open(slot: &Arc<Slot>, request: &'static str, budget: Duration) -> Opti
     if slot.sessions.available_permits() == 0 {
         return None;
     }
-    let connection = slot.open_now()?;
+    let connection = slot.connection()?;
     match open_channel(&connection, budget).await {
         Ok(channel) => {
             let session = Session::new(slot, &connection, place);

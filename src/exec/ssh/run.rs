@@ -252,8 +252,24 @@ enum Tick {
 }
 
 impl Flight {
-    /// Runs `command` in `session` to its end.
-    pub(super) async fn run(
+    /// Runs `command` in `session` to its end, in a task of its own: dropping this future stops
+    /// neither the command nor the taking of its output.
+    pub(super) async fn apart(
+        pool: Pool,
+        opened: (Session, Channel<Msg>),
+        command: Command,
+        output: Box<dyn Output>,
+        signal: StopSignal,
+    ) -> RunEnd {
+        let host = opened.0.slot.name().to_owned();
+        let flight = Self::run(pool, opened, command, output, signal);
+        tokio::spawn(flight).await.unwrap_or_else(|error| RunEnd::Lost {
+            why: SshError::LinkLost { host, why: format!("its task failed: {error}") },
+            group: None,
+        })
+    }
+
+    async fn run(
         pool: Pool,
         (session, channel): (Session, Channel<Msg>),
         command: Command,
@@ -447,10 +463,7 @@ impl Flight {
     }
 
     fn lost(&self) -> SshError {
-        if self.connection.end().is_some() || self.connection.handle.is_closed() {
-            return self.connection.lost(&self.host);
-        }
-        SshError::NoStatus { host: self.host.clone() }
+        self.connection.no_status(&self.host)
     }
 }
 
