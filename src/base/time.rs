@@ -264,6 +264,12 @@ impl Zone {
     pub fn day(&self, at: Timestamp) -> String {
         self.format(at, "%a").chars().take(2).collect()
     }
+
+    /// The day of the week, from 0 for Monday.
+    pub fn weekday(&self, at: Timestamp) -> usize {
+        let day = at.instant().to_zoned_datetime(self.0.clone()).weekday();
+        usize::try_from(day.to_monday_zero_offset()).unwrap_or(0)
+    }
 }
 
 impl Serialize for Zone {

@@ -213,7 +213,10 @@ async fn warm(screen: Screen, ground: &Ground) {
 /// How the terminal wants to be drawn on.
 fn look(common: &Common) -> Look {
     let text = |name: &str| std::env::var(name).unwrap_or_default();
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().map(|name| text(name));
+    let first = |names: [&str; 3]| {
+        let all = names.into_iter().map(text);
+        all.into_iter().find(|locale| !locale.is_empty()).unwrap_or_default()
+    };
     Look {
         color: match common.color {
             ColorWhen::Auto => None,
@@ -224,7 +227,9 @@ fn look(common: &Common) -> Look {
         no_color: !text("NO_COLOR").is_empty(),
         term: text("TERM"),
         colorterm: text("COLORTERM"),
-        locale: locale.into_iter().find(|locale| !locale.is_empty()).unwrap_or_default(),
+        locale: first(["LC_ALL", "LC_CTYPE", "LANG"]),
+        lang: common.lang.lang(),
+        messages: first(["LC_ALL", "LC_MESSAGES", "LANG"]),
     }
 }
 
@@ -238,9 +243,10 @@ async fn at_the_console(
     let Driven { found, handle, mut door, chunks } = driven;
     let by = Actor::Operator(driver);
     let codes = Box::new(terminal::two_digits);
-    let theme = look(common).theme();
+    let look = look(common);
+    let how = (look.theme(), look.lang());
     signals::are_heard();
-    let console = console::drive(handle.clone(), by.clone(), &mut door, chunks, codes, theme);
+    let console = console::drive(handle.clone(), by.clone(), &mut door, chunks, codes, how);
     let outcome = console.await;
     let outcome = outcome.map_err(|error| {
         Failure::new(Exit::Failed, format!("the console cannot use this terminal: {error}"))

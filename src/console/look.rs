@@ -1,6 +1,7 @@
-//! How the terminal wants to be drawn on: colours and glyphs, from what the environment says.
+//! How the terminal wants to be drawn on: colours, glyphs and the language, from what the
+//! environment says.
 
-use crate::ui::{Depth, GlyphSet, Theme};
+use crate::ui::{Depth, GlyphSet, Lang, Theme};
 
 /// What the environment says about the terminal. The command line reads it; this decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,9 +18,21 @@ pub struct Look {
     pub colorterm: String,
     /// `LC_ALL`, else `LC_CTYPE`, else `LANG`.
     pub locale: String,
+    /// `--lang`; none is `auto`.
+    pub lang: Option<Lang>,
+    /// `LC_ALL`, else `LC_MESSAGES`, else `LANG`.
+    pub messages: String,
 }
 
 impl Look {
+    /// The language: the one that was asked for, else that of the locale, where the terminal can
+    /// show it.
+    pub fn lang(&self) -> Lang {
+        let shows = !matches!(self.term.as_str(), "linux" | "dumb");
+        let of_locale = if shows { Lang::of_locale(&self.messages) } else { Lang::En };
+        self.lang.unwrap_or(of_locale)
+    }
+
     /// The theme for such a terminal (CONSOLE.md 3.1, order of decision).
     pub fn theme(&self) -> Theme {
         let wanted = self.color.unwrap_or(!self.no_color);
@@ -42,7 +55,20 @@ impl Look {
 
 #[cfg(test)]
 mod tests {
-    use super::{Depth, GlyphSet, Look};
+    use super::{Depth, GlyphSet, Lang, Look};
+
+    #[test]
+    fn the_locale_chooses_the_language_and_a_flag_wins() {
+        let look = |term: &str, messages: &str, lang| {
+            let (term, messages) = (term.to_owned(), messages.to_owned());
+            Look { term, lang, messages, ..Look::default() }.lang()
+        };
+        assert_eq!(look("xterm", "zh_CN.UTF-8", None), Lang::Zh);
+        assert_eq!(look("linux", "zh_CN.UTF-8", None), Lang::En, "it has no such letters");
+        assert_eq!(look("xterm", "en_US.UTF-8", None), Lang::En);
+        assert_eq!(look("xterm", "en_US.UTF-8", Some(Lang::Zh)), Lang::Zh);
+        assert_eq!(look("xterm", "zh_CN.UTF-8", Some(Lang::En)), Lang::En);
+    }
 
     #[test]
     fn the_environment_decides() {

@@ -17,7 +17,7 @@ use crate::engine::{Actor, Command, Event as Fact, Job, Readiness, WayBack};
 use crate::journal::Stream;
 use crate::plan::Forecast;
 use crate::session::{Chunk, Door, Handle, Knock, Signing, SubmitError, View, next_knock};
-use crate::ui::{self, AuditTail, Intent, Leave, LogStore, Model, Signed, Theme};
+use crate::ui::{self, AuditTail, Intent, Lang, Leave, LogStore, Model, Signed, Theme};
 
 use super::terminal::{Screen, let_go};
 
@@ -71,12 +71,12 @@ pub async fn drive(
     door: &mut Option<Door>,
     chunks: mpsc::Receiver<Chunk>,
     codes: ui::Codes,
-    mut theme: Theme,
+    (mut theme, lang): (Theme, Lang),
 ) -> io::Result<Outcome> {
     let mut terminal = Screen::take()?;
     let answer = tokio::task::spawn_blocking(Screen::ask).await.ok().flatten();
     terminal.forget()?;
-    let mut shown = Shown::new(handle.view());
+    let mut shown = Shown::new(handle.view(), lang);
     if let Some(answer) = answer {
         let millis = u64::try_from(answer.after.as_millis()).unwrap_or(u64::MAX);
         shown.rtt = Millis::new(millis.max(1));
@@ -145,10 +145,12 @@ struct Shown {
     taken: Instant,
     /// The round trip to the terminal; zero where it is not known.
     rtt: Millis,
+    /// The language of the screen.
+    lang: Lang,
 }
 
 impl Shown {
-    fn new(view: Arc<View>) -> Self {
+    fn new(view: Arc<View>, lang: Lang) -> Self {
         let mut shown = Self {
             forecast: view.forecast(view.at),
             way_back: view.state.way_back(),
@@ -160,6 +162,7 @@ impl Shown {
             gauges: BTreeMap::new(),
             taken: Instant::now(),
             rtt: Millis::ZERO,
+            lang,
             view,
         };
         shown.look();
@@ -229,6 +232,7 @@ impl Shown {
             readiness: &self.readiness,
             proved: &self.view.proved,
             rtt: self.rtt,
+            lang: self.lang,
             version: env!("CARGO_PKG_VERSION"),
         }
     }
@@ -299,7 +303,7 @@ impl Console {
                     due = Some(Instant::now());
                 }
                 _ = signals.stop.recv() => {
-                    self.screen.say("a run is not stopped with SIGTSTP; q leaves");
+                    self.screen.say(ui::cannot_suspend());
                     due = Some(Instant::now());
                 }
                 event = keys.next() => {
@@ -377,6 +381,7 @@ impl Console {
                 Intent::Bell => Screen::bell()?,
                 Intent::Copy(text) => Screen::copy(&text)?,
                 Intent::Redraw => self.terminal.forget()?,
+                Intent::Speak(lang) => self.shown.lang = lang,
                 Intent::Leave(leave) => {
                     self.wait_for_answers().await;
                     return Ok(Some(match leave {
@@ -396,11 +401,11 @@ impl Console {
         let was = Arc::clone(&self.shown.view);
         let news = view.unrecorded.iter().find(|(job, _)| !was.unrecorded.contains_key(job));
         if let Some((job, end)) = news {
-            self.screen.say(&format!("not recorded: {job} ended: {}", ui::end_words(end)));
+            self.screen.say(ui::unrecorded_end(job, end));
         }
         for line in view.tail.iter().filter(|line| line.seq > was.seq && line.fact.by != self.by) {
             if let Some(words) = ui::said_elsewhere(&line.fact) {
-                self.screen.say(&words);
+                self.screen.say(words);
             }
         }
         let soon = news.is_some()
@@ -416,9 +421,10 @@ impl Console {
         match answer {
             Ok(()) => {}
             Err(SubmitError::Refused(refusal)) => self.screen.refused(&refusal),
-            Err(error @ (SubmitError::NotRecorded(_) | SubmitError::Gone)) => {
-                self.screen.say(&error.to_string());
+            Err(SubmitError::NotRecorded(why)) => {
+                self.screen.say(ui::not_recorded_so_not_done(why.as_str()));
             }
+            Err(SubmitError::Gone) => self.screen.say(ui::session_gone()),
         }
     }
 
@@ -438,7 +444,7 @@ impl Console {
 
     /// Somebody asks whether anybody is here.
     fn refuse(&mut self, knock: Knock) {
-        self.screen.say(&format!("{} on {} asks to drive", knock.driver, knock.machine));
+        self.screen.say(ui::asks_to_drive(knock.driver.as_str(), knock.machine.as_str()));
         knock.refuse("its driver is at the console");
     }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{HostId, Millis, SafeText, Timestamp};
 
+use super::because::{Already, Deed};
 use super::event::{AlarmId, Event, Level};
 use super::refusal::Refusal;
 use super::state::State;
@@ -244,13 +245,13 @@ impl State {
         reason: &SafeText,
     ) -> Result<Vec<Event>, Refusal> {
         if reason.as_str().trim().is_empty() {
-            return Err(Refusal::NoReason("accepting another host key"));
+            return Err(Refusal::NoReason(Deed::AcceptKey));
         }
         let record = self.hosts.get(host);
         let keys =
             record.and_then(|record| Some((record.key.as_ref()?, record.other_key.clone()?)));
         let Some((held, key)) = keys else {
-            return Err(Refusal::Already("this host has shown no other key"));
+            return Err(Refusal::Already(Already::SameKey));
         };
         let fact = HostFact::KeyAccepted { held: held.clone(), key, reason: reason.clone() };
         let event = Event::HostNoted { host: host.clone(), fact };

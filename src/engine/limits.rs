@@ -8,6 +8,7 @@ use crate::base::{SafeText, Timestamp};
 use crate::plan::{Forecast, StepPlan, signed};
 use crate::runbook::{Class, Window};
 
+use super::because::Already;
 use super::event::{AlarmId, Event, Level};
 use super::refusal::Refusal;
 use super::state::{RunStage, State};
@@ -97,7 +98,7 @@ impl State {
         now: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         let Some((edge, _)) = self.shut(now) else {
-            return Err(Refusal::Already("the window does not keep any step from starting"));
+            return Err(Refusal::Already(Already::WindowOpen));
         };
         Ok(vec![Event::WindowOverridden { edge, reason: reason.clone() }])
     }

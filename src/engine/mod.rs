@@ -20,6 +20,7 @@
 
 mod advance;
 mod apply;
+mod because;
 mod clock;
 mod command;
 mod decide;
@@ -53,6 +54,7 @@ mod waves;
 mod way_back;
 
 pub use advance::{Advance, advance};
+pub use because::{Already, Deed, Standing, StepKind, Unfit};
 pub use command::{Command, Gesture, Which};
 pub use decide::decide;
 pub use done::Done;
@@ -72,7 +74,7 @@ pub use limits::{Overrides, WindowEdge};
 pub use notice::{Mark, OpenNotice, Signal};
 pub use objective::{Loss, Rpa, Rta, Verdict as Attained};
 pub use react::react;
-pub use readiness::{Known, Lamp, Need, Needed, Proof, Readiness, Stand, Watch};
+pub use readiness::{Grounds, Known, Lamp, Missing, Need, Needed, Proof, Readiness, Stand, Watch};
 pub use reconcile::{DIFFERENCES_MAX, Difference, Outcome, Reconciled, SideRead};
 pub use refusal::Refusal;
 pub use replan::Replanned;

@@ -111,6 +111,47 @@ impl Lamp {
     }
 }
 
+/// Why a need does not stand well, where golive itself says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Nobody has looked yet.
+    NotLooked,
+    /// It waits for a captured value.
+    NotCaptured,
+    /// Its host shows another key than the one it is held to.
+    OtherKey,
+    /// Its host cannot be reached.
+    Unreachable,
+}
+
+impl Missing {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::NotLooked => "nobody has looked yet",
+            Self::NotCaptured => "it waits for a captured value",
+            Self::OtherKey => "it shows another host key",
+            Self::Unreachable => "it cannot be reached",
+        }
+    }
+}
+
+/// Why the way back stands as it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grounds {
+    /// This step has ended the right to roll back.
+    Committed(StepId),
+    /// This point of no return has run.
+    PastNoReturn(StepId),
+    /// There is nothing to undo.
+    NothingToUndo,
+    /// What is to be undone needs no host.
+    NoHost,
+    /// So many needs are proved, and there is no other.
+    Proved(usize),
+    /// This one is not, and so many others.
+    Missing(Need, usize),
+}
+
 /// How a need stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stand {
@@ -120,6 +161,8 @@ pub struct Stand {
     pub lamp: Lamp,
     /// Why not, or why that is not known.
     pub why: SafeText,
+    /// The same, where it is not in the words of whoever looked.
+    pub missing: Option<Missing>,
     /// Since when; none while nobody has looked.
     pub since: Option<Timestamp>,
 }
@@ -131,6 +174,8 @@ pub struct Readiness {
     pub lamp: Lamp,
     /// Why not, or what was looked at.
     pub why: SafeText,
+    /// The same as a case.
+    pub grounds: Grounds,
     /// Since when the need that says so does; none where all is well, or nobody has looked.
     pub since: Option<Timestamp>,
     /// Every need; empty where nothing is needed, or where no need decides.
@@ -269,54 +314,62 @@ impl State {
     }
 
     fn stand(&self, need: Need, asked: bool) -> Stand {
-        let (mut lamp, mut why, mut since) = match self.proof_of(&need) {
-            None if asked => (Lamp::Unknown, SafeText::new("nobody has looked yet"), None),
-            None => (Lamp::Unknown, SafeText::new("it waits for a captured value"), None),
+        let golive_says = |missing: Missing| (SafeText::new(missing.words()), Some(missing));
+        let (mut lamp, (mut why, mut missing), mut since) = match self.proof_of(&need) {
+            None if asked => (Lamp::Unknown, golive_says(Missing::NotLooked), None),
+            None => (Lamp::Unknown, golive_says(Missing::NotCaptured), None),
             Some(Known { proof, since, .. }) => {
                 let (lamp, why) = match proof {
                     Proof::Ready => (Lamp::Ready, SafeText::default()),
                     Proof::NotReady(why) => (Lamp::NotReady, why.clone()),
                     Proof::Unknown(why) => (Lamp::Unknown, why.clone()),
                 };
-                (lamp, why, Some(*since))
+                (lamp, (why, None), Some(*since))
             }
         };
         // What the link says counts at once: no look has to come first.
         if let Place::Host(host) = &need.place {
             if self.hosts.get(host).is_some_and(|record| record.other_key.is_some()) {
-                (lamp, why) = (Lamp::NotReady, SafeText::new("it shows another host key"));
+                (lamp, (why, missing)) = (Lamp::NotReady, golive_says(Missing::OtherKey));
             } else if self.links_down.contains_key(host) {
-                (lamp, why) = (Lamp::NotReady, SafeText::new("it cannot be reached"));
+                (lamp, (why, missing)) = (Lamp::NotReady, golive_says(Missing::Unreachable));
                 let id = AlarmId::Host(host.clone());
                 let alarm = self.alarms.iter().rev().find(|alarm| alarm.id == id);
                 since = alarm.map(|alarm| alarm.since).or(since);
             }
         }
-        Stand { need, lamp, why, since }
+        Stand { need, lamp, why, missing, since }
     }
 
     /// Whether a rollback begun now would find what it needs.
     pub fn rollback_ready(&self) -> Readiness {
-        let say = |lamp, why: &str| Readiness {
+        let say = |lamp, why: &str, grounds| Readiness {
             lamp,
             why: SafeText::new(why),
+            grounds,
             since: None,
             stands: Vec::new(),
         };
         if let Some(step) = self.committed() {
-            return say(Lamp::NotReady, &format!("{step} has ended the right to roll back"));
+            let why = format!("{step} has ended the right to roll back");
+            return say(Lamp::NotReady, &why, Grounds::Committed(step.clone()));
         }
         let stands = self.stands();
         if self.rollback.is_none()
             && let Some(past) = self.past_no_return()
         {
             let why = format!("past the point of no return, {past}");
-            return Readiness { stands, ..say(Lamp::NotReady, &why) };
+            let grounds = Grounds::PastNoReturn(past.clone());
+            return Readiness { stands, ..say(Lamp::NotReady, &why, grounds) };
         }
         if stands.is_empty() {
             let nothing = self.closed || self.rollback_items().is_empty();
-            let why = if nothing { "there is nothing to undo" } else { "it needs no host" };
-            return say(Lamp::Ready, why);
+            let (why, grounds) = if nothing {
+                ("there is nothing to undo", Grounds::NothingToUndo)
+            } else {
+                ("it needs no host", Grounds::NoHost)
+            };
+            return say(Lamp::Ready, why, grounds);
         }
         let worst = stands.iter().map(|stand| stand.lamp).max().unwrap_or(Lamp::Ready);
         let bad: Vec<_> = stands.iter().filter(|stand| stand.lamp != Lamp::Ready).collect();
@@ -326,10 +379,12 @@ impl State {
                 1 => "the 1 need of the way back is proved".to_owned(),
                 all => format!("all {all} needs of the way back are proved"),
             };
-            return Readiness { stands, ..say(Lamp::Ready, &why) };
+            let grounds = Grounds::Proved(stands.len());
+            return Readiness { stands, ..say(Lamp::Ready, &why, grounds) };
         };
         let (why, since) = (more(first, bad.len()), first.since);
-        Readiness { since, stands, ..say(worst, &why) }
+        let grounds = Grounds::Missing(first.need.clone(), bad.len() - 1);
+        Readiness { since, stands, ..say(worst, &why, grounds) }
     }
 
     /// The alarm that the way back is not ready any more, or its end.

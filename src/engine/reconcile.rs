@@ -215,12 +215,16 @@ impl Reconciled {
 
     /// The rows of the table; what a side does not have is `(none)`.
     pub fn cells(&self) -> impl Iterator<Item = [&str; 4]> {
-        self.table.iter().map(|it| {
+        self.cells_or("(none)")
+    }
+
+    fn cells_or<'a>(&'a self, none: &'a str) -> impl Iterator<Item = [&'a str; 4]> {
+        self.table.iter().map(move |it| {
             let Difference { key, left, right, apart } = it;
             [
                 key.as_str(),
-                left.as_ref().map_or("(none)", SafeText::as_str),
-                right.as_ref().map_or("(none)", SafeText::as_str),
+                left.as_ref().map_or(none, SafeText::as_str),
+                right.as_ref().map_or(none, SafeText::as_str),
                 apart.as_ref().map_or("", SafeText::as_str),
             ]
         })
@@ -229,12 +233,22 @@ impl Reconciled {
     /// The table as text of at most `width` cells a line, its head first; nothing where nothing
     /// differs.
     pub fn lines(&self, width: usize) -> Vec<String> {
+        self.lines_in(width, &self.head(), "(none)", |more| format!("and {more} more"))
+    }
+
+    /// The same with a head, a word for nothing and a count of the rest in another language.
+    pub fn lines_in<F: Fn(u64) -> String>(
+        &self,
+        width: usize,
+        head: &[String; 4],
+        none: &str,
+        and_more: F,
+    ) -> Vec<String> {
         if self.table.is_empty() {
             return Vec::new();
         }
-        let head = self.head();
         let head = head.each_ref().map(String::as_str);
-        let rows: Vec<_> = std::iter::once(head).chain(self.cells()).collect();
+        let rows: Vec<_> = std::iter::once(head).chain(self.cells_or(none)).collect();
         let widest = |at: usize| {
             let widths = rows.iter().filter_map(|row| row.get(at)).map(|cell| cells(cell));
             widths.max().unwrap_or(0).min(COLUMN_CELLS_MAX)
@@ -254,7 +268,7 @@ impl Reconciled {
         };
         let mut lines: Vec<_> = rows.iter().map(line).collect();
         if self.more() > 0 {
-            lines.push(format!("and {} more", self.more()));
+            lines.push(and_more(self.more()));
         }
         lines
     }

@@ -6,6 +6,7 @@ use crate::base::{Millis, PlaybookId, ProbeId, RoleId, SafeText, StepId};
 use crate::plan::NotCaptured;
 use crate::runbook::Class;
 
+use super::because::{Already, Deed, Standing, StepKind, Unfit};
 use super::health::Health;
 use super::track::Status;
 
@@ -17,7 +18,7 @@ pub enum Refusal {
     UnknownStep(StepId),
     /// The session is not active.
     #[error("nothing can start: the session is {0}")]
-    NotActive(&'static str),
+    NotActive(Standing),
     /// The session is held.
     #[error("the session is held ({0}): continue first")]
     Held(SafeText),
@@ -45,7 +46,7 @@ pub enum Refusal {
         /// How it stands.
         status: Status,
         /// What was asked for.
-        what: &'static str,
+        what: Deed,
     },
     /// The gesture is not good enough.
     #[error("`{step}` is of class {needed:?}: it has to be confirmed as such")]
@@ -57,7 +58,7 @@ pub enum Refusal {
     },
     /// A reason is missing.
     #[error("{0} needs a reason")]
-    NoReason(&'static str),
+    NoReason(Deed),
     /// A step that has not started is edited only while nothing can start it.
     #[error("`{0}` has not started: hold the run first, then edit its command")]
     NotHeld(StepId),
@@ -67,7 +68,7 @@ pub enum Refusal {
         /// Which step.
         step: StepId,
         /// Why.
-        why: &'static str,
+        why: Unfit,
     },
     /// The value of a secret would be in the record.
     #[error("it is not taken: it holds {0}, and would be in the record; give it as a secret")]
@@ -84,7 +85,7 @@ pub enum Refusal {
         /// Which step.
         step: StepId,
         /// What it is not.
-        kind: &'static str,
+        kind: StepKind,
     },
     /// The checklist is not done.
     #[error("{ticked} of {all} items of the checklist are ticked: tick all of them")]
@@ -275,7 +276,7 @@ pub enum Refusal {
     },
     /// It is already so.
     #[error("{0}")]
-    Already(&'static str),
+    Already(Already),
     /// A report about something that is not in flight.
     #[error("nothing in flight is called `{0}`")]
     NotInFlight(String),

@@ -9,6 +9,7 @@ use crate::plan::{
     is_same_machine, place,
 };
 
+use super::because::{Already, Standing};
 use super::edit::Edit;
 use super::event::{Actor, Event};
 use super::health::Health;
@@ -208,14 +209,14 @@ impl State {
             RunStage::RollingBack | RunStage::RolledBack { .. } => {
                 return Err(Refusal::RollingBack);
             }
-            RunStage::Completed => return Err(Refusal::NotActive("completed")),
-            RunStage::Abandoned => return Err(Refusal::NotActive("given up")),
+            RunStage::Completed => return Err(Refusal::NotActive(Standing::Completed)),
+            RunStage::Abandoned => return Err(Refusal::NotActive(Standing::GivenUp)),
         }
         if self.guard.is_some() {
             return Err(Refusal::GuardOpen);
         }
         if new.digest == self.course.base.digest {
-            return Err(Refusal::Already("the runbook is the one that the run goes by"));
+            return Err(Refusal::Already(Already::SamePlan));
         }
         let obstacles = self.obstacles(new);
         if !obstacles.is_empty() {

@@ -6,6 +6,7 @@
 
 use crate::base::{SafeText, StepId, Timestamp};
 
+use super::because::Already;
 use super::event::{Actor, Event};
 use super::hosts::HostFact;
 use super::job::Part;
@@ -168,10 +169,8 @@ impl State {
     /// What a person's word that it goes on unrecorded causes.
     pub(super) fn go_unrecorded(&self, reason: &SafeText) -> Result<Vec<Event>, Refusal> {
         match &self.lost {
-            None => Err(Refusal::Already("everything is recorded: nothing to override")),
-            Some(lost) if lost.overridden.is_some() => {
-                Err(Refusal::Already("the override is given already"))
-            }
+            None => Err(Refusal::Already(Already::NothingToOverride)),
+            Some(lost) if lost.overridden.is_some() => Err(Refusal::Already(Already::Overridden)),
             Some(_) => Ok(vec![Event::RecordingOverridden { reason: reason.clone() }]),
         }
     }

@@ -16,7 +16,7 @@ use super::press::Press;
 use super::prompt::Purpose;
 use super::screen::{Dialog, Intent, Leave, Pane, Screen, View};
 use super::steps::RowId;
-use super::text;
+use super::text::{self, Lang};
 
 impl Screen {
     /// Does what a key stands for.
@@ -77,6 +77,7 @@ impl Screen {
                 self.say(text::MUTED);
             }
             Action::Redraw => return vec![Intent::Redraw],
+            Action::Language => return self.speak(m.lang.next()),
             Action::Open if self.spot() == super::keymap::Spot::Pick => self.pick(m),
             Action::Open => self.open_row(m),
             Action::Speaker => self.next_speaker(),
@@ -119,10 +120,16 @@ impl Screen {
             }
             Action::Close => self.say(text::NOT_OVER),
             Action::HoldAndLeave if m.is_over() => return vec![Intent::Leave(Leave::Open)],
-            Action::HoldAndLeave => return Self::leave_held("asked for by the operator", m),
+            Action::HoldAndLeave => return Self::leave_held(text::recorded::BY_OPERATOR, m),
             Action::Leave => self.open(Dialog::Leave, m),
         }
         Vec::new()
+    }
+
+    /// Another language from now on. It changes words and nothing else.
+    pub(super) fn speak(&mut self, lang: Lang) -> Vec<Intent> {
+        self.say(text::told::language(lang));
+        vec![Intent::Speak(lang)]
     }
 
     /// Where nothing is recorded: tries again, or asks for the override.
@@ -203,7 +210,7 @@ impl Screen {
             }
             Some(Dialog::Guard(_)) => {
                 self.dialogs.pop();
-                let why = SafeText::new("closed by the operator");
+                let why = SafeText::new(text::recorded::CLOSED_BY_OPERATOR);
                 vec![Intent::Submit(Command::CloseGuard { why })]
             }
             Some(Dialog::Failure(_)) => {
@@ -241,7 +248,7 @@ impl Screen {
         if m.state.hold().is_some() || !runs {
             return Vec::new();
         }
-        let why = SafeText::new("hold and look");
+        let why = SafeText::new(text::recorded::HOLD_AND_LOOK);
         vec![Intent::Submit(Command::Hold { why })]
     }
 
@@ -251,8 +258,8 @@ impl Screen {
             return Vec::new();
         }
         if let Some(step) = m.state.committed() {
-            let said = format!("{step} has ended the right to roll back (commit): go forward.");
-            self.say(&said);
+            let told = text::committed(step.as_str());
+            self.say(told);
             return Vec::new();
         }
         if self.guard_mut().is_some() {

@@ -37,6 +37,7 @@ pub(super) enum Action {
     Recall,
     Note,
     Mute,
+    Language,
     Redraw,
     Open,
     Yes,

@@ -3,15 +3,16 @@
 use ratatui::text::{Line, Span};
 
 use crate::base::{Millis, SafeText, StepId, Timestamp};
-use crate::engine::{Command, Gesture, Part, RunKind, Status, Which};
+use crate::engine::{Command, Gesture, Part, Status, Which};
 use crate::plan::{StepPlan, Text, Work, signed};
 use crate::runbook::{Class, Given, stands_for};
 
 use super::header::{delta, short_span};
-use super::model::{Model, class_word, command};
+use super::model::{Model, command};
 use super::sheet::Sheet;
 use super::step::Rows;
-use super::text;
+use super::text::confirm as words;
+use super::text::{self, Say, label, work};
 use super::theme::{Role, Theme};
 
 /// What is asked.
@@ -77,14 +78,14 @@ impl Code {
     }
 
     /// `4 7    [ 4 _ ]`
-    pub(super) fn row(&self, now: Timestamp) -> String {
+    pub(super) fn row(&self, m: &Model<'_>) -> String {
         let [first, second] = self.digits;
         let typed = match self.typed.as_slice() {
             [] => "_  ".to_owned(),
             [first, ..] => format!("{first} _"),
         };
-        if now < self.paused_until {
-            return "wrong; new digits in a second".to_owned();
+        if m.now < self.paused_until {
+            return words::WRONG_CODE.own(m.lang);
         }
         format!("{first} {second}    [ {typed} ]")
     }
@@ -141,7 +142,7 @@ impl Confirm {
         if let Some(why) = m.recording
             && (m.needs_override() || !goes_back)
         {
-            return Some(text::not_recorded(why));
+            return Some(text::not_recorded(m.lang, why));
         }
         match &self.ask {
             Ask::Begin | Ask::Stop(_) => None,
@@ -151,7 +152,7 @@ impl Confirm {
                 if status.wants_choice() {
                     None
                 } else {
-                    Some(text::is_already(step.as_str(), status.word()))
+                    Some(text::is_already(m.lang, step.as_str(), m.status(status)))
                 }
             }
         }
@@ -215,173 +216,158 @@ impl Confirm {
         let plain = theme.style(Role::Text);
         let dim = theme.style(Role::Dim);
         let first = if let Some(why) = self.blocked(m) {
-            Line::styled(format!("NOT POSSIBLE NOW: {why}"), theme.style(Role::Caution))
+            Line::styled(words::not_possible(m.lang, &why), theme.style(Role::Caution))
         } else if let Some(why) = self.shut(m) {
-            let first = if self.code.is_some() { "the digits ask" } else { "y asks" };
-            Line::styled(format!("{why}: {first} for a reason first"), theme.style(Role::Caution))
+            let said = words::asks_first(m.lang, &why, self.code.is_some());
+            Line::styled(said, theme.style(Role::Caution))
         } else if let Some(code) = &self.code {
             Line::from(vec![
-                Span::styled("To run it, type:   ", plain),
-                Span::styled(code.row(m.now), key),
-                Span::styled("   new digits each time", dim),
+                Span::styled(words::TO_RUN_TYPE.to(m.lang), plain),
+                Span::styled(code.row(m), key),
+                Span::styled(words::NEW_DIGITS.to(m.lang), dim),
             ])
         } else {
             let what = match &self.ask {
-                Ask::Begin => "begin the run".to_owned(),
-                Ask::Stop(_) => "stop it".to_owned(),
+                Ask::Begin => words::BEGIN_IT.own(m.lang),
+                Ask::Stop(_) => words::STOP_IT.own(m.lang),
                 Ask::Start(step) | Ask::Retry { step, .. } => Self::verb(m, step),
             };
             Line::from(vec![
                 Span::styled("y", key),
                 Span::styled(format!("  {what}"), plain),
                 Span::styled("      Esc", key),
-                Span::styled("  back, nothing is sent", plain),
+                Span::styled(words::ESC_NOTHING_SENT.to(m.lang), plain),
             ])
         };
         if matches!(&self.ask, Ask::Start(step) if is_check(m, step)) {
             return vec![first];
         }
         let skip = matches!(&self.ask, Ask::Start(_));
-        let more = if skip { "v all of it   s skip   d done by hand   " } else { "v all of it   " };
-        vec![first, Line::styled(format!("{more}Enter does nothing, Esc goes back"), dim)]
+        let more = if skip { words::MORE_OF_START } else { words::MORE };
+        vec![first, Line::styled(more.to(m.lang), dim)]
     }
 
     /// What `y` does, in the words of the key bar.
-    pub(super) fn yes(&self, m: &Model<'_>) -> &'static str {
+    pub(super) fn yes(&self, m: &Model<'_>) -> Say {
         match &self.ask {
-            Ask::Begin => "begin",
-            Ask::Stop(_) => "stop it",
-            Ask::Retry { .. } => "run again",
+            Ask::Begin => words::BAR_BEGIN,
+            Ask::Stop(_) => words::STOP_IT,
+            Ask::Retry { .. } => words::BAR_AGAIN,
             Ask::Start(step) => match m.plan().step(step).map(|step| &step.work) {
-                Some(Work::Manual(_) | Work::Gate(_)) => "open it",
-                Some(Work::Soak(_)) => "watch",
-                Some(Work::Notify { .. }) => "send",
-                Some(Work::Builtin(builtin)) => builtin.word(),
-                Some(Work::Run(_) | Work::Local(_)) | None => "run",
+                Some(Work::Manual(_) | Work::Gate(_)) => words::BAR_OPEN,
+                Some(Work::Soak(_)) => words::BAR_WATCH,
+                Some(Work::Notify { .. }) => words::SEND,
+                Some(Work::Builtin(builtin)) => work::verb(builtin),
+                Some(Work::Run(_) | Work::Local(_)) | None => words::RUN,
             },
         }
     }
 
     fn verb(m: &Model<'_>, step: &StepId) -> String {
-        let Some(step) = m.plan().step(step) else { return "run".to_owned() };
-        match &step.work {
-            Work::Run(_) => format!("run on {}", text::hosts(step.hosts.len())),
+        let Some(step) = m.plan().step(step) else { return words::RUN.own(m.lang) };
+        let say = match &step.work {
+            Work::Run(_) => return words::on_hosts(m.lang, words::RUN, step.hosts.len()),
             Work::Builtin(builtin) if builtin.is_on_hosts() => {
-                format!("{} on {}", builtin.word(), text::hosts(step.hosts.len()))
+                return words::on_hosts(m.lang, work::verb(builtin), step.hosts.len());
             }
-            Work::Builtin(builtin) => builtin.word().to_owned(),
-            Work::Local(_) => "run on this machine".to_owned(),
-            Work::Manual(_) => "open it: a person begins".to_owned(),
-            Work::Gate(_) => "open the gate".to_owned(),
-            Work::Soak(_) => "begin to watch".to_owned(),
-            Work::Notify { .. } => "send".to_owned(),
-        }
+            Work::Builtin(builtin) => work::verb(builtin),
+            Work::Local(_) => words::RUN_HERE,
+            Work::Manual(_) => words::OPEN_BY_HAND,
+            Work::Gate(_) => words::OPEN_GATE,
+            Work::Soak(_) => words::WATCH,
+            Work::Notify { .. } => words::SEND,
+        };
+        say.own(m.lang)
     }
 
     fn begin(rows: &mut Rows<'_, '_>) -> (String, String, usize) {
         let m = rows.m;
         let plan = m.plan();
         let (_, all) = m.state.count();
-        rows.row(
-            "Beginning runs nothing by itself, except steps of class check marked `auto`.",
-            Role::Text,
-        );
+        rows.row(words::BEGIN_RUNS_NOTHING.to(m.lang), Role::Text);
         rows.blank();
-        rows.say_as("Runbook", plan.title.as_str(), Role::Title);
+        rows.say_as(label::RUNBOOK, plan.title.as_str(), Role::Title);
         rows.say(
-            "Change",
+            label::CHANGE,
             plan.change.as_ref().map(ToString::to_string).unwrap_or_default().as_str(),
         );
-        let environment = plan.environment.as_ref().map_or("not named", SafeText::as_str);
+        let environment = plan.environment.as_ref();
+        let environment = environment.map_or(m.to(words::NOT_NAMED), SafeText::as_str);
         let kind = m.kind();
-        rows.say_as("Where", &format!("{} environment {environment}", kind.word()), Role::Title);
-        rows.say("Plan", &format!("digest {}", plan.digest.short()));
+        rows.say_as(label::WHERE, &words::environment(m.lang, kind, environment), Role::Title);
+        rows.say(label::PLAN, &words::digest(m.lang, &plan.digest.short()));
         let critical = plan.order.iter().filter_map(|id| plan.step(id));
         let critical = critical.filter(|step| step.class == Class::Critical).count();
-        let steps = text::count(all, "step", "steps");
-        let phases = text::count(plan.phases.len(), "phase", "phases");
-        rows.say("Steps", &format!("{steps} in {phases}, {critical} critical"));
+        rows.say(label::STEPS, &words::extent(m.lang, all, plan.phases.len(), critical));
         let hosts: Vec<_> = plan.hosts.keys().cloned().collect();
         let names = super::step::names(&hosts);
-        rows.say("Hosts", &format!("{}: {names}", text::hosts(hosts.len())));
+        rows.say(label::HOSTS, &text::step::host_list(m.lang, hosts.len(), &names));
         for why in m.state.links_down().values() {
-            rows.say_as("", &format!("NOT REACHABLE: {why}"), Role::Caution);
+            let said = text::step::not_reachable(m.lang, why.as_str());
+            rows.say_as(Say::NONE, &said, Role::Caution);
         }
         let end = m.now.after(Millis::new(m.forecast.end.since(m.forecast.at).as_millis()));
-        rows.say("Ends", &format!("about {} {}", m.zone().day(end), m.minute(end)));
+        let when = format!("{} {}", text::day(m.lang, m.zone(), end), m.minute(end));
+        rows.say(label::ENDS, &words::about(m.lang, &when));
         if let Some(window) = m.window() {
             let zone = m.zone();
             let (opens, closes) = (m.minute(window.opens), m.minute(window.closes));
-            let (from, to) = (zone.day(window.opens), zone.day(window.closes));
-            rows.say("Window", &format!("{from} {opens} to {to} {closes} {}", zone.name()));
+            let day = |at| text::day(m.lang, zone, at);
+            let (from, to) = (day(window.opens), day(window.closes));
+            let said = words::window(m.lang, (&from, &opens), (&to, &closes), zone.name());
+            rows.say(label::WINDOW, &said);
             if signed(m.now, window.opens) > 0 {
-                rows.say_as("", "the window is NOT OPEN yet", Role::Caution);
+                rows.say_as(Say::NONE, m.to(words::NOT_OPEN_YET), Role::Caution);
             }
         }
-        ("BEGIN the run?".to_owned(), kind_remark(kind).to_owned(), 0)
+        (words::BEGIN.own(m.lang), words::kind_remark(kind).own(m.lang), 0)
     }
 
     fn start(rows: &mut Rows<'_, '_>, id: &StepId) -> (String, String, usize) {
         let m = rows.m;
         let Some(step) = m.plan().step(id) else { return (id.to_string(), String::new(), 0) };
-        let title = format!("RUN {id}  {}", step.title);
-        let where_to = match &step.work {
-            Work::Run(_) => format!(" on {} {}", step.hosts.len(), m.kind().word()),
-            Work::Builtin(builtin) if builtin.is_on_hosts() => {
-                format!(" on {} {}", step.hosts.len(), m.kind().word())
-            }
-            Work::Local(_)
-            | Work::Builtin(_)
-            | Work::Manual(_)
-            | Work::Gate(_)
-            | Work::Soak(_)
-            | Work::Notify { .. } => String::new(),
-        };
+        let on = step.work.is_on_hosts().then(|| (step.hosts.len(), m.kind()));
+        let title = words::run(m.lang, id, step.title.as_str(), on);
         if step.class == Class::Check {
             what_is_sent(rows, step, Part::Action);
             rows.hosts(step, Part::Action);
             rows.undo(step);
-            rows.say("Plan", &format!("about {}", short_span(step.estimate)));
+            rows.say(label::PLAN, &words::about(m.lang, &short_span(step.estimate)));
             if let Some((said, role)) = super::pick::agreed(m, id, Part::Action) {
-                rows.say_as("Second", &said, role);
+                rows.say_as(label::SECOND, &said, role);
             }
             let must = rows.lines.len();
-            return (format!("{title}{where_to}?"), class_word(step.class).to_owned(), must);
+            return (title, text::class(step.class).to_owned(), must);
         }
-        let seq = m.seq + 1;
-        let said = format!(
-            "This is the whole of what will be sent. It is written to the audit (#{seq}) before the first byte leaves."
-        );
-        rows.row(&said, Role::Dim);
+        rows.row(&words::whole(m.lang, m.seq + 1), Role::Dim);
         what_is_sent(rows, step, Part::Action);
         rows.blank();
         rows.hosts(step, Part::Action);
         let must = rows.lines.len();
         if let Some((said, role)) = super::pick::agreed(m, id, Part::Action) {
-            rows.say_as("Second", &said, role);
+            rows.say_as(label::SECOND, &said, role);
         }
         if step.commit {
-            rows.say_as("COMMIT", text::COMMIT, Role::Warning);
+            rows.say_as(label::COMMIT, m.to(words::COMMIT), Role::Warning);
         }
         if step.point_of_no_return {
-            let said = "P, the point of no return: after it, going back needs a reason";
-            rows.say_as("Critical", said, Role::Caution);
+            rows.say_as(label::CRITICAL, m.to(words::NO_RETURN), Role::Caution);
         } else if step.class == Class::Critical && !step.commit {
-            rows.say_as("Critical", step.class_because.as_str(), Role::Caution);
+            rows.say_as(label::CRITICAL, step.class_because.as_str(), Role::Caution);
         }
         rows.work_but_command(step);
         ready(rows, step);
         rows.undo(step);
         effect(rows, step);
-        rows.say("Owner", &m.owner(step).unwrap_or_default());
-        rows.say("Note", step.notes.as_deref().unwrap_or_default());
+        rows.say(label::OWNER, &m.owner(step).unwrap_or_default());
+        rows.say(label::NOTE, step.notes.as_deref().unwrap_or_default());
         let point = match (step.commit, step.point_of_no_return) {
             (true, _) => "  COMMIT",
             (false, true) => "  P",
             (false, false) => "",
         };
-        let remark = format!("class: {}{point}", class_word(step.class));
-        (format!("{title}{where_to}?"), remark, must)
+        let class = text::class_is(m.lang, text::class(step.class));
+        (title, format!("{class}{point}"), must)
     }
 
     fn retry(
@@ -395,36 +381,29 @@ impl Confirm {
         let m = rows.m;
         let Some(step) = m.plan().step(id) else { return (id.to_string(), String::new(), 0) };
         let track = m.state.track_of(id, part);
-        rows.row("The same once more. This is the whole of what will be sent.", Role::Dim);
+        rows.row(m.to(words::AGAIN), Role::Dim);
         what_is_sent(rows, step, part);
         rows.blank();
         let places: Vec<String> = match which {
             Which::Failed => track.failed_places().iter().map(ToString::to_string).collect(),
             Which::All => track.latest_ends().keys().map(ToString::to_string).collect(),
         };
-        rows.say_as("Where", &places.join(" "), Role::Title);
+        rows.say_as(label::WHERE, &places.join(" "), Role::Title);
         let must = rows.lines.len();
-        rows.say_as("Reason", reason.map(SafeText::as_str).unwrap_or_default(), Role::Title);
+        rows.say_as(label::REASON, reason.map(SafeText::as_str).unwrap_or_default(), Role::Title);
         rows.undo(step);
         rows.times(step, part);
         rows.results(track);
-        let undo = if part.is_undo() { "the undo of " } else { "" };
-        let class = class_word(Self::class(&self.ask, m));
-        (format!("RUN {undo}{id} AGAIN?"), format!("class: {class}"), must)
+        let class = text::class(Self::class(&self.ask, m));
+        (words::run_again(m.lang, part, id), text::class_is(m.lang, class), must)
     }
 
     fn stop(rows: &mut Rows<'_, '_>, id: &StepId) -> (String, String, usize) {
         let m = rows.m;
-        let title = format!("STOP {id}?");
+        let title = words::stop(m.lang, id);
         let soaks = matches!(m.state.track(id).status, Status::Soaking { .. });
-        let said = if soaks {
-            "The command has ended: nothing is sent. The watch ends here, and the step does not \
-            count as succeeded."
-        } else {
-            "A signal goes to the command on each host below: first TERM, then KILL. \
-            What it has done so far stays done."
-        };
-        rows.row(said, Role::Text);
+        let said = if soaks { words::STOP_WATCH } else { words::STOP_SIGNAL };
+        rows.row(m.to(said), Role::Text);
         rows.blank();
         for part in [Part::Action, Part::Undo] {
             let track = m.state.track_of(id, part);
@@ -433,15 +412,7 @@ impl Confirm {
             }
         }
         rows.undo_of(id);
-        (title, "class: CHANGE".to_owned(), 0)
-    }
-}
-
-fn kind_remark(kind: RunKind) -> &'static str {
-    match kind {
-        RunKind::Live => "this is the real one",
-        RunKind::Drill => "nothing here touches production",
-        RunKind::Rehearsal => "real hosts of another inventory",
+        (title, text::class_is(m.lang, text::class(Class::Change)), 0)
     }
 }
 
@@ -465,9 +436,9 @@ fn what_is_sent(rows: &mut Rows<'_, '_>, step: &StepPlan, part: Part) {
             let env: Vec<String> =
                 own.map(|(name, value)| format!("{name}={}", shown(value))).collect();
             let input = step.stdin.as_ref().map(shown);
-            rows.say("Env", &env.join(" "));
+            rows.say(label::ENV, &env.join(" "));
             if let Some(input) = input {
-                rows.say("Input", &input);
+                rows.say(label::INPUT, &input);
             }
         }
         Work::Builtin(_)
@@ -488,15 +459,15 @@ fn ready(rows: &mut Rows<'_, '_>, step: &StepPlan) {
         .iter()
         .map(|need| {
             let status = m.state.track(need).status;
-            let word = status.word().replace('_', " ");
-            format!("{} {need} {word}", rows.theme.mark(status))
+            format!("{} {need} {}", rows.theme.mark(status), m.status(status))
         })
         .collect();
-    rows.say("Ready", &needs.join("   "));
+    rows.say(label::READY, &needs.join("   "));
     let bad = m.board.panels().filter(|panel| panel.health != crate::engine::Health::Healthy);
-    let bad: Vec<String> =
-        bad.map(|panel| format!("{} {}", panel.probe.id, panel.health.word())).collect();
-    rows.say_as("Health", &bad.join("   "), Role::Caution);
+    let bad: Vec<String> = bad
+        .map(|panel| format!("{} {}", panel.probe.id, m.to(text::ends::health(panel.health))))
+        .collect();
+    rows.say_as(label::HEALTH, &bad.join("   "), Role::Caution);
 }
 
 /// What starting it does to the way back and to the window.
@@ -504,21 +475,16 @@ fn effect(rows: &mut Rows<'_, '_>, step: &StepPlan) {
     let m = rows.m;
     let now = m.forecast.backout.takes;
     let more = step.undo_takes();
-    let by = m
-        .forecast
-        .backout
-        .latest_safe
-        .map(|safe| format!(", BY {} -> {}", m.minute(safe), m.minute(safe.before(more))));
+    let safe = m.forecast.backout.latest_safe;
+    let by = safe.map(|safe| (m.minute(safe), m.minute(safe.before(more))));
+    let by = by.as_ref().map(|(is, would)| (is.as_str(), would.as_str()));
     let (now, then) = (short_span(now), short_span(now.plus(more)));
-    let by = by.unwrap_or_default();
-    rows.say("Back", &format!("rollback takes {now} now, {then} after it{by}"));
+    rows.say(label::BACK, &words::back_effect(m.lang, (&now, &then), by));
     let end = m.now.after(step.estimate);
-    let left = m.window().map(|window| {
-        let left = delta(signed(end, window.closes));
-        format!(", window left then {}", left.trim_start_matches('+'))
-    });
-    let (left, ends) = (left.unwrap_or_default(), m.minute(end));
-    rows.say("Plan", &format!("{}: ends about {ends}{left}", step.estimate));
+    let left = m.window().map(|window| delta(signed(end, window.closes)));
+    let left = left.as_deref().map(|left| left.trim_start_matches('+'));
+    let takes = step.estimate.to_string();
+    rows.say(label::PLAN, &words::plan_effect(m.lang, &takes, &m.minute(end), left));
 }
 
 impl Confirm {

@@ -9,21 +9,22 @@ use crate::runbook::Class;
 
 use super::action::Action;
 use super::canvas::wrap_command;
-use super::model::{Model, class_word};
+use super::model::Model;
 use super::prompt::Purpose;
 use super::screen::{Dialog, Intent, Screen};
 use super::sheet::Sheet;
 use super::step::Rows;
-use super::text;
+use super::text::edit as words;
+use super::text::{self, Say, label};
 use super::theme::{Role, Theme};
 
 /// Its keys, for the key bar.
-pub(super) const BAR: [(Action, &str); 5] = [
-    (Action::Yes, "record it"),
-    (Action::Edit, "edit again"),
-    (Action::Words, "reason"),
-    (Action::Back, ""),
-    (Action::Full, ""),
+pub(super) const BAR: [(Action, Say); 5] = [
+    (Action::Yes, words::BAR_RECORD),
+    (Action::Edit, words::BAR_AGAIN),
+    (Action::Words, words::BAR_REASON),
+    (Action::Back, Say::NONE),
+    (Action::Full, Say::NONE),
 ];
 
 /// The dialog.
@@ -56,47 +57,48 @@ impl EditDialog {
     pub(super) fn sheet(&self, m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
         let mut rows = Rows::new(m, theme, width);
         let (class, because) = self.class(m);
-        rows.row(text::EDIT_MEANS, Role::Dim);
+        rows.row(m.to(words::MEANS), Role::Dim);
         let old = m.state.editable(&self.step, self.part);
         let Some(step) = m.plan().step(&self.step) else { return Sheet::default() };
         let before = step.command(self.part.is_undo()).map(|text| m.state.filled(text));
         rows.difference(&before.unwrap_or_default(), &self.text);
         rows.blank();
         let must = rows.lines.len();
-        let (was, is) = (class_word(step.class), class_word(class));
+        let (was, is) = (text::class(step.class), text::class(class));
         if class == step.class {
-            rows.say("Class", is);
+            rows.say(label::CLASS, is);
         } else {
-            rows.say_as("Class", &format!("{was} -> {is}: {because}"), Role::Caution);
+            let said = words::other_class(m.lang, was, is, because.as_str());
+            rows.say_as(label::CLASS, &said, Role::Caution);
         }
         if step.four_eyes && !self.part.is_undo() {
-            rows.say_as("Second", text::EDIT_SECOND, Role::Caution);
+            rows.say_as(label::SECOND, m.to(words::SECOND), Role::Caution);
         }
         if self.text.contains("{{") {
-            rows.say_as("Braces", text::EDIT_BRACES, Role::Caution);
+            rows.say_as(label::BRACES, m.to(words::BRACES), Role::Caution);
         }
-        rows.say_as("Reason", &self.reason, Role::Title);
+        rows.say_as(label::REASON, &self.reason, Role::Title);
         rows.hosts(step, self.part);
         if !self.part.is_undo() {
             rows.undo(step);
-            rows.say_as("", text::EDIT_UNDO, Role::Text);
+            rows.say_as(Say::NONE, m.to(words::UNDO), Role::Text);
         }
         let first = if let Err(why) = old {
-            Line::styled(format!("NOT POSSIBLE NOW: {why}"), theme.style(Role::Caution))
+            let why = text::refusal::words(m.lang, &why);
+            Line::styled(text::confirm::not_possible(m.lang, &why), theme.style(Role::Caution))
         } else {
-            let y = if self.reason.is_empty() { text::EDIT_Y_ASKS } else { text::EDIT_Y };
+            let y = m.to(if self.reason.is_empty() { words::Y_ASKS } else { words::Y });
             Line::from(vec![
                 Span::styled("y", theme.style(Role::Key)),
                 Span::styled(format!("  {y}"), theme.style(Role::Text)),
                 Span::styled("      Esc", theme.style(Role::Key)),
-                Span::styled("  back, the text is kept", theme.style(Role::Text)),
+                Span::styled(m.to(words::ESC), theme.style(Role::Text)),
             ])
         };
-        let keys = "e edit again   w reason   v all of it   Enter does nothing";
-        let undo = if self.part.is_undo() { "the undo of " } else { "" };
+        let keys = m.to(words::KEYS);
         Sheet {
-            title: format!("EDIT {undo}{} for this run?", self.step),
-            remark: format!("class: {is}"),
+            title: words::title(m.lang, self.part.is_undo(), self.step.as_str()),
+            remark: text::class_is(m.lang, is),
             body: rows.lines,
             foot: vec![first, Line::styled(keys, theme.style(Role::Dim))],
             low: false,
@@ -128,8 +130,8 @@ impl Rows<'_, '_> {
     pub(super) fn edited(&mut self, step: &StepId, part: Part) {
         if let Some(edit) = self.m.state.edit_in_force(step, part) {
             let (at, by) = (self.m.time(edit.at), edit.by.name());
-            let said = format!("not the runbook's: {by} at {at}: {}", edit.reason);
-            self.say_as("Edited", &said, Role::Caution);
+            let said = words::edited(self.lang(), (by, &at), edit.reason.as_str());
+            self.say_as(label::EDITED, &said, Role::Caution);
         }
     }
 }
@@ -154,7 +156,7 @@ impl Screen {
                 };
                 self.ask_text_from(Purpose::Command { step, part }, &draft, m);
             }
-            Err(why) => self.say(&format!("Not possible: {why}.")),
+            Err(why) => self.say(text::refused(&why)),
         }
     }
 
@@ -210,7 +212,7 @@ impl Screen {
         let Some(Dialog::Edit(dialog)) = self.dialogs.last() else { return Vec::new() };
         let (step, part) = (dialog.step.clone(), dialog.part);
         if let Err(why) = m.state.editable(&step, part) {
-            self.say(&format!("Not possible: {why}."));
+            self.say(text::refused(&why));
             return Vec::new();
         }
         if unread > dialog.read {

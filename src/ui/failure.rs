@@ -9,13 +9,13 @@ use crate::engine::{
 use crate::plan::{StepPlan, UndoPlan, Work};
 use crate::runbook::Class;
 
-use super::audit::end_words;
 use super::header::short_span;
 use super::keymap::{Action, Spot, binding};
 use super::model::{Model, command};
 use super::sheet::Sheet;
 use super::step::{Rows, estimate};
-use super::text;
+use super::text::failure as words;
+use super::text::{Say, ends, label};
 use super::theme::{Role, Theme};
 
 /// The dialog.
@@ -81,36 +81,30 @@ impl Failure {
         let Some(step) = m.plan().step(&self.step) else { return Vec::new() };
         let takes = short_span(estimate(step, self.part));
         let none = || "-".to_owned();
-        let offer = |action, name: &str, what: &str, takes: String| Offer {
+        let lang = m.lang;
+        let offer = |action, name: Say, what: Say, takes: String| Offer {
             action,
-            name: name.to_owned(),
-            what: what.to_owned(),
+            name: name.own(lang),
+            what: what.own(lang),
             takes,
         };
-        let held = "nothing new runs, the clock goes on";
-        let mut list = vec![offer(Action::HoldAndLook, "Hold and look", held, none())];
+        let mut list = vec![offer(Action::HoldAndLook, words::HOLD, words::HOLD_WHAT, none())];
         list.extend(self.retries(m, &takes));
         if self.has_verify(step) {
-            let what = "nothing is run again, only its `verify`";
-            list.push(offer(Action::Recheck, "Check it again", what, none()));
+            list.push(offer(Action::Recheck, words::RECHECK, words::RECHECK_WHAT, none()));
         }
         if m.state.editable(&self.step, self.part).is_ok() {
-            let what = "in this run only; you see what changes";
-            list.push(offer(Action::Edit, "Edit the command", what, none()));
+            list.push(offer(Action::Edit, words::EDIT, words::EDIT_WHAT, none()));
         }
         if step.skippable && !self.part.is_undo() {
-            let what = "it is SKIPPED; what needs it may start";
-            list.push(offer(Action::Skip, "Skip, with a reason", what, none()));
+            list.push(offer(Action::Skip, words::SKIP, words::SKIP_WHAT, none()));
         }
-        let what = "how, and how it was checked; nothing is run";
-        list.push(offer(Action::ByHand, "Done by hand", what, none()));
-        let what = "the failure stays in the record, the run goes on";
-        list.push(offer(Action::Accept, "Accept the failure", what, none()));
+        list.push(offer(Action::ByHand, words::BY_HAND, words::BY_HAND_WHAT, none()));
+        list.push(offer(Action::Accept, words::ACCEPT, words::ACCEPT_WHAT, none()));
         if m.state.stage() == RunStage::Active {
-            let items = text::count(m.way_back.items.len(), "step", "steps");
-            let what = format!("opens the guarded panel: {items}");
+            let what = words::roll_back_what(lang, m.way_back.items.len());
             let takes = short_span(m.back_takes());
-            list.push(offer(Action::Guard, "ROLL BACK everything", &what, takes));
+            list.push(Offer { what, ..offer(Action::Guard, words::ROLL_BACK, Say::NONE, takes) });
         }
         list
     }
@@ -119,25 +113,24 @@ impl Failure {
         let track = self.track(m);
         let failed: Vec<String> = track.failed_places().iter().map(Place::to_string).collect();
         let all = track.latest_ends().len();
-        let offer = |action, name: String, what: &str| Offer {
-            action,
-            name,
-            what: what.to_owned(),
-            takes: takes.to_owned(),
+        let lang = m.lang;
+        let offer = |action, name: String, what: String| {
+            let takes = takes.to_owned();
+            Offer { action, name, what, takes }
         };
         if self.asks_why(m) {
-            let what = "first write why it is safe, then confirm once more";
-            return vec![offer(Action::RetryFailed, "Run it again".to_owned(), what)];
+            let (name, what) = (words::AGAIN.own(lang), words::AGAIN_WHAT.own(lang));
+            return vec![offer(Action::RetryFailed, name, what)];
         }
         if failed.is_empty() || failed.len() == all {
-            return vec![offer(Action::RetryFailed, "Retry".to_owned(), "the same command again")];
+            let (name, what) = (words::RETRY.own(lang), words::RETRY_WHAT.own(lang));
+            return vec![offer(Action::RetryFailed, name, what)];
         }
-        let name = format!("Retry on {}", failed.join(" "));
-        let only = "the same command, only there";
-        let every = format!("the same command on all {all}");
+        let name = words::retry_on(lang, &failed.join(" "));
+        let every = words::retry_all_what(lang, all);
         vec![
-            offer(Action::RetryFailed, name, only),
-            offer(Action::RetryAll, "Retry on all".to_owned(), &every),
+            offer(Action::RetryFailed, name, words::RETRY_THERE_WHAT.own(lang)),
+            offer(Action::RetryAll, words::RETRY_ALL.own(lang), every),
         ]
     }
 
@@ -157,68 +150,46 @@ impl Failure {
         let chosen = self.choice.and_then(|action| {
             let key = binding(Spot::Failure, action)?.presses.first()?.name();
             let offer = self.list(m).into_iter().find(|offer| offer.action == action)?;
-            Some(format!("[ {key} ] {}:  y does it", offer.name))
+            Some(words::chosen(m.lang, &key, &offer.name))
         });
-        let chosen = chosen.unwrap_or_else(|| format!("[   ]  {}", text::NOTHING_CHOSEN));
+        let chosen = chosen.unwrap_or_else(|| format!("[   ]  {}", m.to(words::NOTHING_CHOSEN)));
         let foot = vec![Line::from(vec![
-            Span::styled("Choice ", theme.style(Role::Text)),
+            Span::styled(m.to(words::CHOICE), theme.style(Role::Text)),
             Span::styled(chosen, theme.style(Role::Key)),
         ])];
-        let undo = if self.part.is_undo() { "undo of " } else { "" };
-        let title = format!("{undo}{} {}", self.step, self.headline(m));
-        Sheet { title, remark: "choose".to_owned(), body: rows.lines, foot, low: false, must: 0 }
-    }
-
-    fn headline(&self, m: &Model<'_>) -> String {
         let track = self.track(m);
-        let (failed, all) = (track.failed_places(), track.latest_ends().len());
-        let on = match failed.as_slice() {
-            [] => String::new(),
-            [one] => format!(" on {one} ({} of {all})", failed.len()),
-            [..] => format!(" on {} of {all}", failed.len()),
-        };
-        let what = match track.status {
-            Status::Unknown => "MAY HAVE RUN",
-            Status::TimedOut => "TIMED OUT",
-            Status::Cancelled => "WAS STOPPED",
-            Status::Failed
-            | Status::Pending
-            | Status::Running
-            | Status::Waiting
-            | Status::Soaking { .. }
-            | Status::Verifying
-            | Status::Succeeded
-            | Status::Skipped
-            | Status::DoneByHand
-            | Status::FailureAccepted => "FAILED",
-        };
-        format!("{what}{on}. What now?")
+        let failed: Vec<String> = track.failed_places().iter().map(Place::to_string).collect();
+        let on = (failed.as_slice(), track.latest_ends().len());
+        let title = words::title(m.lang, (self.part, self.step.as_str()), track.status, on);
+        let remark = words::CHOOSE.own(m.lang);
+        Sheet { title, remark, body: rows.lines, foot, low: false, must: 0 }
     }
 
     fn facts(&self, rows: &mut Rows<'_, '_>) {
         let m = rows.m;
         let track = self.track(m);
         if self.is_unknown(m) {
-            rows.say_as("Unknown", text::UNKNOWN_1, Role::Warning);
-            rows.say_as("", text::UNKNOWN_2, Role::Title);
+            rows.say_as(label::UNKNOWN, m.to(words::UNKNOWN_1), Role::Warning);
+            rows.say_as(Say::NONE, m.to(words::UNKNOWN_2), Role::Title);
         }
         if self.is_safe_to_repeat(m) {
-            rows.say_as("Repeat", text::SAFE_TO_REPEAT, Role::Title);
+            rows.say_as(label::REPEAT, m.to(words::SAFE_TO_REPEAT), Role::Title);
         }
         self.why(rows);
         let started = track.last_action().map(|attempt| attempt.started);
         for (place, end) in track.latest_ends() {
             let Some(end) = end else { continue };
-            let spent = started.map(|start| format!(", {} after its start", end.at.since(start)));
+            let spent =
+                started.map(|start| words::after_start(m.lang, &end.at.since(start).to_string()));
             let role =
                 if end.end.verdict() == Verdict::Succeeded { Role::Text } else { Role::Title };
             let said = format!(
                 "{}  {place}  {}{}",
                 m.time(end.at),
-                end_words(&end.end),
+                ends::end(m.lang, &end.end),
                 spent.unwrap_or_default()
             );
-            rows.say_as("Ended", &said, role);
+            rows.say_as(label::ENDED, &said, role);
             if let Some(found) = super::reconciled::found(&end.end) {
                 rows.differences(found);
             }
@@ -245,7 +216,7 @@ impl Failure {
         self.output(rows);
         let attempts =
             track.attempts.iter().filter(|attempt| attempt.key.part == self.part).count();
-        rows.say("Attempts", &attempts.to_string());
+        rows.say(label::ATTEMPTS, &attempts.to_string());
         if !m.is_back() {
             rows.way_back();
         }
@@ -259,7 +230,7 @@ impl Failure {
         let of_step = AlarmId::Step(self.step.clone());
         let alarm = rows.m.state.open_alarms().into_iter().find(|alarm| alarm.id == of_step);
         if let Some(alarm) = alarm {
-            rows.say_as("Why", alarm.text.as_str(), Role::Title);
+            rows.say_as(label::WHY, alarm.text.as_str(), Role::Title);
         }
     }
 
@@ -272,9 +243,11 @@ impl Failure {
         }
         for (place, end) in &last.places {
             if let Some(end) = end {
-                let said = format!("{}  {place}  {}", rows.m.time(end.at), end_words(&end.end));
+                let ended = ends::end(rows.lang(), &end.end);
+                let said = format!("{}  {place}  {ended}", rows.m.time(end.at));
                 let compares = last.key.part == Part::Compare;
-                rows.say_as(if compares { "Compared" } else { "Verify" }, &said, Role::Title);
+                let label = if compares { label::COMPARED } else { label::VERIFY };
+                rows.say_as(label, &said, Role::Title);
                 if let Some(found) = super::reconciled::found(&end.end) {
                     rows.differences(found);
                 }
@@ -292,7 +265,7 @@ impl Failure {
         let lines = m.log.last(of, u64::MAX, 3);
         for (at, (job, line)) in lines.into_iter().enumerate() {
             let said = format!("{} | {}", job.place, line.text);
-            rows.say(if at == 0 { "Output" } else { "" }, &said);
+            rows.say(if at == 0 { label::OUTPUT } else { Say::NONE }, &said);
         }
     }
 

@@ -6,7 +6,7 @@ use crate::base::{Millis, RoleId, SafeText, StepId};
 use crate::engine::{
     Choice, Command, Criterion, Evidence, Health, Judged, Said, Tally, Voice, Vote,
 };
-use crate::runbook::{Gate, Require};
+use crate::runbook::Gate;
 
 use super::canvas::columns;
 use super::header::{delta, short_span};
@@ -15,7 +15,8 @@ use super::model::Model;
 use super::person::Checklist;
 use super::sheet::Sheet;
 use super::step::Rows;
-use super::text;
+use super::text::gate as words;
+use super::text::{self, Say, label};
 use super::theme::{Role, Theme, health_role};
 
 /// A go / no-go decision.
@@ -128,13 +129,17 @@ impl GateDialog {
     pub(super) fn against(&self, m: &Model<'_>) -> Vec<String> {
         let in_the_way = judged(m, &self.step).into_iter().filter(Judged::stands_in_the_way);
         let asked = gate_of(m, &self.step).and_then(|gate| gate.margin).unwrap_or_default();
-        in_the_way
-            .map(|judged| match &judged.criterion {
-                Criterion::Probe(probe) => format!("{probe} is {}", judged.says),
-                Criterion::Margin => format!("less than {asked} of the window is left at the end"),
-                Criterion::RollbackReady => format!("a rollback is not ready: {}", judged.says),
-            })
-            .collect()
+        let against = |judged: Judged| {
+            let health = match &judged.criterion {
+                Criterion::Probe(probe) => {
+                    let seen = m.board.evidence(std::slice::from_ref(probe), m.now);
+                    seen.first().map_or(Health::Unknown, |seen| counts(seen, m))
+                }
+                Criterion::Margin | Criterion::RollbackReady => Health::Unknown,
+            };
+            words::against(m.lang, &judged, (health, asked), m.readiness)
+        };
+        in_the_way.map(against).collect()
     }
 
     /// Whether the poll lets the driver say GO.
@@ -172,11 +177,11 @@ impl GateDialog {
     /// The dialog as rows.
     pub(super) fn sheet(&self, m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
         let title = m.plan().step(&self.step).map(|step| step.title.to_string());
-        let title = format!("GO or NO-GO?  {}  {}", self.step, title.unwrap_or_default());
+        let title = words::title(m.lang, &self.step, &title.unwrap_or_default());
         let mut rows = Rows::new(m, theme, width);
         let tally = m.state.tally(&self.step, m.now);
-        let remark =
-            if tally.roles.is_empty() { "decide".to_owned() } else { counts_words(&tally) };
+        let asks = !tally.roles.is_empty();
+        let remark = if asks { counts_words(&tally, m) } else { words::DECIDE.own(m.lang) };
         let Some(gate) = gate_of(m, &self.step) else { return Sheet::default() };
         self.poll(gate, &mut rows);
         self.evidence(gate, &mut rows);
@@ -184,14 +189,14 @@ impl GateDialog {
         if !gate.checklist.is_empty() {
             rows.blank();
             let (ticked, all) = (self.list.count(), gate.checklist.len());
-            let said = format!("Checklist {ticked}/{all}   Space or the digit ticks");
+            let said = words::checklist(m.lang, ticked, all);
             rows.row(&said, Role::Dim);
             let here = gate.poll.is_empty() || self.row > gate.poll.len();
             self.list.rows(&gate.checklist, here, &mut rows);
         }
         if let Some(step) = m.plan().step(&self.step) {
-            rows.say("Decides", &m.owner(step).unwrap_or_default());
-            rows.say("Note", step.notes.as_deref().unwrap_or_default());
+            rows.say(label::DECIDES, &m.owner(step).unwrap_or_default());
+            rows.say(label::NOTE, step.notes.as_deref().unwrap_or_default());
         }
         Sheet { title, remark, body: rows.lines, foot: self.foot(m, theme), low: false, must: 0 }
     }
@@ -200,15 +205,18 @@ impl GateDialog {
         let m = rows.m;
         if gate.healthy.is_empty() {
             if gate.poll.is_empty() {
-                rows.row("This gate asks for no probe.", Role::Dim);
+                rows.row(m.to(words::NO_PROBE), Role::Dim);
             }
             return;
         }
         let name = (rows.width / 3).clamp(10, 30);
-        rows.row(
-            &columns(&[("  Evidence", name + 2), ("says", 10), ("value", 12), ("age", 8)]),
-            Role::Dim,
-        );
+        let head = [
+            (m.to(words::EVIDENCE), name + 2),
+            (m.to(words::SAYS), 10),
+            (m.to(words::VALUE), 12),
+            (m.to(words::AGE), 8),
+        ];
+        rows.row(&columns(&head), Role::Dim);
         for evidence in m.board.evidence(&gate.healthy, m.now) {
             let health = counts(&evidence, m);
             let probe = m.plan().probe(&evidence.probe);
@@ -218,9 +226,14 @@ impl GateDialog {
             let value = value.map_or_else(|| "--".to_owned(), |v| format!("{} {unit}", number(v)));
             let age = evidence
                 .age
-                .map_or_else(|| "never".to_owned(), |age| format!("{}s", age.as_secs()));
+                .map_or_else(|| words::NEVER.own(m.lang), |age| format!("{}s", age.as_secs()));
             let note = evidence.reading.as_ref().map_or("", |reading| reading.note.as_str());
-            let row = columns(&[(title, name), (health.word(), 10), (&value, 12), (&age, 6)]);
+            let row = columns(&[
+                (title, name),
+                (m.to(text::ends::health(health)), 10),
+                (&value, 12),
+                (&age, 6),
+            ]);
             let criterion = Criterion::Probe(evidence.probe.clone());
             let judged = judged(m, &self.step).into_iter().find(|it| it.criterion == criterion);
             let changed = judged.as_ref().is_some_and(|judged| self.has_changed(judged));
@@ -229,7 +242,7 @@ impl GateDialog {
             let role = if role == Role::Dim { Role::Text } else { role };
             let role = if changed { Role::Changed } else { role };
             let waived = judged.is_some_and(|judged| judged.waived.is_some());
-            let note = if waived { "WAIVED" } else { note };
+            let note = if waived { m.to(words::IS_WAIVED) } else { note };
             rows.row(&format!("{mark} {row} {note}"), role);
         }
     }
@@ -239,17 +252,16 @@ impl GateDialog {
         rows.blank();
         let end = m.minute(m.forecast.end);
         if let (Some(left), Some(window)) = (margin(m), m.window()) {
-            let asked = gate.margin.map(|asked| format!(" (asked: {asked})")).unwrap_or_default();
             let short = left
                 < gate
                     .margin
                     .map_or(0, |asked| i64::try_from(asked.as_millis()).unwrap_or(i64::MAX));
             let left = delta(left);
             let closes = m.minute(window.closes);
-            let said = format!("ends about {end}, window {closes}: {left} left{asked}");
-            rows.say_as("Time", &said, if short { Role::Caution } else { Role::Text });
+            let said = words::time(m.lang, (&end, &closes), &left, gate.margin);
+            rows.say_as(label::TIME, &said, if short { Role::Caution } else { Role::Text });
         } else {
-            rows.say("Time", &format!("ends about {end}; no window"));
+            rows.say(label::TIME, &words::time_alone(m.lang, &end));
         }
         rows.way_back();
         self.readiness(gate, rows);
@@ -265,13 +277,14 @@ impl GateDialog {
             })
             .map(StepId::as_str)
             .collect();
-        let said = if skipped.is_empty() { "none".to_owned() } else { skipped.join(" ") };
-        rows.say("Open", &format!("skipped or accepted: {said}; notes: {}", m.state.notes().len()));
-        let (counts, _) = m.alarm_counts();
-        rows.say("Alarms", &counts);
+        let none = skipped.is_empty();
+        let said = if none { text::NONE_YET.own(m.lang) } else { skipped.join(" ") };
+        rows.say(label::OPEN, &words::open(m.lang, &said, m.state.notes().len()));
+        let (counts, _) = m.alarm_counts(text::header_words::Room::Wide);
+        rows.say(label::ALARMS, &counts);
         if let Some(record) = m.state.gate(&self.step) {
-            let said = format!("{} at {}", text::choice(record.choice), m.time(record.at));
-            rows.say_as("Before", &said, Role::Title);
+            let said = words::decided_at(m.lang, record.choice, &m.time(record.at));
+            rows.say_as(label::BEFORE, &said, Role::Title);
         }
     }
 
@@ -282,13 +295,13 @@ impl GateDialog {
         let all = judged(rows.m, &self.step).into_iter();
         let ready = all.filter(|it| it.criterion == Criterion::RollbackReady);
         for judged in ready {
-            let word = if judged.holds { "yes" } else { "NO" };
             let role = match (self.has_changed(&judged), judged.holds) {
                 (true, _) => Role::Changed,
                 (false, true) => Role::Text,
                 (false, false) => Role::Caution,
             };
-            rows.say_as("Ready", &format!("{word}, to roll back: {}", judged.says), role);
+            let said = words::ready(rows.lang(), &judged, rows.m.readiness);
+            rows.say_as(label::READY_BACK, &said, role);
         }
     }
 
@@ -296,15 +309,10 @@ impl GateDialog {
         let m = rows.m;
         for waiver in m.state.waivers(&self.step).iter().filter(|waiver| !waiver.ended) {
             let left = waiver.until.since(m.now);
-            let said = format!(
-                "{} until {} ({} left), by {}: {}",
-                waiver.criterion.word(),
-                m.minute(waiver.until),
-                short_span(left),
-                waiver.by.name(),
-                waiver.reason
-            );
-            rows.say_as("Waived", &said, Role::Caution);
+            let span = (&*m.minute(waiver.until), &*short_span(left));
+            let by = (waiver.by.name(), &waiver.reason);
+            let said = words::waiver(m.lang, &waiver.criterion, span, by);
+            rows.say_as(label::WAIVED, &said, Role::Caution);
         }
     }
 
@@ -318,11 +326,11 @@ impl GateDialog {
         let wide = rows.width >= 90;
         let (role_width, who_width) = if wide { (18, 20) } else { (13, 15) };
         let head = [
-            ("    asked", role_width + 4),
-            ("who", who_width),
-            ("answer", 7),
-            ("at", 9),
-            ("words", 12),
+            (m.to(words::ASKED), role_width + 4),
+            (m.to(words::WHO), who_width),
+            (m.to(words::ANSWER), 7),
+            (m.to(words::AT), 9),
+            (m.to(words::WORDS), 12),
         ];
         rows.row(&columns(&head), Role::Dim);
         for (at, (role, vote)) in tally.roles.iter().enumerate() {
@@ -332,7 +340,9 @@ impl GateDialog {
             let late = m.state.votes(&self.step).iter().find(|vote| vote.voice.role == *role);
             let (who, answer, when, words) = match (vote, late) {
                 (Some(vote), _) => said_row(vote, m),
-                (None, Some(_)) => (speaker, "again", String::new(), "too long ago".to_owned()),
+                (None, Some(_)) => {
+                    (speaker, m.to(words::AGAIN), String::new(), words::TOO_LONG_AGO.own(m.lang))
+                }
                 (None, None) => (speaker, "...", String::new(), String::new()),
             };
             let mark = match vote.as_ref().map(|vote| vote.choice) {
@@ -353,17 +363,11 @@ impl GateDialog {
         }
         let here = self.row == gate.poll.len();
         let cursor = if here { ">" } else { " " };
-        let chosen = self.choice.map_or("not yet", text::choice);
+        let said = words::decision_of_driver(m.lang, cursor, self.choice);
         let role = if here { Role::Selected } else { Role::Title };
-        rows.row(&format!("{cursor}   DECISION of the driver: {chosen}"), role);
-        let rule = match gate.require {
-            Require::All => format!("all {} have to say GO; one NO-GO stops it", gate.poll.len()),
-            Require::AtLeast(number) => {
-                format!("{number} of {} have to say GO", gate.poll.len())
-            }
-        };
+        rows.row(&said, role);
         let lasts = short_span(crate::engine::WORD_LASTS);
-        rows.row(&format!("Rule: {rule}. An answer counts for {lasts}."), Role::Dim);
+        rows.row(&words::rule(m.lang, gate.require, gate.poll.len(), &lasts), Role::Dim);
         rows.blank();
     }
 
@@ -373,51 +377,39 @@ impl GateDialog {
         let tally = m.state.tally(&self.step, m.now);
         let asked = self.role(m);
         let chosen = match self.choice {
-            _ if asked.is_some() => {
-                "g it says GO   n NO-GO   w GO with words   o somebody else".to_owned()
-            }
-            None => "[ ]  g GO   n NO-GO, then y".to_owned(),
-            Some(choice) if self.needs_reason(m) => {
-                format!("[ {} ]  y goes on to the reason", text::choice(choice))
-            }
-            Some(choice) => format!("[ {} ]  y decides", text::choice(choice)),
+            _ if asked.is_some() => words::ASK_ROLE.own(m.lang),
+            None => words::CHOOSE.own(m.lang),
+            Some(choice) => words::chosen(m.lang, choice, self.needs_reason(m)),
         };
         let against = self.against(m);
         let left = self.list.left();
         let waived: Vec<_> = judged(m, &self.step)
             .into_iter()
             .filter(|judged| judged.waived.is_some())
-            .map(|judged| judged.criterion.word().to_owned())
+            .map(|judged| words::criterion(m.lang, &judged.criterion))
             .collect();
-        let order = if waived.is_empty() {
-            "Health, time and the way back are in order"
-        } else {
-            "Every criterion holds or is waived"
-        };
         let said = if !tally.is_go() {
-            format!("GO is not possible: {}.", unheard(&tally))
+            words::not_go(m.lang, &unheard(&tally, m))
         } else if !against.is_empty() {
-            let against = against.join(", ");
-            format!("GO needs a written reason, or W waives for a while: {against}.")
+            words::needs_reason(m.lang, &against)
         } else if left > 0 {
-            let items = text::count(left, "item of the checklist is", "items of the checklist are");
-            format!("{order}; {items} open.")
+            words::items_open(m.lang, !waived.is_empty(), left)
         } else if waived.is_empty() {
-            "Every criterion holds.".to_owned()
+            words::ALL_HOLD.own(m.lang)
         } else {
-            format!("Every criterion holds, or is waived: {}.", waived.join(" "))
+            words::hold_or_waived(m.lang, &waived.join(" "))
         };
         let fine = against.is_empty() && tally.is_go();
         let role = if fine { Role::Text } else { Role::Caution };
         let before = asked.map_or_else(
-            || "Decision ".to_owned(),
-            |voice| format!("{} ({}): ", voice.role, voice.person),
+            || words::DECISION.own(m.lang),
+            |voice| words::asked(m.lang, &voice.role, &voice.person),
         );
         vec![
             Line::from(vec![
                 Span::styled(before, plain),
                 Span::styled(chosen, key),
-                Span::styled("   Esc back, nothing decided", plain),
+                Span::styled(m.to(words::ESC_NOTHING_DECIDED), plain),
             ]),
             Line::styled(said, theme.style(role)),
         ]
@@ -431,38 +423,31 @@ fn judged(m: &Model<'_>, step: &StepId) -> Vec<Judged> {
 }
 
 /// `GO 2  NO-GO 0  wait 1`
-fn counts_words(tally: &Tally) -> String {
+fn counts_words(tally: &Tally, m: &Model<'_>) -> String {
     let wait = tally.roles.iter().filter(|(_, vote)| vote.is_none()).count();
-    format!("GO {}  NO-GO {}  wait {wait}", tally.go, tally.no_go)
+    words::counts(m.lang, tally.go, tally.no_go, wait)
 }
 
-fn unheard(tally: &Tally) -> String {
+fn unheard(tally: &Tally, m: &Model<'_>) -> String {
     let no = |role: &&(RoleId, Option<Vote>)| {
         role.1.as_ref().is_some_and(|vote| vote.choice == Choice::NoGo)
     };
     let no: Vec<&str> = tally.roles.iter().filter(no).map(|(role, _)| role.as_str()).collect();
-    let mut said = format!("{} of {} said GO", tally.go, tally.needed);
-    if !no.is_empty() {
-        said = format!("{said}, {} said NO-GO", no.join(" "));
-    }
-    match tally.next() {
-        Some(role) => format!("{said}, {role} is asked next"),
-        None => said,
-    }
+    words::unheard(m.lang, (tally.go, tally.needed), &no, tally.next())
 }
 
 /// Who, answer, when, words; with what proves a word that came from another terminal.
 fn said_row(vote: &Vote, m: &Model<'_>) -> (String, &'static str, String, String) {
     let proof = match vote.voice.said.as_deref() {
-        None => "",
-        Some(Said { signed: Some(_), .. }) => "signed ",
-        Some(Said { signed: None, .. }) => "NOT SIGNED ",
+        None => Say::NONE,
+        Some(Said { signed: Some(_), .. }) => words::SIGNED,
+        Some(Said { signed: None, .. }) => words::NOT_SIGNED,
     };
     (
         vote.voice.person.to_string(),
-        text::choice(vote.choice),
+        m.to(text::choice(vote.choice)),
         m.time(vote.at),
-        format!("{proof}{}", vote.words),
+        format!("{}{}", m.to(proof), vote.words),
     )
 }
 

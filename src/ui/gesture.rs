@@ -13,7 +13,7 @@ use super::model::Model;
 use super::person::manual_of;
 use super::prompt::Purpose;
 use super::screen::{Dialog, Intent, Screen};
-use super::text;
+use super::text::{self, Told};
 use super::theme::{Depth, GlyphSet, Theme};
 
 /// Any theme: for asking how many rows a dialog has.
@@ -63,9 +63,10 @@ impl Screen {
     pub(super) fn run_it(&mut self, m: &Model<'_>) -> Vec<Intent> {
         let unread = self.unread(m);
         let Some(Dialog::Confirm(dialog)) = self.dialogs.last() else { return Vec::new() };
-        if let Some(why) = dialog.blocked(m) {
-            let said = format!("Not possible now: {why}.");
-            self.say(&said);
+        if dialog.blocked(m).is_some() {
+            let why = |lang| dialog.blocked(&Model { lang, ..*m }).unwrap_or_default();
+            let told = Told::of(|lang| text::not_possible_now(lang, &why(lang)));
+            self.say(told);
             return Vec::new();
         }
         if unread > dialog.read {
@@ -340,7 +341,7 @@ impl Screen {
                 guard.code.paused_until = m.now.after(Millis::from_secs(1));
                 if guard.code.wrong >= 3 {
                     self.say(text::THREE_WRONG);
-                    let mut intents = self.close_guard_and_hold("three wrong codes", m);
+                    let mut intents = self.close_guard_and_hold(text::recorded::THREE_WRONG, m);
                     intents.push(Intent::Bell);
                     return intents;
                 }

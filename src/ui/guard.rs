@@ -15,7 +15,8 @@ use super::header::{delta, short_span};
 use super::model::Model;
 use super::sheet::Sheet;
 use super::step::Rows;
-use super::text;
+use super::text::guard as words;
+use super::text::{self, Say, label};
 use super::theme::{Role, Theme};
 
 /// How long the count-down takes.
@@ -129,24 +130,22 @@ impl Guard {
             let role = if here { Role::Selected } else { Role::Text };
             rows.row(&format!("{cursor} {} {what}", pad(name, 22)), role);
         };
-        let all = text::count(m.way_back.items.len(), "step", "steps");
-        let takes = short_span(m.back_takes());
-        line(&mut rows, 0, "ALL THE WAY", &format!("to the old system: {all}, about {takes}"));
+        let all = words::all_the_way(m.lang, m.way_back.items.len(), &short_span(m.back_takes()));
+        line(&mut rows, 0, m.to(words::ALL_THE_WAY), &all);
         for (n, point) in m.state.checkpoints().iter().enumerate() {
             let way = m.state.way_back_to(&point.name);
-            let undo = text::count(way.items.len(), "step to undo", "steps to undo");
             let takes = short_span(way.takes_at_most(m.plan()));
-            let past = if way.past.is_some() { "   PAST NO RETURN" } else { "" };
-            let reached = m.minute(point.at);
-            let what = format!("after {}, {reached}: {undo}, about {takes}{past}", point.step);
+            let reached = (point.step.as_str(), &*m.minute(point.at));
+            let size = (way.items.len(), &*takes);
+            let what = words::checkpoint(m.lang, reached, size, way.past.is_some());
             line(&mut rows, n + 1, point.name.as_str(), &what);
         }
         rows.blank();
-        rows.row(text::CHECKPOINT_WHAT, Role::Dim);
+        rows.row(m.to(words::CHECKPOINT_WHAT), Role::Dim);
         let key = theme.style(Role::Key);
-        let foot = vec![Line::styled("Enter  show that plan      Esc  back to the guard", key)];
-        let title = "ROLLBACK GUARD   how far back?".to_owned();
-        let remark = "nothing has been sent".to_owned();
+        let foot = vec![Line::styled(m.to(words::PICK_KEYS), key)];
+        let title = words::HOW_FAR.own(m.lang);
+        let remark = words::NOTHING_SENT.own(m.lang);
         Sheet { title, remark, body: rows.lines, foot, low: false, must: 0 }
     }
 
@@ -203,63 +202,47 @@ impl Guard {
         self.items(&way, &mut rows);
         if !way.unreachable.is_empty() {
             let hosts = super::step::names(&way.unreachable);
-            let said = format!("{hosts}: the items there will fail and say so; the others go on");
-            rows.say_as("Not up", &said, Role::Caution);
+            rows.say_as(label::NOT_UP, &words::not_up(m.lang, &hosts), Role::Caution);
         }
-        let n = text::count(way.items.len(), "step", "steps");
-        let remark = format!("{n} {}", short_span(self.takes(m)));
-        let title = if self.stage == Stage::Sent {
-            "ROLLBACK asked for, waiting for the journal".to_owned()
-        } else {
-            "ROLLBACK GUARD IS OPEN   nothing has been sent".to_owned()
-        };
+        let remark = words::remark(m.lang, way.items.len(), &short_span(self.takes(m)));
+        let sent = self.stage == Stage::Sent;
+        let title = if sent { words::ASKED } else { words::TITLE }.own(m.lang);
         Sheet { title, remark, body: rows.lines, foot: self.foot(m, theme), low: false, must: 0 }
     }
 
     fn facts(&self, way: &WayBack, rows: &mut Rows<'_, '_>) {
         let m = rows.m;
         if let Some(why) = m.recording {
-            let said = format!("NOT RECORDED: what is done is kept in memory only ({why})");
-            rows.say_as("WARNING", &said, Role::Warning);
-            let said = "if golive or this machine dies before it is recorded, nobody can prove what was done";
-            rows.say_as("", said, Role::Warning);
+            rows.say_as(label::WARNING, &words::unrecorded(m.lang, why), Role::Warning);
+            rows.say_as(Say::NONE, m.to(words::NO_PROOF), Role::Warning);
         }
         if let Some(checkpoint) = &self.to {
-            let said =
-                format!("checkpoint {checkpoint}, and no further: the run can go on from there");
-            rows.say_as("Back to", &said, Role::Title);
+            let said = words::back_to(m.lang, checkpoint.as_str());
+            rows.say_as(label::BACK_TO, &said, Role::Title);
         }
         if let Some(past) = &way.past {
-            let said = format!("{past} has run: this is PAST THE POINT OF NO RETURN");
-            rows.say_as("WARNING", &said, Role::Warning);
+            rows.say_as(label::WARNING, &words::past(m.lang, past.as_str()), Role::Warning);
         }
         let (should, takes) = (way.takes(), self.takes(m));
         let ends = m.now.after(takes);
         let window = m.window().map(|window| {
             let spare = delta(signed(ends, window.closes));
-            let closes = m.minute(window.closes);
-            let spare = spare.trim_start_matches('+').to_owned();
-            format!("   window closes {closes} ({spare} spare)")
+            (m.minute(window.closes), spare.trim_start_matches('+').to_owned())
         });
+        let window = window.as_ref().map(|(closes, spare)| (closes.as_str(), spare.as_str()));
         let late = m.window().is_some_and(|window| ends > window.closes);
-        let said = format!(
-            "{}, ends about {}{}",
-            if should < takes {
-                format!("about {}, at most {}", short_span(should), short_span(takes))
-            } else {
-                format!("about {}", short_span(takes))
-            },
-            m.minute(ends),
-            window.unwrap_or_default()
-        );
-        rows.say_as("Takes", &said, if late { Role::Caution } else { Role::Text });
+        let (about, most) = (short_span(should.min(takes)), short_span(takes));
+        let most = (should < takes).then_some(most.as_str());
+        let said = words::takes(m.lang, (&about, most), &m.minute(ends), window);
+        rows.say_as(label::TAKES, &said, if late { Role::Caution } else { Role::Text });
         super::readiness::rows(rows, self.full);
         for (at, (step, why)) in way.cannot_undo.iter().enumerate() {
-            let label = if at == 0 { "Stays" } else { "" };
-            rows.say_as(label, &format!("{step} cannot be undone: {why}"), Role::Caution);
+            let label = if at == 0 { label::STAYS } else { Say::NONE };
+            let said = words::stays(m.lang, step.as_str(), why.as_str());
+            rows.say_as(label, &said, Role::Caution);
         }
         if way.items.is_empty() {
-            rows.row("There is nothing to undo and nothing to do.", Role::Caution);
+            rows.row(m.to(words::NOTHING_TO_DO), Role::Caution);
         }
     }
 
@@ -269,7 +252,7 @@ impl Guard {
         let place_width = (width / 6).clamp(8, 20);
         let room = width.saturating_sub(title_width + place_width + 14).max(8);
         if !way.items.is_empty() {
-            rows.row(text::FIVE_STAGES, Role::Dim);
+            rows.row(words::FIVE_STAGES.to(rows.lang()), Role::Dim);
         }
         for (at, item) in way.items.iter().enumerate() {
             let changed = self.changed.contains(&item.item);
@@ -277,7 +260,7 @@ impl Guard {
             let mark = if changed { "*" } else { " " };
             let stage = super::steps::stage_number(item.stage);
             let name = format!("{} {stage}", at + 1);
-            let places = places(item, place_width);
+            let places = places(item, place_width, rows.m);
             let command = item.command.as_str();
             let short = self.full || cells(command) <= room;
             let shown = if self.full { "" } else { command };
@@ -297,7 +280,7 @@ impl Guard {
                 let lines = wrap_command(command, indent);
                 let hosts: Vec<String> = item.places.iter().map(Place::to_string).collect();
                 if cells(&hosts.join(" ")) > place_width {
-                    rows.row(&format!("        on {}", hosts.join(" ")), Role::Text);
+                    rows.row(&words::on(rows.lang(), &hosts.join(" ")), Role::Text);
                 }
                 let line = |line: String| Line::styled(format!("        {line}"), style);
                 rows.lines.extend(lines.into_iter().map(line));
@@ -310,46 +293,34 @@ impl Guard {
         let plain = theme.style(Role::Text);
         let dim = theme.style(Role::Dim);
         let first = match self.stage {
-            Stage::Sent => Line::styled("Waiting for the journal.", key),
+            Stage::Sent => Line::styled(m.to(words::WAITING), key),
             Stage::Open | Stage::Reason | Stage::Counting(_) if m.needs_override() => {
                 Line::from(vec![
                     Span::styled("w", key),
-                    Span::styled(
-                        "  type the override: NOT RECORDED; then the digits appear",
-                        plain,
-                    ),
+                    Span::styled(m.to(words::TYPE_OVERRIDE), plain),
                 ])
             }
             Stage::Open | Stage::Reason | Stage::Counting(_) if self.locked(m) => Line::from(vec![
                 Span::styled("w", key),
-                Span::styled("  write the break-glass reason; then the digits appear", plain),
+                Span::styled(m.to(words::TYPE_BREAK_GLASS), plain),
             ]),
             Stage::Open | Stage::Reason | Stage::Counting(_) => Line::from(vec![
-                Span::styled("To start, type:   ", plain),
-                Span::styled(self.code.row(m.now), key),
-                Span::styled("   then 3 s run down, any key stops it", plain),
+                Span::styled(m.to(words::TO_START_TYPE), plain),
+                Span::styled(self.code.row(m), key),
+                Span::styled(m.to(words::THEN_COUNTS), plain),
             ]),
         };
         let why = if m.needs_override() {
-            "Reason   the reason of the override is the reason".to_owned()
+            words::REASON_IS_OVERRIDE.own(m.lang)
         } else if self.locked(m) {
-            "Reason   the break-glass reason is the reason".to_owned()
+            words::REASON_IS_BREAK_GLASS.own(m.lang)
         } else if self.why().is_empty() {
-            "Reason   none yet: asked for after the digits, or w now".to_owned()
+            words::NO_REASON.own(m.lang)
         } else {
-            format!("Reason   {}   (w changes it)", SafeText::new(self.why()))
+            words::reason(m.lang, SafeText::new(self.why()).as_str())
         };
         let left = PATIENCE.minus(m.now.since(self.last_key)).as_secs();
-        vec![
-            first,
-            Line::styled(why, plain),
-            Line::styled(
-                format!(
-                    "Esc close  v in full  w reason  p checkpoint  Tab behind  closes in {left} s"
-                ),
-                dim,
-            ),
-        ]
+        vec![first, Line::styled(why, plain), Line::styled(words::keys(m.lang, left), dim)]
     }
 
     fn countdown(&self, seconds: u64, m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
@@ -364,29 +335,26 @@ impl Guard {
                 Span::styled(format!("     {fact}"), theme.style(Role::Title)),
             ]));
         }
-        let foot = Line::styled(
-            format!("{seconds}  any key = stop, back to the guard. Nothing has been sent."),
-            theme.style(Role::Key),
-        );
-        let title = "ROLLBACK STARTS".to_owned();
-        let remark = "any key stops it".to_owned();
+        let foot = Line::styled(words::counts(m.lang, seconds), theme.style(Role::Key));
+        let title = words::STARTS.own(m.lang);
+        let remark = words::ANY_KEY.own(m.lang);
         Sheet { title, remark, body: rows.lines, foot: vec![foot], low: false, must: 0 }
     }
 
     fn countdown_facts(&self, m: &Model<'_>) -> Vec<String> {
         let way = self.way(m);
-        let steps = text::count(way.items.len(), "step", "steps");
         let takes = self.takes(m);
         let ends = m.minute(m.now.after(takes));
         let first = way.items.first();
-        let first_title = first.map_or(String::new(), |item| format!("first: {}", item.title));
-        let hosts = first.map_or(String::new(), |item| places(item, 30));
+        let first_title =
+            first.map_or(String::new(), |item| words::first(m.lang, item.title.as_str()));
+        let hosts = first.map_or(String::new(), |item| places(item, 30, m));
         vec![
-            format!("{steps}, {}, ends {ends}", short_span(takes)),
+            words::facts(m.lang, way.items.len(), &short_span(takes), &ends),
             first_title,
             format!("       {hosts}"),
             String::new(),
-            format!("reason: {}", SafeText::new(self.why())),
+            words::because(m.lang, SafeText::new(self.why()).as_str()),
         ]
     }
 
@@ -395,25 +363,26 @@ impl Guard {
         let items = self.way(m).items.len();
         let takes = short_span(self.takes(m));
         match (self.stage, self.seconds(m.now)) {
-            (_, Some(seconds)) => format!("RB STARTS {seconds}  any key stops"),
-            (Stage::Sent, None) => "RB asked for".to_owned(),
+            (_, Some(seconds)) => words::tiny_counts(m.lang, seconds),
+            (Stage::Sent, None) => words::TINY_ASKED.own(m.lang),
             (Stage::Open | Stage::Reason | Stage::Counting(_), None) if self.locked(m) => {
-                let word = if m.needs_override() { "w override" } else { "w reason" };
-                format!("GUARD {items} steps {takes}  {word}")
+                let overrides = m.needs_override();
+                let word = if overrides { words::TINY_OVERRIDE } else { words::TINY_REASON };
+                words::tiny(m.lang, items, &takes, m.to(word))
             }
             (Stage::Open | Stage::Reason | Stage::Counting(_), None) => {
-                format!("GUARD {items} steps {takes}  {}", self.code.row(m.now))
+                words::tiny(m.lang, items, &takes, &self.code.row(m))
             }
         }
     }
 }
 
 /// The places of an item in few cells.
-fn places(item: &WayBackItem, width: usize) -> String {
+fn places(item: &WayBackItem, width: usize, m: &Model<'_>) -> String {
     let names: Vec<String> = item.places.iter().map(Place::to_string).collect();
     let all = names.join(" ");
     if names.is_empty() {
-        return "by hand".to_owned();
+        return text::BY_HAND.own(m.lang);
     }
     if cells(&all) <= width || names.len() == 1 {
         return cut_middle(&all, width);

@@ -12,6 +12,7 @@ use crate::plan::signed;
 use super::canvas::{put, put_line};
 use super::model::{Model, Run};
 use super::text;
+use super::text::header_words::{self as words, Left, Room};
 use super::theme::{Role, Theme};
 
 /// One field of a row that has to fit.
@@ -104,24 +105,26 @@ impl Model<'_> {
             }
         };
         let word = if short { text::run_short(run) } else { text::run(run) };
-        Field::fixed(word.to_owned(), role)
+        Field::fixed(word.own(self.lang), role)
     }
 
     /// How the record stands. That nothing is recorded never leaves the screen; why may.
     fn audit_fields(&self) -> Vec<Field> {
         let Some(why) = self.recording else {
-            return vec![Field::fixed(format!("AUDIT ok #{}", self.seq), self.audit_role())];
+            return vec![Field::fixed(words::audit_ok(self.lang, self.seq), self.audit_role())];
         };
         let facts = self.state.lost().map_or(0, |lost| lost.facts);
-        let facts = text::count(usize::try_from(facts).unwrap_or(usize::MAX), "fact", "facts");
-        let why = format!("{facts} in memory only: {why}");
+        let facts = words::facts(self.lang, facts);
+        let why = words::in_memory(self.lang, &facts, why);
         let least = cells(&facts) + 15;
         let word = Field::fixed(self.unrecorded_word().to_owned(), Role::Warning);
         vec![word, Field::new(why, least, 5, Role::Warning)]
     }
 
     fn unrecorded_word(&self) -> &'static str {
-        if self.state.is_overridden() { "NOT RECORDED, OVERRIDE" } else { "NOT RECORDED" }
+        let overridden = self.state.is_overridden();
+        let word = if overridden { words::OVERRIDDEN } else { words::NOT_RECORDED };
+        word.to(self.lang)
     }
 
     /// A sign that the record should be signed and is not.
@@ -132,7 +135,7 @@ impl Model<'_> {
 
     /// Somebody is waited for, who has to touch the key that signs. Not for long: others give way.
     fn touch_field(&self) -> Option<Field> {
-        self.signing.touch.then(|| Field::fixed("TOUCH KEY".to_owned(), Role::Key))
+        self.signing.touch.then(|| Field::fixed(words::TOUCH.own(self.lang), Role::Key))
     }
 
     const fn audit_role(&self) -> Role {
@@ -141,7 +144,7 @@ impl Model<'_> {
 
     fn env_field(&self) -> Field {
         let kind = self.kind();
-        Field::fixed(format!(" {} ", kind.word()), Role::Env(kind))
+        Field::fixed(format!(" {} ", text::kind(kind).to(self.lang)), Role::Env(kind))
     }
 
     fn driver_field(&self) -> Field {
@@ -149,7 +152,7 @@ impl Model<'_> {
             None => Field::new(self.state.driver().to_string(), 6, 4, Role::Text),
             Some(since) => {
                 let gone = self.now.since(since).clock();
-                Field::fixed(format!("DRIVER LEFT {gone}"), Role::Caution)
+                Field::fixed(words::driver_left(self.lang, &gone), Role::Caution)
             }
         }
     }
@@ -160,7 +163,8 @@ impl Model<'_> {
             let over =
                 |i: &&crate::engine::Item| self.state.track_of(&i.step, i.part).status.is_over();
             let done = rollback.items.iter().filter(over).count();
-            return Field::fixed(format!("RB {done}/{}", rollback.items.len()), Role::Title);
+            let text = words::back_count(self.lang, done, rollback.items.len());
+            return Field::fixed(text, Role::Title);
         }
         let (over, all) = self.state.count();
         let step = self.state.current().map(ToString::to_string).unwrap_or_default();
@@ -174,10 +178,10 @@ impl Model<'_> {
         Some(Field::new(phase.title.to_string(), 10, 3, Role::Text))
     }
 
-    fn elapsed_field(&self) -> Field {
-        let elapsed = self.state.began().map(|began| self.now.since(began));
-        let text = elapsed.map_or_else(|| "T+--:--:--".to_owned(), |t| format!("T+{}", t.clock()));
-        Field::fixed(text, Role::Text)
+    fn elapsed_field(&self, room: Room) -> Field {
+        let elapsed = self.state.began().map(|began| self.now.since(began).clock());
+        let clock = elapsed.as_deref().unwrap_or("--:--:--");
+        Field::fixed(words::elapsed(self.lang, clock, room), Role::Text)
     }
 
     fn plan_field(&self, long: bool) -> Option<Field> {
@@ -185,20 +189,22 @@ impl Model<'_> {
             return None;
         }
         let late = self.forecast.delta_millis();
-        let word = if late.unsigned_abs() < 30_000 { "on time".to_owned() } else { delta(late) };
-        let text = if long { format!("PLAN {word}") } else { word };
+        let on_time = late.unsigned_abs() < 30_000;
+        let word = if on_time { words::ON_TIME.own(self.lang) } else { delta(late) };
+        let text = if long { words::plan(self.lang, &word) } else { word };
         Some(Field::fixed(text, Role::Text))
     }
 
-    fn window_field(&self, long: bool) -> Field {
+    fn window_field(&self, room: Room) -> Field {
         let Some(window) = self.window() else {
-            return Field::fixed(if long { "NO WINDOW" } else { "W--" }.to_owned(), Role::Text);
+            let wide = room == Room::Wide;
+            let word = if wide { words::NO_WINDOW } else { words::NO_WINDOW_SHORT };
+            return Field::fixed(word.own(self.lang), Role::Text);
         };
         let until_open = signed(self.now, window.opens);
         if until_open > 0 {
-            let text = format!("WINDOW OPENS {}", countdown(until_open));
-            let short = format!("W opens {}", countdown(until_open));
-            return Field::fixed(if long { text } else { short }, Role::Caution);
+            let left = Left { clock: &countdown(until_open), is_over: false };
+            return Field::fixed(words::window_opens(self.lang, left, room), Role::Caution);
         }
         let left = signed(self.now, window.closes);
         let role = if left <= 0 {
@@ -208,32 +214,27 @@ impl Model<'_> {
         } else {
             Role::Text
         };
-        let clock = countdown(left);
+        let left = Left { clock: &countdown(left), is_over: left < 0 };
         let closes = self.minute(window.closes);
-        Field::fixed(
-            if long { format!("WINDOW {clock} to {closes}") } else { format!("W{clock}") },
-            role,
-        )
+        Field::fixed(words::window(self.lang, left, &closes, room), role)
     }
 
     /// The last safe rollback; once one has begun, when it ends.
-    fn way_back_field(&self, long: bool) -> Field {
+    fn way_back_field(&self, room: Room) -> Field {
         if let Some(ends) = self.state.rollback_ends(self.now).filter(|_| self.is_back()) {
             let spare = self.window().map(|w| signed(ends, w.closes));
-            let spare = spare.map(|s| format!(" spare {}", delta(s).trim_start_matches('+')));
-            let word = if self.state.stage() == RunStage::RollingBack { "ENDS" } else { "ENDED" };
-            let spare = spare.filter(|_| long).unwrap_or_default();
-            let text = format!("{word} {}{spare}", self.minute(ends));
+            let spare = spare.map(|s| delta(s).trim_start_matches('+').to_owned());
+            let over = self.state.stage() != RunStage::RollingBack;
+            let spare = spare.filter(|_| room == Room::Wide);
+            let text = words::ends(self.lang, &self.minute(ends), over, spare.as_deref());
             return Field::fixed(text, Role::Title);
         }
         if self.state.committed().is_some() {
-            let text = if long { "COMMITTED: no rollback" } else { "COMMITTED" };
-            return Field::fixed(text.to_owned(), Role::Caution);
+            return Field::fixed(words::committed(self.lang, room), Role::Caution);
         }
         let Some(safe) = self.forecast.backout.latest_safe else {
             let takes = short_span(self.forecast.backout.takes);
-            let text = format!("ROLL BACK takes {takes}");
-            return Field::fixed(if long { text } else { format!("RB takes {takes}") }, Role::Text);
+            return Field::fixed(words::back_takes(self.lang, &takes, room), Role::Text);
         };
         let left = signed(self.now, safe);
         let role = match left {
@@ -241,20 +242,14 @@ impl Model<'_> {
             600_000..1_800_000 => Role::Caution,
             _ => Role::Text,
         };
-        let (clock, by) = (countdown(left), self.minute(safe));
-        let text = match (left > 0, long) {
-            (true, true) => format!("ROLL BACK BY {by}  {clock}"),
-            (true, false) => format!("RB{clock} by {by}"),
-            (false, true) => format!("ROLL BACK BY {by} PAST {clock}"),
-            (false, false) => format!("RB PAST {clock}"),
-        };
-        Field::fixed(text, role)
+        let left = Left { clock: &countdown(left), is_over: left <= 0 };
+        Field::fixed(words::back_by(self.lang, left, &self.minute(safe), room), role)
     }
 
     /// Whether the way back is ready.
     fn lamp_field(&self) -> Field {
         let (word, role) = self.lamp();
-        let text = format!("RB {word}");
+        let text = words::lamp(self.lang, word);
         // The last to give way, to what is said for a moment only.
         Field::new(text.clone(), cells(&text), 1, role)
     }
@@ -272,17 +267,17 @@ impl Model<'_> {
         };
         let clock = countdown(left);
         let clock = if short { clock.chars().take(6).collect() } else { clock };
-        Some(Field::fixed(format!("RTO{clock}"), role))
+        Some(Field::fixed(words::recovery(&clock), role))
     }
 
     fn rollback_clock(&self) -> Option<Field> {
         let rollback = self.state.rollback()?;
         let spent = rollback.ended.unwrap_or(self.now).since(rollback.began).clock();
-        Some(Field::fixed(format!("RB T+{spent}"), Role::Title))
+        Some(Field::fixed(words::back_clock(self.lang, &spent), Role::Title))
     }
 
     /// Open warnings, cautions and advisories.
-    pub(super) fn alarm_counts(&self) -> (String, Role) {
+    pub(super) fn alarm_counts(&self, room: Room) -> (String, Role) {
         let open = self.state.open_alarms();
         let count = |level| open.iter().filter(|alarm| alarm.level == level).count();
         let (w, c, a) = (count(Level::Warning), count(Level::Caution), count(Level::Advisory));
@@ -293,15 +288,17 @@ impl Model<'_> {
         } else {
             Role::Text
         };
-        (format!("W{w} C{c} A{a}"), role)
+        (words::alarms(self.lang, (w, c, a), room), role)
     }
 
-    fn clock(&self) -> String {
-        let zone = self.zone();
-        let now = self.now;
-        let site = format!("{} {} {}", zone.time(now), zone.abbreviation(now), zone.day(now));
+    fn clock(&self, room: Room) -> String {
+        let (zone, now, lang) = (self.zone(), self.now, self.lang);
+        // The names of days take more cells in some languages; there the seconds give way.
+        let wide = room != Room::Tight || lang == text::Lang::En;
+        let time = if wide { zone.time(now) } else { zone.hour_minute(now) };
+        let site = format!("{time} {} {}", zone.abbreviation(now), text::day(lang, zone, now));
         let utc = &crate::base::Zone::UTC;
-        format!("{site} {}Z {}", utc.hour_minute(now), utc.day(now))
+        format!("{site} {}Z {}", utc.hour_minute(now), text::day(lang, utc, now))
     }
 }
 
@@ -329,20 +326,21 @@ pub(super) fn wide(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     first.push(m.run_field(false));
     first.push(m.driver_field());
     first.extend(m.audit_fields());
-    first.extend(m.unsigned_field("! UNSIGNED"));
+    first.extend(m.unsigned_field(words::UNSIGNED.to(m.lang)));
     first.extend(m.touch_field());
     put_line(buf, area, 0, &fit(first, width, theme));
 
     let utc = crate::base::Zone::UTC;
     let zone = m.zone();
-    let site = format!("{} {} {}", zone.time(m.now), zone.abbreviation(m.now), zone.day(m.now));
+    let day = |zone| text::day(m.lang, zone, m.now);
+    let site = format!("{} {} {}", zone.time(m.now), zone.abbreviation(m.now), day(zone));
     let mut second = vec![Field::fixed(site, Role::Text)];
-    second.push(Field::fixed(format!("{}Z {}", utc.time(m.now), utc.day(m.now)), Role::Dim));
-    second.push(m.elapsed_field());
+    second.push(Field::fixed(format!("{}Z {}", utc.time(m.now), day(&utc)), Role::Dim));
+    second.push(m.elapsed_field(Room::Wide));
     second.extend(m.plan_field(true));
     second.extend(m.rollback_clock());
-    second.push(m.window_field(true));
-    second.push(m.way_back_field(true));
+    second.push(m.window_field(Room::Wide));
+    second.push(m.way_back_field(Room::Wide));
     put_line(buf, area, 1, &fit(second, width, theme));
     rule(buf, Rect { y: area.y.saturating_add(2), height: 1, ..area }, m, theme);
 }
@@ -354,15 +352,12 @@ fn rule(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     let width = usize::from(area.width);
     let (up, all) = m.links();
     let environment = m.plan().environment.as_ref().map(|e| format!(" {e}")).unwrap_or_default();
-    let head = format!("{pattern}{pattern} {}{} ", kind.word(), cut_end(&environment, 20));
-    let (counts, role) = m.alarm_counts();
-    let link = match m.rtt.as_millis() {
-        0 => String::new(),
-        rtt => format!("link {rtt}ms {pattern} "),
-    };
-    let links = format!(" hosts {up}/{all} {pattern} {link}");
+    let word = text::kind(kind).to(m.lang);
+    let head = format!("{pattern}{pattern} {word}{} ", cut_end(&environment, 20));
+    let (counts, role) = m.alarm_counts(Room::Wide);
+    let links = words::links(m.lang, up, all, (pattern, m.rtt.as_millis()));
     let (word, lamp_role) = m.lamp();
-    let lamp = format!(" way back {word} ");
+    let lamp = words::way_back(m.lang, word);
     let recovery = m.recovery_field(false).map(|field| (format!(" {} ", field.text), field.role));
     let (recovery, recovery_role) = recovery.unwrap_or((String::new(), Role::Text));
     let used =
@@ -394,7 +389,7 @@ impl Model<'_> {
 /// Two rows for a screen of 80 columns.
 pub(super) fn medium(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     let width = usize::from(area.width);
-    let clock = format!("{} ", m.clock());
+    let clock = format!("{} ", m.clock(Room::Medium));
     let left = width.saturating_sub(cells(&clock) + 1);
     let title = Field::new(m.plan().id.to_string(), 6, 2, Role::Text);
     let mut first = vec![m.env_field(), title, m.step_field(), m.run_field(true), m.lamp_field()];
@@ -402,11 +397,11 @@ pub(super) fn medium(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) 
     put_line(buf, area, 0, &fit(first, left, theme));
     super::canvas::put_right(buf, area, 0, &clock, theme.style(Role::Text));
 
-    let mut second = vec![m.recovery_field(false).unwrap_or_else(|| m.elapsed_field())];
+    let mut second = vec![m.recovery_field(false).unwrap_or_else(|| m.elapsed_field(Room::Medium))];
     second.extend(m.rollback_clock());
     second.extend(m.plan_field(false));
-    second.push(m.window_field(false));
-    second.push(m.way_back_field(false));
+    second.push(m.window_field(Room::Medium));
+    second.push(m.way_back_field(Room::Medium));
     second.extend(m.audit_fields());
     second.extend(m.unsigned_field("!"));
     second.push(m.driver_field());
@@ -416,7 +411,7 @@ pub(super) fn medium(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) 
 /// Two rows and a rule for a pocket screen; the rule is the pattern of the environment.
 pub(super) fn pocket(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     let width = usize::from(area.width);
-    let site = format!("{} ", m.clock());
+    let site = format!("{} ", m.clock(Room::Tight));
     let first = vec![m.env_field(), m.step_field(), m.run_field(true)];
     put_line(buf, area, 0, &fit(first, width.saturating_sub(cells(&site) + 1), theme));
     super::canvas::put_right(buf, area, 0, &site, theme.style(Role::Text));
@@ -440,12 +435,12 @@ pub(super) fn strip(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     let mut first = vec![m.env_field(), m.run_field(true)];
     first.extend(m.touch_field());
     put_line(buf, area, 0, &fit(first, width, theme));
-    let clock = Field::fixed(m.clock(), Role::Text);
+    let clock = Field::fixed(m.clock(Room::Tight), Role::Text);
     put_line(buf, area, 1, &fit(vec![clock, m.step_field()], width, theme));
-    let (window, back) = (m.window_field(false), m.way_back_field(false));
+    let (window, back) = (m.window_field(Room::Tight), m.way_back_field(Room::Tight));
     put_line(buf, area, 2, &fit(vec![window, back], width, theme));
-    let (counts, role) = m.alarm_counts();
-    let elapsed = m.recovery_field(true).unwrap_or_else(|| m.elapsed_field());
+    let (counts, role) = m.alarm_counts(Room::Tight);
+    let elapsed = m.recovery_field(true).unwrap_or_else(|| m.elapsed_field(Room::Tight));
     let last = vec![elapsed, Field::fixed(counts, role)];
     let last = last.into_iter().chain(m.audit_fields()).chain(m.unsigned_field("!")).collect();
     put_line(buf, area, 3, &fit(last, width, theme));
@@ -469,23 +464,34 @@ impl Model<'_> {
     fn pocket_facts(&self) -> Vec<Field> {
         let short = |left: i64| countdown(left).chars().take(6).collect::<String>();
         let window = self.window().map(|w| signed(self.now, w.closes));
-        let window = window.map_or_else(|| "W--".to_owned(), |left| format!("W{}", short(left)));
-        let role = self.window_field(false).role;
-        let elapsed = self.recovery_field(true).unwrap_or_else(|| self.elapsed_field());
+        let window = window.map_or_else(
+            || words::NO_WINDOW_SHORT.own(self.lang),
+            |left| {
+                let left = Left { clock: &short(left), is_over: left < 0 };
+                words::window_pocket(self.lang, left)
+            },
+        );
+        let role = self.window_field(Room::Tight).role;
+        let elapsed = self.recovery_field(true).unwrap_or_else(|| self.elapsed_field(Room::Tight));
         let mut fields = vec![elapsed, Field::fixed(window, role)];
-        let back = self.way_back_field(false);
+        let back = self.way_back_field(Room::Tight);
         let counts = !self.is_back() && self.state.committed().is_none();
         fields.push(match self.forecast.backout.latest_safe.filter(|_| counts) {
             Some(safe) if safe > self.now => {
-                let text = format!("RB{} {}", short(signed(self.now, safe)), self.minute(safe));
+                let left = Left { clock: &short(signed(self.now, safe)), is_over: false };
+                let text = words::back_pocket(self.lang, left, &self.minute(safe));
                 Field::fixed(text, back.role)
             }
             Some(_) | None => back,
         });
-        let audit = if self.recording.is_none() { "AUDIT ok" } else { self.unrecorded_word() };
+        let audit = if self.recording.is_none() {
+            words::AUDIT_OK.to(self.lang)
+        } else {
+            self.unrecorded_word()
+        };
         let role = if self.recording.is_none() { self.audit_role() } else { Role::Warning };
         fields.push(Field::fixed(audit.to_owned(), role));
-        let (counts, role) = self.alarm_counts();
+        let (counts, role) = self.alarm_counts(Room::Tight);
         fields.push(Field::fixed(counts, role));
         fields
     }
@@ -493,10 +499,10 @@ impl Model<'_> {
 
 /// One line for a terminal's title and for screens that are too small for anything else.
 pub(super) fn one_line(m: &Model<'_>) -> String {
-    let kind = m.kind().word();
+    let kind = text::kind(m.kind()).to(m.lang);
     let step = m.focus().map(|(step, _)| step.to_string()).unwrap_or_default();
-    let back = m.way_back_field(false).text;
-    format!("{kind} {step} {} {back}", text::run_short(m.run()))
+    let back = m.way_back_field(Room::Tight).text;
+    format!("{kind} {step} {} {back}", text::run_short(m.run()).to(m.lang))
 }
 
 /// A style for whole rows.

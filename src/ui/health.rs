@@ -11,6 +11,8 @@ use crate::runbook::Threshold;
 use super::canvas::{Frame, curve, put, put_line, wrap};
 use super::header::short_span;
 use super::model::Model;
+use super::text::health as words;
+use super::text::{self, Say};
 use super::theme::{Role, Theme, health_role};
 
 /// A number in few cells: `212`, `0.02`, `1.5e9`.
@@ -35,27 +37,27 @@ fn limit(word: &str, threshold: Option<Threshold>) -> Option<String> {
 }
 
 /// The value and its unit; what the source said, where it gives no value.
-fn value(panel: &Panel) -> String {
+fn value(panel: &Panel, m: &Model<'_>) -> String {
     match panel.last() {
-        None => "no reading".to_owned(),
+        None => words::NO_READING.own(m.lang),
         Some(reading) => match reading.value {
             Some(value) => format!("{} {}", number(value), panel.probe.unit).trim_end().to_owned(),
-            None if reading.ok => "no value".to_owned(),
-            None => "not ok".to_owned(),
+            None if reading.ok => words::NO_VALUE.own(m.lang),
+            None => words::NOT_OK.own(m.lang),
         },
     }
 }
 
 /// The word of the health and the age; a stale reading says so.
 fn standing(panel: &Panel, m: &Model<'_>) -> String {
-    let Some(age) = panel.age(m.now) else { return "unknown, no reading yet".to_owned() };
+    let Some(age) = panel.age(m.now) else { return words::NO_READING_YET.own(m.lang) };
     let secs = age.as_secs();
     if age > panel.probe.stale {
-        return format!("unknown, stale {secs}s");
+        return words::stale(m.lang, secs);
     }
     match missing(panel) {
-        Some(why) => format!("unknown: {why}"),
-        None => format!("{} {secs}s ago", panel.health.word()),
+        Some(why) => words::unknown(m.lang, why),
+        None => words::ago(m.lang, m.to(text::ends::health(panel.health)), secs),
     }
 }
 
@@ -70,7 +72,8 @@ fn lasting(panel: &Panel, m: &Model<'_>) -> String {
     if health(panel, m) != panel.health || panel.last().is_none() || missing(panel).is_some() {
         return standing(panel, m);
     }
-    format!("{} {}", panel.health.word(), short_span(m.now.since(panel.since)))
+    let word = m.to(text::ends::health(panel.health));
+    format!("{word} {}", short_span(m.now.since(panel.since)))
 }
 
 /// The health as it has to be read: a stale reading is unknown whatever it said.
@@ -86,8 +89,8 @@ fn values(panel: &Panel) -> Vec<Option<f64>> {
     panel.readings.iter().map(|reading| reading.value).collect()
 }
 
-fn limits(panel: &Panel, (warn, fail): (&str, &str)) -> String {
-    let both = [limit(warn, panel.probe.degraded), limit(fail, panel.probe.failed)];
+fn limits(panel: &Panel, (warn, fail): (Say, Say), m: &Model<'_>) -> String {
+    let both = [limit(m.to(warn), panel.probe.degraded), limit(m.to(fail), panel.probe.failed)];
     both.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
@@ -104,8 +107,8 @@ fn boxed(
     let health = health(panel, m);
     let role = health_role(health);
     put(buf, inside, 0, &curve(&values(panel), width, theme), theme.style(Role::Text));
-    let now = format!("now {}", value(panel));
-    let limits = limits(panel, ("warn ", "fail "));
+    let now = words::now(m.lang, &value(panel, m));
+    let limits = limits(panel, (words::WARN, words::FAIL), m);
     let both = format!("{now}  {limits}");
     if cells(&both) <= width || inside.height < 4 {
         put(buf, inside, 1, &both, theme.style(Role::Text));
@@ -141,12 +144,12 @@ fn row(
     let role = health_role(health);
     let mark = format!("{} ", theme.health(health));
     let name = pad(name(panel, width), name_width);
-    let now = value(panel);
+    let now = value(panel, m);
     let now =
         if cells(&now) <= 8 || panel.last().is_none() { now } else { now.replacen(' ', "", 1) };
     let now = pad(&now, 8);
-    let said =
-        if health == Health::Healthy { limits(panel, ("w", "f")) } else { lasting(panel, m) };
+    let short = (words::WARN_SHORT, words::FAIL_SHORT);
+    let said = if health == Health::Healthy { limits(panel, short, m) } else { lasting(panel, m) };
     let fixed = cells(&mark) + cells(&name) + cells(&now) + 3;
     let room = width.saturating_sub(fixed);
     let said = cut_end(&said, room.saturating_sub(3));
@@ -191,10 +194,10 @@ pub(super) fn strip(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme, w
         }
         return;
     }
-    let title = format!("{}Health", super::text::prefix(m.kind()));
+    let title = format!("{}{}", text::prefix(m.kind(), m.lang), m.to(words::HEALTH));
     let hidden = panels.len().saturating_sub(usize::from(area.height.saturating_sub(2)) * 2);
-    let (counts, _) = m.alarm_counts();
-    let remark = if hidden > 0 { format!("{hidden} more: 4   {counts}") } else { counts };
+    let (counts, _) = m.alarm_counts(text::header_words::Room::Wide);
+    let remark = if hidden > 0 { words::more(m.lang, hidden, &counts) } else { counts };
     let inside = Frame::thin(&title, &remark).draw(buf, area, theme);
     rows(buf, inside, &panels, m, theme);
 }
@@ -228,7 +231,7 @@ pub(super) fn one_line(m: &Model<'_>, theme: Theme) -> Line<'static> {
     panels.sort_by_key(|panel| std::cmp::Reverse(health(panel, m)));
     let spans = panels.into_iter().flat_map(|panel| {
         let health = health(panel, m);
-        let text = format!("{} {} {}", theme.health(health), panel.probe.id, value(panel));
+        let text = format!("{} {} {}", theme.health(health), panel.probe.id, value(panel, m));
         [Span::styled(text, theme.style(health_role(health))), Span::raw("  ")]
     });
     spans.collect()
@@ -238,13 +241,7 @@ pub(super) fn one_line(m: &Model<'_>, theme: Theme) -> Line<'static> {
 pub(super) fn view(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     let panels: Vec<&Panel> = m.board.panels().collect();
     if panels.is_empty() {
-        put(
-            buf,
-            area,
-            0,
-            " This runbook has no probes: nothing is watched.",
-            theme.style(Role::Text),
-        );
+        put(buf, area, 0, m.to(words::NO_PROBES), theme.style(Role::Text));
         return;
     }
     let columns = usize::from(area.width / 28).clamp(1, 4).min(panels.len());

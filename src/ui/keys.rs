@@ -160,7 +160,7 @@ impl Screen {
             self.stop_countdown();
         }
         if self.reins.third_interrupt(m.now) {
-            return Self::leave_held("Ctrl-C three times", m);
+            return Self::leave_held(text::recorded::CTRL_C, m);
         }
         self.say(text::CTRL_C);
         Vec::new()
@@ -172,7 +172,7 @@ impl Screen {
         if m.state.hold().is_none()
             && matches!(m.state.stage(), RunStage::Active | RunStage::RollingBack)
         {
-            let why = SafeText::new(&format!("the driver leaves: {why}"));
+            let why = SafeText::new(&text::recorded::driver_leaves(why));
             intents.push(Intent::Submit(Command::Hold { why }));
         }
         intents.push(Intent::Submit(Command::Leave { why: SafeText::new(why) }));
@@ -293,7 +293,7 @@ impl Screen {
         }
         if guard.stage != Stage::Sent && now.since(guard.last_key) >= PATIENCE {
             self.say(text::GUARD_TIMED_OUT);
-            return self.close_guard_and_hold("60 s without a key", m);
+            return self.close_guard_and_hold(text::recorded::NO_KEY, m);
         }
         Vec::new()
     }
@@ -303,7 +303,7 @@ impl Screen {
         self.drop_guard();
         let mut intents = Vec::new();
         if m.state.hold().is_none() {
-            let why = SafeText::new(&format!("the rollback guard closed: {why}"));
+            let why = SafeText::new(&text::recorded::guard_closed(why));
             intents.push(Intent::Submit(Command::Hold { why }));
         }
         intents.push(Intent::Submit(Command::CloseGuard { why: SafeText::new(why) }));
@@ -375,7 +375,7 @@ impl Screen {
     pub(super) fn hold(&mut self, m: &Model<'_>) -> Vec<Intent> {
         match m.state.hold() {
             None => {
-                let why = SafeText::new("asked for by the operator");
+                let why = SafeText::new(text::recorded::BY_OPERATOR);
                 vec![Intent::Submit(Command::Hold { why })]
             }
             Some(hold) if m.now.since(hold.since) < Millis::from_secs(1) => {

@@ -11,8 +11,11 @@ use super::model::{Model, Run};
 use super::prompt::Purpose;
 use super::screen::{Dialog, Pane, Screen, View};
 use super::sheet::Sheet;
+use super::text::bottom as bar;
+use super::text::header_words::{self as words, Room};
+use super::text::{self, Say};
 use super::theme::{Role, Theme};
-use super::{bottom, header, health, pages, step, steps, text};
+use super::{bottom, header, health, pages, step, steps};
 
 /// How long an answer to a key stays in the message row.
 const MESSAGE: Millis = Millis::from_secs(8);
@@ -75,8 +78,8 @@ impl Screen {
     /// The answer to the last key while it is fresh, else what happens and what comes next.
     pub(super) fn message(&self, buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
         let fresh = self.said.as_ref().filter(|(at, _)| m.now.since(*at) < MESSAGE);
-        if let Some((_, words)) = fresh {
-            bottom::message(buf, area, words, theme, Role::Key);
+        if let Some((_, told)) = fresh {
+            bottom::message(buf, area, told.to(m.lang), theme, Role::Key);
             return;
         }
         let role = match m.run() {
@@ -91,25 +94,25 @@ impl Screen {
             | Run::Done
             | Run::Abandoned => Role::Text,
         };
-        let practice = text::practice(m.kind());
+        let practice = text::practice(m.kind(), m.lang);
         if m.recording.is_some() && self.dialogs.is_empty() && !m.is_over() {
-            let words = if m.needs_override() { text::UNRECORDED } else { text::UNRECORDED_BACK };
-            let words = format!("{practice}{words}");
-            bottom::message(buf, area, &words, theme, Role::Warning);
+            let said = if m.needs_override() { text::UNRECORDED } else { text::UNRECORDED_BACK };
+            let said = format!("{practice}{}", said.to(m.lang));
+            bottom::message(buf, area, &said, theme, Role::Warning);
             return;
         }
-        let words = match self.dialogs.last() {
+        let said = match self.dialogs.last() {
             Some(Dialog::Text(prompt)) if prompt.purpose == Purpose::Unrecorded => {
-                format!("{practice}{}", text::OVERRIDE_MEANS)
+                format!("{practice}{}", text::OVERRIDE_MEANS.to(m.lang))
             }
-            Some(Dialog::Text(_)) => format!("{practice}{}", text::EDITING),
+            Some(Dialog::Text(_)) => format!("{practice}{}", text::EDITING.to(m.lang)),
             Some(Dialog::Guard(guard)) => match guard.seconds(m.now) {
-                Some(seconds) => format!("{practice}{}", text::starts_in(seconds)),
+                Some(seconds) => format!("{practice}{}", text::starts_in(m.lang, seconds)),
                 None => bottom::sentence(m),
             },
-            Some(Dialog::Confirm(_)) => format!("{practice}{}", text::UNSENT),
-            Some(Dialog::Failure(_)) => format!("{practice}{}", text::CHOOSE),
-            Some(Dialog::Gate(_)) => format!("{practice}{}", text::UNDECIDED),
+            Some(Dialog::Confirm(_)) => format!("{practice}{}", text::UNSENT.to(m.lang)),
+            Some(Dialog::Failure(_)) => format!("{practice}{}", text::CHOOSE.to(m.lang)),
+            Some(Dialog::Gate(_)) => format!("{practice}{}", text::UNDECIDED.to(m.lang)),
             Some(
                 Dialog::Manual(_)
                 | Dialog::Playbooks(_)
@@ -121,7 +124,7 @@ impl Screen {
             )
             | None => bottom::sentence(m),
         };
-        bottom::message(buf, area, &words, theme, role);
+        bottom::message(buf, area, &said, theme, role);
     }
 
     pub(super) fn body(
@@ -327,7 +330,7 @@ impl Screen {
         put(buf, area, 0, &header::one_line(m), theme.style(Role::Env(kind)));
         let dialog = self.dialogs.last().map(|dialog| match dialog {
             Dialog::Guard(guard) => guard.one_line(m),
-            Dialog::Text(_) => "text field: Esc leaves".to_owned(),
+            Dialog::Text(_) => words::TINY_FIELD.own(m.lang),
             Dialog::Confirm(_)
             | Dialog::Failure(_)
             | Dialog::Gate(_)
@@ -342,21 +345,21 @@ impl Screen {
                 .and_then(|(sheet, _)| sheet.foot.first().map(ToString::to_string))
                 .unwrap_or_default(),
         });
-        let (counts, _) = m.alarm_counts();
+        let (counts, _) = m.alarm_counts(Room::Tight);
         let audit = match m.recording {
-            None => format!("AUDIT ok #{}", m.seq),
-            Some(_) => "NOT RECORDED".to_owned(),
+            None => words::audit_ok(m.lang, m.seq),
+            Some(_) => words::NOT_RECORDED.own(m.lang),
         };
-        let small = format!("Screen is {}x{}. golive needs 40x10,", area.width, area.height);
+        let small = words::tiny(m.lang, area.width, area.height);
         let said = self.said.as_ref().filter(|(at, _)| m.now.since(*at) < MESSAGE);
         let rows = [
-            said.map(|(_, words)| words.clone()),
+            said.map(|(_, told)| told.to(m.lang).to_owned()),
             dialog,
             Some(format!("{} {counts} {audit}", m.time(m.now))),
             Some(small),
-            Some("80x24 to show everything.".to_owned()),
-            Some("H HOLD and R ROLLBACK still work.".to_owned()),
-            Some("The run goes on.".to_owned()),
+            Some(words::TINY_ALL.own(m.lang)),
+            Some(words::TINY_KEYS.own(m.lang)),
+            Some(words::TINY_GOES_ON.own(m.lang)),
         ];
         for (at, row) in rows.into_iter().flatten().enumerate() {
             let role = if at == 0 && !self.dialogs.is_empty() { Role::Key } else { Role::Text };
@@ -365,134 +368,145 @@ impl Screen {
     }
 
     /// The actions of the step list: what is next comes first, what cannot be is left out.
-    fn list_bar(&self, m: &Model<'_>) -> Vec<(Action, &'static str)> {
+    fn list_bar(&self, m: &Model<'_>) -> Vec<(Action, Say)> {
         let over = m.is_over();
         let mut bar = Vec::new();
         if over {
-            bar.push((Action::Leave, "close"));
+            bar.push((Action::Leave, bar::BAR_CLOSE));
         }
         if m.recording.is_some() {
-            bar.push((Action::TryRecord, ""));
+            bar.push((Action::TryRecord, Say::NONE));
         }
         if m.needs_override() {
-            bar.push((Action::Unrecorded, ""));
+            bar.push((Action::Unrecorded, Say::NONE));
         }
-        bar.push((Action::Open, ""));
+        bar.push((Action::Open, Say::NONE));
         if self.view != View::Drive || self.zoom {
-            bar.push((Action::Back, ""));
+            bar.push((Action::Back, Say::NONE));
         }
         if m.state.in_flight().next().is_some() {
-            bar.push((Action::StopStep, ""));
+            bar.push((Action::StopStep, Say::NONE));
         }
         if m.state.in_flight().any(|attempt| attempt.out_of_sight().next().is_some()) {
-            bar.push((Action::LetGo, ""));
+            bar.push((Action::LetGo, Say::NONE));
         }
         if m.state.proposed_playbooks().next().is_some() || !m.state.playbooks().is_empty() {
-            bar.push((Action::Playbooks, "PLAYBOOK"));
+            bar.push((Action::Playbooks, bar::BAR_PLAYBOOK));
         }
-        bar.push((Action::Note, ""));
+        bar.push((Action::Note, Say::NONE));
         if !over {
-            bar.push((Action::Leave, ""));
+            bar.push((Action::Leave, Say::NONE));
         }
-        bar.extend([(Action::Find, ""), (Action::View, "views")]);
+        bar.extend([(Action::Find, Say::NONE), (Action::View, bar::BAR_VIEWS)]);
         if !over {
-            let auto = if m.state.auto_advance() { "auto off" } else { "auto on" };
+            let auto = if m.state.auto_advance() { bar::BAR_AUTO_OFF } else { bar::BAR_AUTO_ON };
             bar.push((Action::AutoAdvance, auto));
         }
-        bar.push((Action::Zoom, ""));
+        bar.push((Action::Zoom, Say::NONE));
+        bar
+    }
+
+    /// The actions after a failure: those that are possible.
+    fn failure_bar(&self, m: &Model<'_>) -> Vec<(Action, Say)> {
+        let choices = [
+            Action::HoldAndLook,
+            Action::RetryFailed,
+            Action::Skip,
+            Action::ByHand,
+            Action::Accept,
+            Action::Edit,
+        ];
+        let offers = |action: &Action| match self.dialogs.last() {
+            Some(Dialog::Failure(dialog)) => dialog.offers(*action, m),
+            _other => true,
+        };
+        let mut bar = vec![(Action::Yes, bar::BAR_DO_IT)];
+        bar.extend(choices.into_iter().filter(offers).map(|action| (action, Say::NONE)));
+        bar.push((Action::Note, Say::NONE));
         bar
     }
 
     /// The actions of the key bar, the most useful first.
-    pub(super) fn bar(&self, m: &Model<'_>) -> Vec<(Action, &'static str)> {
+    pub(super) fn bar(&self, m: &Model<'_>) -> Vec<(Action, Say)> {
         match self.spot() {
             Spot::List => self.list_bar(m),
             Spot::Log => vec![
-                (Action::Find, ""),
-                (Action::Back, ""),
-                (Action::FindNext, "next hit"),
-                (Action::NextError, "error"),
-                (Action::Follow, ""),
-                (Action::Wrap, ""),
-                (Action::HostFilter, ""),
-                (Action::OnlyHits, ""),
-                (Action::AllSteps, ""),
-                (Action::CopyLine, ""),
+                (Action::Find, Say::NONE),
+                (Action::Back, Say::NONE),
+                (Action::FindNext, bar::BAR_NEXT_HIT),
+                (Action::NextError, bar::BAR_ERROR),
+                (Action::Follow, Say::NONE),
+                (Action::Wrap, Say::NONE),
+                (Action::HostFilter, Say::NONE),
+                (Action::OnlyHits, Say::NONE),
+                (Action::AllSteps, Say::NONE),
+                (Action::CopyLine, Say::NONE),
             ],
             Spot::Confirm => {
                 let digits =
                     matches!(self.dialogs.last(), Some(Dialog::Confirm(c)) if c.code.is_some());
                 let yes = match self.dialogs.last() {
                     Some(Dialog::Confirm(dialog)) => dialog.yes(m),
-                    _other => "",
+                    _other => Say::NONE,
                 };
                 let yes = (!digits).then_some((Action::Yes, yes));
-                let rest = [(Action::Back, ""), (Action::Full, ""), (Action::Note, "")];
+                let rest = [
+                    (Action::Back, Say::NONE),
+                    (Action::Full, Say::NONE),
+                    (Action::Note, Say::NONE),
+                ];
                 let misses = match self.dialogs.last() {
                     Some(Dialog::Confirm(dialog)) => dialog.second_misses(m),
                     _other => false,
                 };
-                let second = misses.then_some((Action::Second, ""));
+                let second = misses.then_some((Action::Second, Say::NONE));
                 let yes = yes.filter(|_| !misses);
                 second.into_iter().chain(yes).chain(rest).collect()
             }
-            Spot::Failure => {
-                let choices = [
-                    Action::HoldAndLook,
-                    Action::RetryFailed,
-                    Action::Skip,
-                    Action::ByHand,
-                    Action::Accept,
-                    Action::Edit,
-                ];
-                let offers = |action: &Action| match self.dialogs.last() {
-                    Some(Dialog::Failure(dialog)) => dialog.offers(*action, m),
-                    _other => true,
-                };
-                let mut bar = vec![(Action::Yes, "do it")];
-                bar.extend(choices.into_iter().filter(offers).map(|action| (action, "")));
-                bar.push((Action::Note, ""));
-                bar
-            }
+            Spot::Failure => self.failure_bar(m),
             Spot::Gate => vec![
-                (Action::Go, ""),
-                (Action::NoGo, ""),
-                (Action::Yes, "decide"),
-                (Action::Tick, ""),
-                (Action::Waive, ""),
-                (Action::Back, ""),
+                (Action::Go, Say::NONE),
+                (Action::NoGo, Say::NONE),
+                (Action::Yes, bar::BAR_DECIDE),
+                (Action::Tick, Say::NONE),
+                (Action::Waive, Say::NONE),
+                (Action::Back, Say::NONE),
             ],
             Spot::Pick => {
                 let shuts = matches!(
                     self.dialogs.last(),
                     Some(Dialog::Playbooks(dialog)) if dialog.inside.is_some()
                 );
-                let shut = shuts.then_some((Action::ShutPlaybook, ""));
-                let first = [(Action::Open, ""), (Action::Back, ""), (Action::Down, "")];
+                let shut = shuts.then_some((Action::ShutPlaybook, Say::NONE));
+                let first = [
+                    (Action::Open, Say::NONE),
+                    (Action::Back, Say::NONE),
+                    (Action::Down, Say::NONE),
+                ];
                 first.into_iter().chain(shut).collect()
             }
             Spot::Manual => vec![
-                (Action::Yes, "sign off"),
-                (Action::Tick, ""),
-                (Action::Back, ""),
-                (Action::Note, ""),
+                (Action::Yes, bar::BAR_SIGN_OFF),
+                (Action::Tick, Say::NONE),
+                (Action::Back, Say::NONE),
+                (Action::Note, Say::NONE),
             ],
             Spot::Guard => vec![
-                (Action::Back, "close"),
-                (Action::Full, ""),
-                (Action::Words, ""),
-                (Action::Checkpoints, ""),
-                (Action::Peek, ""),
+                (Action::Back, bar::BAR_CLOSE),
+                (Action::Full, Say::NONE),
+                (Action::Words, Say::NONE),
+                (Action::Checkpoints, Say::NONE),
+                (Action::Peek, Say::NONE),
             ],
             Spot::Edit => super::edit::BAR.to_vec(),
-            Spot::Text => vec![(Action::Back, "back, text kept"), (Action::Help, "")],
+            Spot::Text => vec![(Action::Back, bar::BAR_TEXT_KEPT), (Action::Help, Say::NONE)],
             Spot::Leave if m.is_over() => vec![
-                (Action::Close, ""),
-                (Action::HoldAndLeave, "leave it open"),
-                (Action::Back, "stay"),
+                (Action::Close, Say::NONE),
+                (Action::HoldAndLeave, bar::BAR_LEAVE_OPEN),
+                (Action::Back, bar::BAR_STAY),
             ],
-            Spot::Leave => vec![(Action::HoldAndLeave, ""), (Action::Back, "stay")],
-            Spot::Sheet => vec![(Action::Back, "close"), (Action::Down, "")],
+            Spot::Leave => vec![(Action::HoldAndLeave, Say::NONE), (Action::Back, bar::BAR_STAY)],
+            Spot::Sheet => vec![(Action::Back, bar::BAR_CLOSE), (Action::Down, Say::NONE)],
         }
     }
 }

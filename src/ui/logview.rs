@@ -10,6 +10,7 @@ use crate::engine::{Job, Part, Place};
 use super::canvas::{Frame, cell_count, put, put_line, wrap};
 use super::log::{LogLine, LogStore, Stream};
 use super::model::Model;
+use super::text::{self, log as words};
 use super::theme::{Role, Theme};
 
 /// How times are written.
@@ -253,7 +254,7 @@ impl LogView {
     }
 
     fn head(&self, job: &Job, line: &LogLine, room: usize, m: &Model<'_>) -> String {
-        let prefix = super::text::prefix(m.kind());
+        let prefix = text::prefix(m.kind(), m.lang);
         let time = self.time(line.at, m);
         let place = crate::base::pad(&cut_middle(&job.place.to_string(), room), room);
         let step = if self.all_steps {
@@ -271,35 +272,36 @@ impl LogView {
 
     fn title(&self, scope: &Scope, m: &Model<'_>) -> (String, String) {
         let about = match &scope.step {
-            None => "all steps".to_owned(),
-            Some((step, true)) => format!("undo of {}", cut_middle(step.as_str(), 20)),
+            None => words::ALL_STEPS.own(m.lang),
+            Some((step, true)) => {
+                let undo = text::undo_short(true, m.lang);
+                format!("{undo}{}", cut_middle(step.as_str(), 20))
+            }
             Some((step, false)) => cut_middle(step.as_str(), 20),
         };
-        let place = self.place.as_ref().map(|place| format!(" on {place}")).unwrap_or_default();
-        let title = format!("{}3 Log {about}{place}", super::text::prefix(m.kind()));
+        let place = self.place.as_ref().map(Place::to_string);
+        let title = words::title(m.lang, &about, place.as_deref());
+        let title = format!("{}{title}", text::prefix(m.kind(), m.lang));
         let wants = |job: &Job| scope.wants(job);
         let remark = match self.cursor {
             Some(cursor) => {
                 let new = m.log.count_from(wants, cursor + 1);
-                format!("PAUSED, {new} below")
+                words::paused(m.lang, new)
             }
-            None => format!("FOLLOW  {} lines", m.log.count(wants)),
+            None => words::follows(m.lang, m.log.count(wants)),
         };
-        let wrap = if self.wrap { "  wrap" } else { "" };
+        let wrap = if self.wrap { m.to(words::WRAP) } else { "" };
         (title, format!("{remark}{wrap}"))
     }
 
     /// The row that says what is searched.
-    fn find_row(&self) -> String {
+    fn find_row(&self, m: &Model<'_>) -> String {
         if self.typing {
-            return format!("Find /{}_   Enter find  Esc leave", self.find);
+            return words::typing(m.lang, &self.find);
         }
         let all = self.hits.numbers.len();
         let here = self.cursor.and_then(|c| self.hits.numbers.iter().position(|n| *n == c));
-        let here = here.map(|here| format!("{} of ", here + 1)).unwrap_or_default();
-        let only = if self.only { "  ONLY HITS" } else { "" };
-        let hits = super::text::count(all, "hit", "hits");
-        format!("Find /{}  {here}{hits}{only}   n N  & only  x clear", self.find)
+        words::found(m.lang, &self.find, here.map(|here| here + 1), all, self.only)
     }
 
     /// Draws the pane.
@@ -318,7 +320,7 @@ impl LogView {
         let frame = Frame { across, ..Frame::pane(focus, &title, &remark) };
         let mut inside = frame.draw(buf, area, theme);
         if (self.typing || self.searches()) && inside.height > 1 {
-            put(buf, inside, 0, &self.find_row(), theme.style(Role::Key));
+            put(buf, inside, 0, &self.find_row(m), theme.style(Role::Key));
             inside = Rect { y: inside.y + 1, height: inside.height - 1, ..inside };
         }
         self.lines(buf, inside, &scope, m, theme);
@@ -338,11 +340,11 @@ impl LogView {
         if lines.is_empty() {
             let narrowed = self.place.is_some() || (self.only && self.searches());
             let said = if narrowed && m.log.count(|_| true) > 0 {
-                "No line fits the search and the host. x shows all again."
+                words::NOTHING_FITS
             } else {
-                "No output yet."
+                words::NO_OUTPUT
             };
-            put(buf, area, 0, said, theme.style(Role::Dim));
+            put(buf, area, 0, m.to(said), theme.style(Role::Dim));
             return;
         }
         let width = usize::from(area.width);

@@ -51,8 +51,11 @@ mod text;
 mod theme;
 mod words;
 
-pub use audit::{AuditLine, AuditTail, FACTS_MAX, end_words, said_elsewhere};
+pub use audit::{AuditLine, AuditTail, FACTS_MAX, end_words, said_elsewhere, unrecorded_end};
 pub use log::{JOB_LINES_MAX, LINES_MAX, LogLine, LogStore, Stream};
 pub use model::{Model, Signed};
 pub use screen::{Codes, Intent, Leave, Screen};
+pub use text::{
+    Lang, Say, Told, asks_to_drive, cannot_suspend, not_recorded_so_not_done, session_gone,
+};
 pub use theme::{Depth, GlyphSet, Theme};

@@ -11,7 +11,7 @@ use crate::runbook::{Class, Window};
 
 use super::audit::AuditTail;
 use super::log::LogStore;
-use super::text;
+use super::text::{self, Lang, Say};
 
 /// How far the record is signed, as the session says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub struct Model<'a> {
     pub proved: &'a BTreeMap<Need, Timestamp>,
     /// Round trip to the terminal.
     pub rtt: Millis,
+    /// The language of the screen.
+    pub lang: Lang,
     /// Version of golive.
     pub version: &'a str,
 }
@@ -251,6 +253,16 @@ impl<'a> Model<'a> {
         }
     }
 
+    /// The word of a status.
+    pub(super) const fn status(&self, status: Status) -> &'static str {
+        text::ends::status(status).to(self.lang)
+    }
+
+    /// A text in the language of the screen.
+    pub(super) const fn to(&self, say: Say) -> &'static str {
+        say.to(self.lang)
+    }
+
     /// Whether nothing is recorded, and nobody has typed yet that the way back is walked all the
     /// same.
     pub(super) fn needs_override(&self) -> bool {
@@ -260,39 +272,43 @@ impl<'a> Model<'a> {
     /// Why a forward step cannot start now; none when it can.
     pub(super) fn blocked(&self, step: &StepPlan) -> Option<String> {
         if let Some(why) = self.recording {
-            return Some(text::not_recorded(why));
+            return Some(text::not_recorded(self.lang, why));
         }
         if let Some(playbook) = self.plan().playbook_of(&step.id) {
             return self.playbook_blocks(step, &playbook.id);
         }
         match self.state.stage() {
-            RunStage::Preparing => return Some(text::NOT_BEGUN.to_owned()),
+            RunStage::Preparing => return Some(text::NOT_BEGUN.own(self.lang)),
             RunStage::RollingBack | RunStage::RolledBack { .. } => {
-                return Some(text::ROLLBACK_BEGAN.to_owned());
+                return Some(text::ROLLBACK_BEGAN.own(self.lang));
             }
-            RunStage::Completed | RunStage::Abandoned => return Some(text::IS_OVER.to_owned()),
+            RunStage::Completed | RunStage::Abandoned => return Some(text::IS_OVER.own(self.lang)),
             RunStage::Active => {}
         }
         let status = self.state.track(&step.id).status;
         if status != Status::Pending {
-            return Some(text::is_already(step.id.as_str(), status.word()));
+            return Some(text::is_already(self.lang, step.id.as_str(), self.status(status)));
         }
         let open = |need: &&StepId| !self.state.track(need).status.is_over();
         if let Some(need) = step.needs.iter().find(open) {
-            return Some(text::needs(need.as_str(), self.state.track(need).status.word()));
+            return Some(text::needs(
+                self.lang,
+                need.as_str(),
+                self.status(self.state.track(need).status),
+            ));
         }
         if self.state.guard().is_some() {
-            return Some(text::GUARD_BLOCKS.to_owned());
+            return Some(text::GUARD_BLOCKS.own(self.lang));
         }
         if let Some(hold) = self.state.hold() {
-            return Some(text::hold_blocks(hold.why.as_str()));
+            return Some(text::hold_blocks(self.lang, hold.why.as_str()));
         }
         self.second_misses(step)
     }
 
     fn second_misses(&self, step: &StepPlan) -> Option<String> {
         let misses = step.four_eyes && self.state.approval(&step.id, self.now).is_none();
-        misses.then(|| text::SECOND_MISSES.to_owned())
+        misses.then(|| text::SECOND_MISSES.own(self.lang))
     }
 
     fn playbook_blocks(
@@ -302,17 +318,21 @@ impl<'a> Model<'a> {
     ) -> Option<String> {
         let status = self.state.track(&step.id).status;
         if !self.state.playbooks().contains_key(playbook) {
-            return Some(format!("playbook {playbook} is not open"));
+            return Some(text::playbook_shut(self.lang, playbook.as_str()));
         }
         if status != Status::Pending {
-            return Some(text::is_already(step.id.as_str(), status.word()));
+            return Some(text::is_already(self.lang, step.id.as_str(), self.status(status)));
         }
         let open = |need: &&StepId| !self.state.track(need).status.is_over();
         if let Some(need) = step.needs.iter().find(open) {
-            return Some(text::needs(need.as_str(), self.state.track(need).status.word()));
+            return Some(text::needs(
+                self.lang,
+                need.as_str(),
+                self.status(self.state.track(need).status),
+            ));
         }
         if self.state.guard().is_some() {
-            return Some(text::GUARD_BLOCKS.to_owned());
+            return Some(text::GUARD_BLOCKS.own(self.lang));
         }
         self.second_misses(step)
     }
@@ -357,7 +377,7 @@ impl<'a> Model<'a> {
         let wave = if track.status.is_over() {
             String::new()
         } else {
-            format!(" w{}/{}", attempt.wave.number, attempt.waves())
+            text::step::wave_short(self.lang, attempt.wave.number, attempt.waves())
         };
         Some(format!("{over}/{all}{wave}"))
     }
@@ -401,22 +421,13 @@ impl<'a> Model<'a> {
     }
 }
 
-/// How hard the way is confirmed that a key has taken: what an action of this class asks for.
-pub(super) const fn class_word(class: Class) -> &'static str {
-    match class {
-        Class::Check => "check",
-        Class::Change => "CHANGE",
-        Class::Critical => "CRITICAL",
-    }
-}
-
 /// The work's text as it would be sent now, where it has one.
 pub(super) fn command(m: &Model<'_>, work: &Work) -> Option<String> {
     match work {
         Work::Run(text) | Work::Local(text) | Work::Notify { text, .. } => {
             Some(m.state.filled(text))
         }
-        Work::Builtin(builtin) => Some(m.state.filled_in(builtin).brief()),
+        Work::Builtin(builtin) => Some(text::work::brief(m.lang, &m.state.filled_in(builtin))),
         Work::Manual(manual) => Some(manual.text.clone()),
         Work::Gate(_) | Work::Soak(_) => None,
     }

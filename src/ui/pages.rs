@@ -14,16 +14,17 @@ use super::keymap::{Group, TABLE, names};
 use super::model::Model;
 use super::sheet::Sheet;
 use super::step::Rows;
-use super::text;
+use super::text::pages as words;
+use super::text::{self, readiness};
 use super::theme::{Role, Theme};
 
 /// The keys, from the table, and the glyphs.
 pub(super) fn help(m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
     let groups = [
-        ("SAFE AT ANY TIME", Group::Safe),
-        ("STEPS", Group::Step),
-        ("LOG", Group::Log),
-        ("GUARDED", Group::Guarded),
+        (words::SAFE, Group::Safe),
+        (words::STEPS, Group::Step),
+        (words::LOG, Group::Log),
+        (words::GUARDED, Group::Guarded),
     ];
     let columns = match width {
         100.. => 3,
@@ -33,17 +34,18 @@ pub(super) fn help(m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
     let column = (width / columns).saturating_sub(1);
     let mut rows: Vec<(String, Role)> = Vec::new();
     for (title, group) in groups {
-        rows.push((title.to_owned(), Role::Title));
+        rows.push((title.own(m.lang), Role::Title));
         let mut seen = Vec::new();
         for binding in TABLE.iter().filter(|binding| binding.group == group) {
             if !seen.contains(&binding.action) {
-                rows.push((format!("{} {}", pad(&names(binding), 11), binding.long), Role::Text));
+                let long = m.to(binding.words.long);
+                rows.push((format!("{} {long}", pad(&names(binding), 11)), Role::Text));
                 seen.push(binding.action);
             }
         }
         rows.push((String::new(), Role::Text));
     }
-    rows.extend(glyphs(theme).into_iter().map(|row| (row, Role::Text)));
+    rows.extend(glyphs(m, theme).into_iter().map(|row| (row, Role::Text)));
     let half = rows.len().div_ceil(columns);
     let body = (0..half).map(|at| {
         let cell = |at: usize| rows.get(at).cloned().unwrap_or((String::new(), Role::Text));
@@ -55,33 +57,23 @@ pub(super) fn help(m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
     });
     let body = body.collect();
     let foot = vec![
-        Line::styled("Esc closes   j k scroll.  Help stops nothing.", theme.style(Role::Key)),
-        Line::styled(text::IME_HELP, theme.style(Role::Dim)),
+        Line::styled(m.to(words::HELP_KEYS), theme.style(Role::Key)),
+        Line::styled(m.to(words::IME), theme.style(Role::Dim)),
     ];
     let remark = format!("golive {}", SafeText::new(m.version));
-    Sheet { title: "Help".to_owned(), remark, body, foot, low: false, must: 0 }
+    Sheet { title: words::HELP.own(m.lang), remark, body, foot, low: false, must: 0 }
 }
 
-fn glyphs(theme: Theme) -> Vec<String> {
-    let mark = |status| theme.mark(status);
+fn glyphs(m: &Model<'_>, theme: Theme) -> Vec<String> {
     let until = crate::base::Timestamp::default();
+    let states =
+        [Status::Pending, Status::Running, Status::Succeeded, Status::Failed, Status::Skipped];
+    let waits = theme.mark(Status::Soaking { until });
     vec![
-        "GLYPHS".to_owned(),
-        format!(
-            "{} to do  {} runs  {} ok  {} failed  {} skipped",
-            mark(Status::Pending),
-            mark(Status::Running),
-            mark(Status::Succeeded),
-            mark(Status::Failed),
-            mark(Status::Skipped)
-        ),
-        format!(
-            "{} waits  {} undone  {} nobody knows  * critical path",
-            mark(Status::Soaking { until }),
-            theme.undone(),
-            mark(Status::Unknown)
-        ),
-        "!! WARNING  ! CAUTION  P point of no return".to_owned(),
+        words::GLYPHS.own(m.lang),
+        words::glyph_states(m.lang, states.map(|status| theme.mark(status))),
+        words::glyph_others(m.lang, [waits, theme.undone(), theme.mark(Status::Unknown)]),
+        words::GLYPH_LEVELS.own(m.lang),
     ]
 }
 
@@ -90,11 +82,11 @@ pub(super) fn alarms(m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
     let alarms = m.state.alarms().iter().rev();
     let mut body: Vec<_> = alarms.map(|alarm| alarm_row(alarm, m, theme, width)).collect();
     if body.is_empty() {
-        body.push(Line::styled("No alarm in this run.", theme.style(Role::Dim)));
+        body.push(Line::styled(m.to(words::NO_ALARM), theme.style(Role::Dim)));
     }
-    let foot = vec![Line::styled("Esc closes   c acknowledges", theme.style(Role::Key))];
-    let remark = text::count(m.state.alarms().len(), "alarm", "alarms");
-    Sheet { title: "All alarms of this run".to_owned(), remark, body, foot, low: false, must: 0 }
+    let foot = vec![Line::styled(m.to(words::ALARM_KEYS), theme.style(Role::Key))];
+    let remark = words::alarms(m.lang, m.state.alarms().len());
+    Sheet { title: words::ALL_ALARMS.own(m.lang), remark, body, foot, low: false, must: 0 }
 }
 
 /// Leave or stay.
@@ -103,31 +95,26 @@ pub(super) fn leave(m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
     let key = theme.style(Role::Key);
     let plain = theme.style(Role::Text);
     let (title, choices) = if m.is_over() {
-        rows.row("The run is over. Closing completes its record: nothing follows.", Role::Text);
-        (
-            "Leave: close the session?",
-            vec![("c", "close it and leave"), ("h", "leave it open"), ("Esc", "stay")],
-        )
+        rows.row(m.to(words::IS_OVER), Role::Text);
+        let choices =
+            vec![("c", words::CLOSE_AND_LEAVE), ("h", words::LEAVE_OPEN), ("Esc", words::STAY)];
+        (words::CLOSE, choices)
     } else {
         let runs = m.state.in_flight().count();
         if runs > 0 {
-            let said = text::count(runs, "attempt runs", "attempts run");
-            rows.row(&format!("{said} now: it goes on to its end on its host."), Role::Text);
+            rows.row(&words::runs_on(m.lang, runs), Role::Text);
         }
-        rows.row(
-            "The run goes to HOLD: nothing new starts. `golive resume` takes it up again.",
-            Role::Text,
-        );
-        ("Leave the run?", vec![("h", "hold and leave"), ("Esc", "stay")])
+        rows.row(m.to(words::GOES_ON_HOLD), Role::Text);
+        (words::LEAVE, vec![("h", words::HOLD_AND_LEAVE), ("Esc", words::STAY)])
     };
     let mut spans = Vec::new();
     for (name, what) in choices {
         spans.push(Span::styled(name.to_owned(), key));
-        spans.push(Span::styled(format!("  {what}      "), plain));
+        spans.push(Span::styled(format!("  {}      ", m.to(what)), plain));
     }
     let foot = vec![Line::from(spans)];
     Sheet {
-        title: title.to_owned(),
+        title: title.own(m.lang),
         remark: String::new(),
         body: rows.lines,
         foot,
@@ -144,16 +131,22 @@ pub(super) fn audit(
     theme: Theme,
     (scroll, across): (usize, Option<&'static str>),
 ) {
-    let title = format!("{}6 Audit", text::prefix(m.kind()));
-    let remark = format!("on disk to #{}", m.seq);
+    let title = format!("{}{}", text::prefix(m.kind(), m.lang), m.to(words::AUDIT));
+    let remark = words::on_disk(m.lang, m.seq);
     let frame = Frame { across, ..Frame::pane(true, &title, &remark) };
     let inside = frame.draw(buf, area, theme);
     let width = usize::from(inside.width);
     let (signed, role) = signed(m, width);
     put(buf, inside, 0, &signed, theme.style(role));
     let who_width = (width / 8).clamp(6, 14);
-    let head = columns(&[("#", 6), ("time", 8), ("who", who_width), ("what", 16), ("about", 40)]);
-    put(buf, inside, 1, &head, theme.style(Role::Dim));
+    let head = [
+        (m.to(words::NUMBER), 6),
+        (m.to(words::TIME), 8),
+        (m.to(words::WHO), who_width),
+        (m.to(words::WHAT), 16),
+        (m.to(words::ABOUT), 40),
+    ];
+    put(buf, inside, 1, &columns(&head), theme.style(Role::Dim));
     let rows = Rect { y: inside.y + 2, height: inside.height.saturating_sub(2), ..inside };
     let lines = m.audit.lines();
     let height = usize::from(rows.height);
@@ -169,22 +162,21 @@ pub(super) fn audit(
 fn signed(m: &Model<'_>, width: usize) -> (String, Role) {
     let signing = m.signing;
     if signing.touch {
-        let ask = "touch your security key: it is asked to sign the record; all else goes on";
-        return (cut_end(ask, width), Role::Key);
+        return (cut_end(m.to(words::TOUCH), width), Role::Key);
     }
     if let Some(trouble) = &signing.trouble {
         return (cut_end(&format!("! {trouble}"), width), Role::Caution);
     }
     let Some(key) = &signing.key else {
-        let why = signing.unsigned.as_ref().map_or("nobody was asked to sign it", SafeText::as_str);
-        return (cut_end(&format!("unsigned: {why}"), width), Role::Dim);
+        let why = readiness::unsigned(m.lang, signing.unsigned.as_ref());
+        return (cut_end(&why, width), Role::Dim);
     };
-    let upto = format!("signed up to #{} of {}", signing.upto, m.seq);
-    let by = if signing.by_own { " by a key of this session, certified by " } else { " by " };
+    let upto = words::signed(m.lang, signing.upto, m.seq);
+    let by = m.to(if signing.by_own { words::BY_OWN } else { words::BY });
     let room = width.saturating_sub(cells(&upto) + cells(by));
     let whole = format!("{upto}{by}{}", cut_middle(key.as_str(), room));
     // A fingerprint of which less is left says nothing.
-    let short = format!("{upto} by a key of this session");
+    let short = words::signed_short(m.lang, &upto);
     let line = match (room >= 16, signing.by_own) {
         (true, _) => whole,
         (false, true) => cut_end(&short, width),
@@ -199,7 +191,7 @@ fn audit_row(line: &AuditLine, who_width: usize, width: usize, m: &Model<'_>) ->
     let head =
         columns(&[(&number, 6), (&time, 8), (line.who.as_str(), who_width), (line.what, 16)]);
     let room = width.saturating_sub(cells(&head) + 1);
-    format!("{head} {}", cut_end(line.about.as_str(), room))
+    format!("{head} {}", cut_end(line.about.to(m.lang), room))
 }
 
 /// The notes so far, newest last.
@@ -211,8 +203,8 @@ pub(super) fn notes(
     (scroll, across): (usize, Option<&'static str>),
 ) {
     let notes = m.state.notes();
-    let title = format!("{}7 Notes", text::prefix(m.kind()));
-    let remark = format!("{}   N new note", notes.len());
+    let title = format!("{}{}", text::prefix(m.kind(), m.lang), m.to(words::NOTES));
+    let remark = words::note_keys(m.lang, notes.len());
     let frame = Frame { across, ..Frame::pane(true, &title, &remark) };
     let inside = frame.draw(buf, area, theme);
     let width = usize::from(inside.width);
@@ -226,7 +218,7 @@ pub(super) fn notes(
         rows.extend(text.into_iter().map(row));
     }
     if rows.is_empty() {
-        rows.push(Line::styled("No note yet. N writes one.", theme.style(Role::Dim)));
+        rows.push(Line::styled(m.to(words::NO_NOTE), theme.style(Role::Dim)));
     }
     let height = usize::from(inside.height);
     let hidden = rows.len().saturating_sub(height);

@@ -11,7 +11,8 @@ use super::header::short_span;
 use super::model::Model;
 use super::sheet::Sheet;
 use super::step::Rows;
-use super::text;
+use super::text::gate as words;
+use super::text::{self, label};
 use super::theme::{Role, Theme};
 
 /// A checklist and where the cursor is in it.
@@ -117,42 +118,45 @@ impl ManualDialog {
         if !manual.checklist.is_empty() {
             rows.blank();
             let (ticked, all) = (self.list.count(), manual.checklist.len());
-            rows.row(&format!("Checklist {ticked}/{all}   Space or the digit ticks"), Role::Dim);
+            rows.row(&words::checklist(m.lang, ticked, all), Role::Dim);
             self.list.rows(&manual.checklist, true, &mut rows);
         }
         rows.blank();
         let mut title = self.step.to_string();
         if let Some(step) = m.plan().step(&self.step) {
-            title = format!("BY HAND  {}  {}", self.step, step.title);
-            rows.say("Owner", &m.owner(step).unwrap_or_default());
+            title = words::by_hand(m.lang, &self.step, step.title.as_str());
+            rows.say(label::OWNER, &m.owner(step).unwrap_or_default());
             if !self.part.is_undo() {
                 rows.undo(step);
             }
             let since = track.started.map(|at| m.now.since(at));
-            let since = since.map(|s: Millis| format!(", open for {}", s.clock()));
+            let since = since.map(Millis::clock);
             let takes = short_span(super::step::estimate(step, self.part));
-            rows.say("Plan", &format!("about {takes}{}", since.unwrap_or_default()));
-            rows.say("Note", step.notes.as_deref().unwrap_or_default());
+            rows.say(label::PLAN, &words::manual_plan(m.lang, &takes, since.as_deref()));
+            rows.say(label::NOTE, step.notes.as_deref().unwrap_or_default());
         }
         let key = theme.style(Role::Key);
         let plain = theme.style(Role::Text);
-        let sign = if manual.evidence {
-            "  sign it off, with the evidence: a link, or what was seen      "
-        } else {
-            "  sign it off, with your words      "
-        };
+        let sign = if manual.evidence { words::SIGN_EVIDENCE } else { words::SIGN_WORDS };
         let first = if self.list.is_done() {
             Line::from(vec![
                 Span::styled("y", key),
-                Span::styled(sign, plain),
+                Span::styled(m.to(sign), plain),
                 Span::styled("Esc", key),
-                Span::styled("  back, it stays open", plain),
+                Span::styled(m.to(words::ESC_STAYS_OPEN), plain),
             ])
         } else {
-            Line::styled(text::TICK_FIRST, key)
+            Line::styled(m.to(text::TICK_FIRST), key)
         };
-        let hint = "golive runs nothing here. d done by hand   s skip   X stop";
+        let hint = m.to(words::MANUAL_KEYS);
         let foot = vec![first, Line::styled(hint, theme.style(Role::Dim))];
-        Sheet { title, remark: "sign-off".to_owned(), body: rows.lines, foot, low: false, must: 0 }
+        Sheet {
+            title,
+            remark: words::SIGN_OFF.own(m.lang),
+            body: rows.lines,
+            foot,
+            low: false,
+            must: 0,
+        }
     }
 }

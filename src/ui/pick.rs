@@ -6,10 +6,11 @@ use crate::base::{PlaybookId, SafeText, StepId, pad};
 use crate::engine::{Part, Status, Voice};
 use crate::plan::PlaybookPlan;
 
-use super::model::{Model, class_word};
+use super::model::Model;
 use super::sheet::Sheet;
 use super::step::Rows;
-use super::text;
+use super::text::pick as words;
+use super::text::{self, Say, label};
 use super::theme::{Role, Theme};
 
 /// The emergency procedures: all of them, or the steps of one that is open.
@@ -71,11 +72,11 @@ impl Playbooks {
             None => self.all(&mut rows),
         };
         let foot = foot.into_iter().map(|(key, what)| {
-            Span::styled(format!("{key}  {what}      "), theme.style(Role::Key))
+            Span::styled(format!("{key}  {}      ", m.to(what)), theme.style(Role::Key))
         });
         let foot = vec![
             Line::from(foot.collect::<Vec<_>>()),
-            Line::styled(text::PLAYBOOK_FREE, theme.style(Role::Dim)),
+            Line::styled(m.to(words::FREE), theme.style(Role::Dim)),
         ];
         Sheet { title, remark, body: rows.lines, foot, low: false, must: 0 }
     }
@@ -86,11 +87,11 @@ impl Playbooks {
             m.state.proposed_playbooks().map(|playbook| playbook.id.clone()).collect();
         for (at, playbook) in m.plan().playbooks.iter().enumerate() {
             let stands = match m.state.playbooks().get(&playbook.id) {
-                Some(open) => format!("OPEN since {}", m.minute(open.at)),
-                None if proposed.contains(&playbook.id) => "PROPOSED by its alarm".to_owned(),
+                Some(open) => words::open_since(m.lang, &m.minute(open.at)),
+                None if proposed.contains(&playbook.id) => words::PROPOSED.own(m.lang),
                 None => String::new(),
             };
-            let steps = text::count(playbook.steps.len(), "step", "steps");
+            let steps = text::steps(m.lang, playbook.steps.len());
             let here = at == self.at;
             let role = match (here, stands.is_empty()) {
                 (true, _) => Role::Selected,
@@ -104,18 +105,19 @@ impl Playbooks {
             rows.row(&format!("{cursor} {name} {title} {} {stands}", pad(&steps, 8)), role);
         }
         if m.plan().playbooks.is_empty() {
-            rows.row("This runbook has no [[playbook]].", Role::Dim);
+            rows.row(m.to(words::NONE), Role::Dim);
         }
-        let remark = text::count(m.plan().playbooks.len(), "playbook", "playbooks");
-        let foot = vec![("Enter", "look into it; opening asks why"), ("Esc", "back")];
-        ("Emergency procedures".to_owned(), remark, foot)
+        let remark = words::count(m.lang, m.plan().playbooks.len());
+        let foot = vec![("Enter", words::LOOK_INTO), ("Esc", text::ESC_BACK)];
+        (words::PLAYBOOKS.own(m.lang), remark, foot)
     }
 
     fn steps(&self, playbook: &PlaybookPlan, rows: &mut Rows<'_, '_>) -> Parts {
         let m = rows.m;
         if let Some(open) = m.state.playbooks().get(&playbook.id) {
-            let said = format!("{} at {}: {}", open.by.name(), m.time(open.at), open.reason);
-            rows.say_as("Opened", &said, Role::Title);
+            let (by, at) = (open.by.name(), m.time(open.at));
+            let said = words::opened(m.lang, by, &at, open.reason.as_str());
+            rows.say_as(label::OPENED, &said, Role::Title);
             rows.blank();
         }
         for (at, id) in playbook.steps.iter().enumerate() {
@@ -124,10 +126,10 @@ impl Playbooks {
             let here = at == self.at;
             let cursor = if here { ">" } else { " " };
             let mark = rows.theme.mark(status);
-            let word = if status == Status::Pending { "" } else { status.word() };
+            let word = if status == Status::Pending { "" } else { m.status(status) };
             let room = rows.width.saturating_sub(44).max(12);
             let (id, title) = (pad(id.as_str(), 14), pad(step.title.as_str(), room));
-            let class = pad(class_word(step.class), 8);
+            let class = pad(text::class(step.class), 8);
             let role = match (here, status.wants_choice(), status.is_over()) {
                 (true, _, _) => Role::Selected,
                 (false, true, _) => Role::Warning,
@@ -136,13 +138,13 @@ impl Playbooks {
             };
             rows.row(&format!("{cursor} {mark} {id} {title} {class} {word}"), role);
         }
-        let foot = vec![("Enter", "open the step"), ("x", "close the playbook"), ("Esc", "back")];
-        let title = format!("Playbook {}  {}", playbook.id, playbook.title);
-        (title, "break-glass".to_owned(), foot)
+        let foot = vec![("Enter", words::OPEN_STEP), ("x", words::CLOSE), ("Esc", text::ESC_BACK)];
+        let title = words::title(m.lang, playbook.id.as_str(), playbook.title.as_str());
+        (title, words::BREAK_GLASS.own(m.lang), foot)
     }
 }
 
-type Parts = (String, String, Vec<(&'static str, &'static str)>);
+type Parts = (String, String, Vec<(&'static str, Say)>);
 
 /// Who agrees that a step starts.
 #[derive(Clone, Debug)]
@@ -176,7 +178,7 @@ impl Second {
     /// The dialog as rows.
     pub(super) fn sheet(&self, m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
         let mut rows = Rows::new(m, theme, width);
-        rows.row(text::SECOND_WHY, Role::Text);
+        rows.row(m.to(words::SECOND_WHY), Role::Text);
         rows.blank();
         for (at, voice) in Self::people(m).iter().enumerate() {
             let here = at == self.at;
@@ -186,9 +188,9 @@ impl Second {
             rows.row(&row, if here { Role::Selected } else { Role::Text });
         }
         let key = theme.style(Role::Key);
-        let foot = vec![Line::styled("Enter  this one, and their words      Esc  back", key)];
-        let title = format!("Who agrees that {} starts?", self.step);
-        let remark = "second person".to_owned();
+        let foot = vec![Line::styled(m.to(words::SECOND_KEYS), key)];
+        let title = words::who_agrees(m.lang, self.step.as_str());
+        let remark = words::SECOND.own(m.lang);
         Sheet { title, remark, body: rows.lines, foot, low: false, must: 0 }
     }
 }
@@ -200,9 +202,9 @@ pub(super) fn agreed(m: &Model<'_>, step: &StepId, part: Part) -> Option<(String
         Some(approval) => {
             let voice = &approval.voice;
             let at = m.minute(approval.at);
-            let said = format!("{} ({}) agreed at {at}", voice.person, voice.role);
+            let said = words::agreed(m.lang, voice.person.as_str(), voice.role.as_str(), &at);
             (said, Role::Text)
         }
-        None => ("a second person has to agree first: p".to_owned(), Role::Caution),
+        None => (text::SECOND_MISSES.own(m.lang), Role::Caution),
     })
 }

@@ -11,7 +11,7 @@ use crate::engine::{Choice, Criterion, Part, Voice, Which};
 
 use super::canvas::{Frame, cell_count, put};
 use super::model::Model;
-use super::text;
+use super::text::{self, prompt as words};
 use super::theme::{Role, Rule, Theme};
 
 /// The longest text that is taken.
@@ -88,75 +88,6 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    /// What is asked for.
-    fn title(&self) -> String {
-        match self {
-            Self::Note { step: None } => "New note".to_owned(),
-            Self::Note { step: Some(step) } => format!("New note at {step}"),
-            Self::RollBack => "Why do you roll back?".to_owned(),
-            Self::BreakGlass => "PAST THE POINT OF NO RETURN. Why is going back right?".to_owned(),
-            Self::Command { step, part } => {
-                let undo = if part.is_undo() { "the undo of " } else { "" };
-                format!("The command of {undo}{step}, for this run")
-            }
-            Self::EditReason { step, .. } => format!("Why is {step} edited?"),
-            Self::Skip { step } => format!("Why is {step} skipped?"),
-            Self::ByHand { step, .. } => format!("How was {step} done, and how was it checked?"),
-            Self::Accept { step, .. } => format!("Why may the run go on without {step}?"),
-            Self::LetGo { step } => format!("{step} may run on, unseen. Why look no further?"),
-            Self::RunAgain { step, .. } => format!("{step} may have run. Why is once more safe?"),
-            Self::SignOff { step, evidence: true, .. } => {
-                format!("Sign off {step}: the evidence, a link or what was seen")
-            }
-            Self::SignOff { step, .. } => format!("Sign off {step}: your words, or the evidence"),
-            Self::Vote { voice, choice, .. } => {
-                format!(
-                    "{} of {} for {}: in their words",
-                    text::choice(*choice),
-                    voice.person,
-                    voice.role
-                )
-            }
-            Self::Waive { step, criterion } => {
-                format!("Waive {} at {step}: how long, and why? (30m reason)", criterion.word())
-            }
-            Self::Approve { step, voice } => {
-                format!("{} agrees that {step} starts: their words, if any", voice.person)
-            }
-            Self::Playbook { playbook } => format!("BREAK GLASS. Why is {playbook} opened?"),
-            Self::Gate { step, choice, .. } => {
-                format!("{} at {step}: why?", text::choice(*choice))
-            }
-            Self::Unrecorded => "NOT RECORDED. Type UNRECORDED and why you go on".to_owned(),
-            Self::Outside => "OUTSIDE THE WINDOW. Why may steps start now?".to_owned(),
-            Self::Abandon => "Give the run up WITHOUT a rollback: why?".to_owned(),
-        }
-    }
-
-    /// What happens when it is done.
-    const fn then(&self) -> &'static str {
-        match self {
-            Self::Note { .. } => "into the audit",
-            Self::RollBack | Self::BreakGlass => "back to the guard",
-            Self::Command { .. } => "show what changes",
-            Self::EditReason { .. } => "back to the edit",
-            Self::Skip { .. } => "skip it",
-            Self::ByHand { .. } => "mark it done by hand",
-            Self::Accept { .. } => "accept the failure",
-            Self::LetGo { .. } => "call it unknown",
-            Self::RunAgain { .. } => "on to the confirmation",
-            Self::SignOff { .. } => "sign it off",
-            Self::Vote { .. } => "record the answer",
-            Self::Waive { .. } => "waive it",
-            Self::Approve { .. } => "record their word",
-            Self::Playbook { .. } => "open it",
-            Self::Gate { .. } => "decide",
-            Self::Unrecorded => "override",
-            Self::Outside => "override the window",
-            Self::Abandon => "give the run up",
-        }
-    }
-
     /// Whether it may be empty.
     pub(super) const fn may_be_empty(&self) -> bool {
         matches!(
@@ -248,7 +179,7 @@ impl Prompt {
         theme: Theme,
     ) -> Option<Position> {
         let kind = m.kind();
-        let title = format!("{}  {}", kind.word(), self.purpose.title());
+        let title = format!("{}  {}", m.to(text::kind(kind)), words::title(m.lang, &self.purpose));
         let driver = m.state.driver().to_string();
         let (place, inside) = if area.height < 5 {
             super::canvas::clear(buf, area, theme.style(Role::Text));
@@ -279,13 +210,9 @@ impl Prompt {
         };
         let cursor = self.area.cursor();
         let chars: usize = self.area.lines().iter().map(|line| line.chars().count()).sum();
-        let standing = format!(
-            "line {} column {}   {chars} characters   paste is safe here",
-            cursor.0 + 1,
-            cursor.1 + 1
-        );
+        let standing = words::standing(m.lang, (cursor.0 + 1, cursor.1 + 1), chars);
         put(buf, hints, 0, &standing, theme.style(Role::Dim));
-        let keys = format!("Ctrl-S or F2: {}    Esc: back, the text is kept", self.purpose.then());
+        let keys = words::keys(m.lang, words::then(&self.purpose));
         put(buf, hints, 1, &keys, theme.style(Role::Key));
         self.draw_text(buf, text)
     }

@@ -1,13 +1,14 @@
 //! The lamp of the way back: whether what a rollback needs was proved, in words, and what is
 //! missing.
 
-use crate::base::{SafeText, Timestamp};
+use crate::base::Timestamp;
 use crate::engine::{Lamp, RunStage, Stand};
 
 use super::header::short_span;
 use super::model::Model;
 use super::step::Rows;
-use super::text;
+use super::text::readiness as words;
+use super::text::{self, Say, label};
 use super::theme::Role;
 
 /// So many of what is missing are named before the rest is only counted.
@@ -27,7 +28,7 @@ impl Model<'_> {
     /// The lamp in one or two words: never told by its colour alone.
     pub(super) fn lamp(&self) -> (&'static str, Role) {
         if !self.has_way_back() {
-            return (text::NO_LAMP, Role::Text);
+            return (self.to(text::NO_LAMP), Role::Text);
         }
         let lamp = self.readiness.lamp;
         let role = match lamp {
@@ -35,14 +36,15 @@ impl Model<'_> {
             Lamp::Unknown => Role::Caution,
             Lamp::NotReady => Role::Warning,
         };
-        (text::lamp(lamp), role)
+        (self.to(text::lamp(lamp)), role)
     }
 
     /// That the way back is not ready, and why; none where it is.
     pub(super) fn not_ready(&self) -> Option<(String, Role)> {
         let (word, role) = self.lamp();
         let lit = self.has_way_back() && self.readiness.lamp != Lamp::Ready;
-        lit.then(|| (format!(". It is {word}: {}", self.readiness.why), role))
+        let why = || words::why(self.lang, self.readiness);
+        lit.then(|| (words::is(self.lang, word, &why()), role))
     }
 
     /// How old the oldest proof is of what is ready.
@@ -62,25 +64,29 @@ pub(super) fn rows(rows: &mut Rows<'_, '_>, full: bool) {
     let (word, role) = m.lamp();
     let bad: Vec<_> = ready.stands.iter().filter(|it| it.lamp != Lamp::Ready).collect();
     let age = |at: Timestamp| short_span(m.now.since(at)).trim_start_matches('0').to_owned();
+    let why = words::why(m.lang, ready);
     if bad.is_empty() {
-        let oldest = m.oldest_proof().map(|at| format!(", the oldest proof is {} old", age(at)));
-        let said = format!("{word}: {}{}", ready.why, oldest.unwrap_or_default());
-        rows.say_as("Ready?", &said, role);
+        let oldest = m.oldest_proof().map(|at| words::oldest(m.lang, &age(at)));
+        let said = words::word_why(m.lang, word, &why);
+        rows.say_as(label::READY_ASKED, &format!("{said}{}", oldest.unwrap_or_default()), role);
         return;
     }
     let all = ready.stands.len();
     let said = if ready.since.is_none() && ready.lamp == Lamp::NotReady {
-        format!("{word}: {}", ready.why)
+        words::word_why(m.lang, word, &why)
     } else {
-        format!("{word}: {} of {all} needs are not proved", bad.len())
+        words::not_proved(m.lang, word, bad.len(), all)
     };
-    rows.say_as("Ready?", &said, role);
+    rows.say_as(label::READY_ASKED, &said, role);
     let named = if full { bad.len() } else { NAMED };
     for stand in bad.iter().take(named) {
-        rows.say_as("", &stand_words(stand, m), stand_role(stand));
+        let since = stand.since.map(|since| m.time(since));
+        let said = words::line(m.lang, stand, since.as_deref());
+        rows.say_as(Say::NONE, &said, stand_role(stand));
     }
     if bad.len() > named {
-        rows.say_as("", &format!("and {} more: v shows all of it", bad.len() - named), Role::Dim);
+        let more = words::more(m.lang, bad.len() - named);
+        rows.say_as(Say::NONE, &more, Role::Dim);
     }
 }
 
@@ -90,10 +96,4 @@ const fn stand_role(stand: &Stand) -> Role {
         Lamp::Unknown => Role::Caution,
         Lamp::NotReady => Role::Warning,
     }
-}
-
-fn stand_words(stand: &Stand, m: &Model<'_>) -> String {
-    let since = stand.since.map(|since| format!(" (since {})", m.time(since)));
-    let why: &SafeText = &stand.why;
-    format!("{} {}: {why}{}", text::lamp(stand.lamp), stand.need.words(), since.unwrap_or_default())
 }

@@ -6,6 +6,7 @@ use crate::base::{Millis, cut_end};
 use crate::engine::{End, Outcome, Reconciled};
 
 use super::step::Rows;
+use super::text::{Say, work};
 use super::theme::Role;
 
 /// So many rows of a table stand in a dialog; the step's own pane has them all.
@@ -27,14 +28,12 @@ pub(super) fn found(end: &End) -> Option<&Reconciled> {
 impl Rows<'_, '_> {
     /// What was read where, and every difference that is in the record.
     pub(super) fn reconciled(&mut self, found: &Reconciled, mark: &str, spent: Millis) {
-        let side = |side: &crate::engine::SideRead| format!("{} {} B", side.host, side.bytes);
         let role = match found.outcome {
             Outcome::Equal => Role::Dim,
             Outcome::Differs | Outcome::Unknown { .. } => Role::Warning,
         };
-        self.say_as("", &format!("{mark} {}", found.words()), role);
-        let (left, right) = (side(&found.left), side(&found.right));
-        self.say("", &format!("  {left} against {right}, {}, after {spent}", found.how));
+        self.say_as(Say::NONE, &format!("{mark} {}", work::reconciled(self.m.lang, found)), role);
+        self.say(Say::NONE, &work::read(self.m.lang, found, spent));
         self.table(found, usize::MAX);
     }
 
@@ -44,7 +43,7 @@ impl Rows<'_, '_> {
     }
 
     fn table(&mut self, found: &Reconciled, rows: usize) {
-        let all = found.lines(self.width.saturating_sub(2));
+        let all = work::table(self.m.lang, found, self.width.saturating_sub(2));
         let left = all.len().saturating_sub(rows.saturating_add(1));
         for (at, line) in all.iter().take(rows.saturating_add(1)).enumerate() {
             let role = if at == 0 { Role::Dim } else { Role::Title };
@@ -52,8 +51,7 @@ impl Rows<'_, '_> {
             self.lines.push(Line::styled(line, self.theme.style(role)));
         }
         if left > 0 {
-            let rows = super::text::count(left, "row", "rows");
-            self.row(&format!("  and {rows} more in the step's own pane"), Role::Dim);
+            self.row(&work::more_in_pane(self.m.lang, left), Role::Dim);
         }
     }
 }

@@ -25,6 +25,7 @@ use super::prompt::{Prompt, Purpose};
 use super::reins::{Bell, Reins};
 use super::sheet::Sheet;
 use super::steps::ListState;
+use super::text::{self, Lang, Told};
 use super::theme::Theme;
 
 /// What the terminal or the session has to do because of a key or of time.
@@ -41,6 +42,8 @@ pub enum Intent {
     Leave(Leave),
     /// Draw everything again.
     Redraw,
+    /// Speak this language from now on.
+    Speak(Lang),
 }
 
 /// How the screen is left.
@@ -107,7 +110,7 @@ pub struct Screen {
     pub(super) dialogs: Vec<Dialog>,
     pub(super) reins: Reins,
     pub(super) bell: Bell,
-    pub(super) said: Option<(Timestamp, String)>,
+    pub(super) said: Option<(Timestamp, Told)>,
     pub(super) now: Timestamp,
     pub(super) drafts: Vec<(Purpose, String)>,
     /// The failure whose dialog has been shown, by the time it was settled.
@@ -145,7 +148,7 @@ impl Screen {
 
     /// The session refused what was asked: says why, and takes back what was shown too early.
     pub fn refused(&mut self, refusal: &Refusal) {
-        self.say(&format!("Not possible: {refusal}."));
+        self.say(text::refused(refusal));
         if let Some(Dialog::Guard(guard)) = self.dialogs.last_mut() {
             if guard.stage == Stage::Sent {
                 guard.stage = Stage::Open;
@@ -158,8 +161,8 @@ impl Screen {
     }
 
     /// Says something in the message row for a few seconds.
-    pub fn say(&mut self, words: &str) {
-        self.said = Some((self.now, words.to_owned()));
+    pub fn say<T: Into<Told>>(&mut self, words: T) {
+        self.said = Some((self.now, words.into()));
     }
 
     /// Whether a text field has the keyboard, so that the cursor has to be seen.
@@ -324,7 +327,7 @@ impl Screen {
             ) => {
                 if let Some((sheet, scroll)) = self.sheet(dialog, m, theme) {
                     let area = Self::beside_health(buf, parts.body, &sheet, size, m, theme);
-                    sheet.draw(buf, area, m.kind(), theme, scroll);
+                    sheet.draw(buf, area, (m.kind(), m.lang), theme, scroll);
                 }
                 None
             }
@@ -343,7 +346,7 @@ impl Screen {
             (false, true) => &[Action::Guard],
             (false, false) => &[],
         };
-        bottom::key_bar(buf, parts.keys, self.spot(), &self.bar(m), (theme, hidden));
+        bottom::key_bar(buf, parts.keys, self.spot(), &self.bar(m), (m, theme, hidden));
         cursor
     }
 }

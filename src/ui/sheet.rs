@@ -7,6 +7,7 @@ use ratatui::text::Line;
 use crate::engine::RunKind;
 
 use super::canvas::{Frame, cell_count, clear, put, put_line, put_right};
+use super::text::{self, Lang, pages as words};
 use super::theme::{Role, Rule, Theme};
 
 /// A dialog, ready to draw.
@@ -64,12 +65,12 @@ impl Sheet {
         &self,
         buf: &mut Buffer,
         area: Rect,
-        kind: RunKind,
+        (kind, lang): (RunKind, Lang),
         theme: Theme,
         scroll: usize,
     ) -> Rect {
         if area.height < FRAMED_FROM {
-            return self.bare(buf, area, kind, theme, scroll);
+            return self.bare(buf, area, (kind, lang), theme, scroll);
         }
         let height = self.height().min(area.height);
         let margin = if area.width >= 100 && !self.low { 2 } else { 0 };
@@ -77,7 +78,7 @@ impl Sheet {
         let down = if self.low { spare } else { spare.min(1) };
         let place =
             Rect { x: area.x + margin, y: area.y + down, width: area.width - 2 * margin, height };
-        let title = format!("{}  {}", kind.word(), self.title);
+        let title = format!("{}  {}", text::kind(kind).to(lang), self.title);
         let rule = Rule::Dialog(kind);
         let frame = Frame { rule, title: &title, remark: &self.remark, across: None };
         let inside = frame.draw(buf, place, theme);
@@ -90,7 +91,7 @@ impl Sheet {
         }
         if hidden > 0 {
             let (above, below) = (from, hidden - from);
-            let more = format!("{above} rows above, {below} below: j k");
+            let more = words::hidden(lang, above, below);
             let between = Rect { y: body.bottom(), height: 1, ..inside };
             put_right(buf, between, 0, &more, theme.style(Role::Key));
         }
@@ -106,12 +107,12 @@ impl Sheet {
         &self,
         buf: &mut Buffer,
         area: Rect,
-        kind: RunKind,
+        (kind, lang): (RunKind, Lang),
         theme: Theme,
         scroll: usize,
     ) -> Rect {
         clear(buf, area, theme.style(Role::Text));
-        let title = format!("{} {}", kind.word(), self.title);
+        let title = format!("{} {}", text::kind(kind).to(lang), self.title);
         put(buf, area, 0, &title, theme.style(Role::Title));
         if let Some(line) = self.foot.first() {
             put_line(buf, area, 1, line);

@@ -10,13 +10,14 @@ use ratatui::text::Line;
 use crate::base::{HostId, Millis, SafeText, StepId, cells};
 use crate::engine::{Attempt, End, Job, Part, PlaceEnd, Status, Track, Verdict};
 use crate::plan::{CheckPlan, StepPlan, Text, UndoPlan, VerifyPlan, Work};
-use crate::runbook::{Breach, Class, Expect, Soak};
+use crate::runbook::{Class, Soak};
 
-use super::audit::end_words;
 use super::canvas::{Frame, LABEL, cell_count, labelled, labelled_rows, put_line, wrap_command};
 use super::header::{delta, short_span};
-use super::model::{Model, class_word, command};
+use super::model::{Model, command};
 use super::reconciled::found;
+use super::text::step as words;
+use super::text::{self, Lang, Say, label, work};
 use super::theme::{Role, Theme};
 
 /// How long a step, or its undo, should take.
@@ -40,18 +41,24 @@ impl<'a, 'm> Rows<'a, 'm> {
         Self { m, theme, width, lines: Vec::new() }
     }
 
+    /// The language of the rows.
+    pub(super) const fn lang(&self) -> Lang {
+        self.m.lang
+    }
+
     fn styles(&self, role: Role) -> (Style, Style) {
         (self.theme.style(Role::Dim), self.theme.style(role))
     }
 
     /// `label`, then text beside it.
-    pub(super) fn say(&mut self, label: &str, text: &str) {
+    pub(super) fn say(&mut self, label: Say, text: &str) {
         self.say_as(label, text, Role::Text);
     }
 
     /// `label`, then text of this role beside it.
-    pub(super) fn say_as(&mut self, label: &str, text: &str, role: Role) {
+    pub(super) fn say_as(&mut self, label: Say, text: &str, role: Role) {
         if !text.is_empty() {
+            let label = label.to(self.lang());
             self.lines.extend(labelled(label, text, self.width, self.styles(role)));
         }
     }
@@ -79,9 +86,9 @@ impl<'a, 'm> Rows<'a, 'm> {
     }
 
     /// A command beside a label.
-    fn labelled_command(&mut self, label: &str, text: &str) {
+    fn labelled_command(&mut self, label: Say, text: &str) {
         let rows = wrap_command(text, self.width.saturating_sub(LABEL));
-        self.lines.extend(labelled_rows(label, &rows, self.styles(Role::Title)));
+        self.lines.extend(labelled_rows(label.to(self.lang()), &rows, self.styles(Role::Title)));
     }
 }
 
@@ -98,44 +105,27 @@ pub(super) fn names(hosts: &[HostId]) -> String {
     hosts.iter().map(HostId::as_str).collect::<Vec<_>>().join(" ")
 }
 
-/// What has to hold for a step to count as done.
-fn pass(expect: &Expect) -> String {
-    let exits: Vec<String> = expect.exit.iter().map(ToString::to_string).collect();
-    let mut all = vec![format!("exit {}", exits.join(" or "))];
-    let warns: Vec<String> = expect.warn.iter().map(ToString::to_string).collect();
-    if !warns.is_empty() {
-        all.push(format!("exit {} with a warning", warns.join(" or ")));
-    }
-    all.extend(expect.stdout.iter().map(|out| format!("output matches /{out}/")));
-    all.extend(expect.stderr.iter().map(|err| format!("error output matches /{err}/")));
-    all.join(", ")
-}
-
 fn verify(m: &Model<'_>, verify: &VerifyPlan) -> String {
     let VerifyPlan { check, every, within } = verify;
     let what = match check {
         CheckPlan::Run(text) => m.state.filled(text),
-        CheckPlan::Probe(probe) => format!("probe {probe} is healthy"),
-        CheckPlan::Http(http) => http.filled(&mut |text| m.state.filled(text)).words(),
+        CheckPlan::Probe(probe) => words::probe_is_healthy(m.lang, probe.as_str()),
+        CheckPlan::Http(http) => {
+            work::answers(m.lang, &http.filled(&mut |text| m.state.filled(text)))
+        }
     };
-    format!("{what} (every {every}, within {within})")
+    words::every_within(m.lang, &what, &every.to_string(), &within.to_string())
 }
 
 fn soak(m: &Model<'_>, soak: &Soak<Text>) -> String {
     let probes: Vec<&str> = soak.probes.iter().map(crate::base::ProbeId::as_str).collect();
-    let breach = match soak.breach {
-        Breach::Hold => "a breach holds",
-        Breach::Rollback => "a breach proposes to roll back",
-        Breach::Fail => "a breach fails the step",
-    };
-    let healthy = if probes.is_empty() { "" } else { " healthy" };
-    let healthy = format!("{}{healthy} for {}", probes.join(" "), soak.r#for);
     let compared = soak.parallel.as_ref().map(|it| {
         let reconcile = it.reconcile.try_map(&mut |text| Ok::<_, Infallible>(m.state.filled(text)));
         let Ok(reconcile) = reconcile;
-        format!("; every {} {}", it.every, reconcile.brief())
+        (it.every.to_string(), work::compares(m.lang, &reconcile))
     });
-    format!("{}{}; {breach}", healthy.trim_start(), compared.unwrap_or_default())
+    let compared = compared.as_ref().map(|(every, what)| (every.as_str(), what.as_str()));
+    words::soak(m.lang, (&probes.join(" "), &soak.r#for.to_string()), compared, soak.breach)
 }
 
 impl Rows<'_, '_> {
@@ -144,31 +134,34 @@ impl Rows<'_, '_> {
         let Some(work) = Model::work(step, part) else { return };
         match work {
             Work::Run(text) | Work::Local(text) => {
-                self.labelled_command("Run", &self.m.state.filled(text));
+                self.labelled_command(label::RUN, &self.m.state.filled(text));
                 self.edited(&step.id, part);
             }
             Work::Builtin(builtin) => {
-                for (label, fact) in self.m.state.filled_in(builtin).facts() {
+                let facts = work::facts(self.lang(), &self.m.state.filled_in(builtin));
+                for (label, fact) in facts {
                     self.say_as(label, SafeText::new(&fact).as_str(), Role::Title);
                 }
             }
             Work::Notify { channels, text } => {
                 let to: Vec<&str> = channels.iter().map(crate::base::ChannelId::as_str).collect();
-                self.say("Tell", &to.join(" "));
-                self.say_as("Text", &self.m.state.filled(text), Role::Title);
+                self.say(label::TELL, &to.join(" "));
+                self.say_as(label::TEXT, &self.m.state.filled(text), Role::Title);
             }
-            Work::Manual(manual) => self.say_as("By hand", &manual.text, Role::Title),
+            Work::Manual(manual) => self.say_as(label::BY_HAND, &manual.text, Role::Title),
             Work::Gate(gate) => {
                 let probes: Vec<&str> =
                     gate.healthy.iter().map(crate::base::ProbeId::as_str).collect();
                 if !probes.is_empty() {
-                    self.say("GO needs", &format!("healthy: {}", probes.join(" ")));
+                    let said = words::healthy(self.lang(), &probes.join(" "));
+                    self.say(label::GO_NEEDS, &said);
                 }
                 if let Some(margin) = gate.margin {
-                    self.say("GO needs", &format!("{margin} of the window left at the end"));
+                    let said = words::margin(self.lang(), &margin.to_string());
+                    self.say(label::GO_NEEDS, &said);
                 }
             }
-            Work::Soak(plan) => self.say("Watch", &soak(self.m, plan)),
+            Work::Soak(plan) => self.say(label::WATCH, &soak(self.m, plan)),
         }
         let list = match work {
             Work::Manual(manual) => &manual.checklist,
@@ -180,7 +173,7 @@ impl Rows<'_, '_> {
             | Work::Notify { .. } => return,
         };
         for (at, item) in list.iter().enumerate() {
-            self.say(if at == 0 { "Items" } else { "" }, item.as_str());
+            self.say(if at == 0 { label::ITEMS } else { Say::NONE }, item.as_str());
         }
     }
 
@@ -190,48 +183,55 @@ impl Rows<'_, '_> {
         let down = self.m.state.links_down();
         match Model::work(step, part) {
             Some(work) if work.is_on_hosts() => {
-                let rise = if step.r#become { "   (with become)" } else { "" };
-                let n = super::text::hosts(hosts.len());
-                self.say("Hosts", &format!("{n}: {}{rise}", names(hosts)));
+                let rise = if step.r#become { words::WITH_BECOME } else { Say::NONE };
+                let list = words::host_list(self.lang(), hosts.len(), &names(hosts));
+                self.say(label::HOSTS, &format!("{list}{}", rise.to(self.lang())));
                 if let Some(batch) = step.batch.as_ref().filter(|_| !part.is_undo()) {
-                    self.say("Waves", &batch.words());
+                    self.say(label::WAVES, &work::batch(self.lang(), batch));
                 }
             }
             Some(work) if !work.read_hosts().is_empty() => {} // Each side says where.
             Some(Work::Local(_) | Work::Builtin(_) | Work::Notify { .. }) => {
-                self.say("Where", "this machine");
+                self.say(label::WHERE, words::THIS_MACHINE.to(self.lang()));
             }
             Some(Work::Run(_) | Work::Manual(_) | Work::Gate(_) | Work::Soak(_)) | None => {}
         }
         if matches!(Model::work(step, part), Some(Work::Run(_) | Work::Local(_))) {
             let dir = step.dir.as_ref().map(|dir| self.m.state.filled(dir));
-            self.say("Folder", &dir.unwrap_or_default());
-            self.say("Shell", step.shell.as_deref().unwrap_or_default());
+            self.say(label::FOLDER, &dir.unwrap_or_default());
+            self.say(label::SHELL, step.shell.as_deref().unwrap_or_default());
         }
         for host in hosts {
             if let Some(why) = down.get(host) {
-                self.say_as("", &format!("NOT REACHABLE: {why}"), Role::Caution);
+                let said = words::not_reachable(self.lang(), why.as_str());
+                self.say_as(Say::NONE, &said, Role::Caution);
             }
         }
     }
 
     /// How the step is undone.
     pub(super) fn undo(&mut self, step: &StepPlan) {
+        let lang = self.lang();
         match &step.undo {
-            UndoPlan::None if step.class == Class::Check => self.say("Undo", "none needed"),
-            UndoPlan::None => self.say_as("Undo", "NONE WRITTEN", Role::Caution),
+            UndoPlan::None if step.class == Class::Check => {
+                self.say(label::UNDO, words::UNDO_NOT_NEEDED.to(lang));
+            }
+            UndoPlan::None => {
+                self.say_as(label::UNDO, words::UNDO_NOT_WRITTEN.to(lang), Role::Caution);
+            }
             UndoPlan::Irreversible(why) => {
-                self.say_as("Undo", &format!("CANNOT BE UNDONE: {why}"), Role::Caution);
+                self.say_as(label::UNDO, &words::irreversible(lang, why.as_str()), Role::Caution);
             }
             UndoPlan::Undo(undo) => {
-                let text = command(self.m, &undo.work).unwrap_or_else(|| "by hand".to_owned());
+                let text = command(self.m, &undo.work);
+                let text = text.unwrap_or_else(|| text::BY_HAND.own(lang));
                 let text = SafeText::new(text.trim_end());
                 let takes = short_span(undo.estimate);
-                self.say("Undo", &format!("{text}   (about {takes})"));
+                self.say(label::UNDO, &words::undo(lang, text.as_str(), &takes));
                 if let Some(ready) = &undo.ready {
                     let every = short_span(ready.every);
                     let text = SafeText::new(&self.m.state.filled(&ready.run));
-                    self.say("", &format!("it needs: {}   (asked every {every})", text.as_str()));
+                    self.say(Say::NONE, &words::undo_needs(lang, text.as_str(), &every));
                 }
             }
         }
@@ -241,9 +241,9 @@ impl Rows<'_, '_> {
     pub(super) fn way_back(&mut self) {
         let takes = self.m.forecast.backout.takes;
         let by = self.m.forecast.backout.latest_safe.map(|safe| self.m.minute(safe));
-        let by = by.map(|by| format!(", possible until {by}")).unwrap_or_default();
         let (not, role) = self.m.not_ready().unwrap_or((String::new(), Role::Text));
-        self.say_as("Back", &format!("rolling back now takes about {takes}{by}{not}"), role);
+        let said = words::way_back(self.lang(), &takes.to_string(), by.as_deref(), &not);
+        self.say_as(label::BACK, &said, role);
     }
 
     /// Planned and actual times.
@@ -252,23 +252,23 @@ impl Rows<'_, '_> {
         let takes = estimate(step, part);
         let mut texts = vec![self.planned(step, part)];
         if !step.estimated && !part.is_undo() {
-            texts.push("not estimated by the author".to_owned());
+            texts.push(words::NOT_ESTIMATED.own(self.lang()));
         }
         if let Some(start) = track.started {
             let end = track.settled.filter(|_| !track.status.is_in_flight());
             let spent = end.unwrap_or(self.m.now).since(start);
             let millis = |span: Millis| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
             let over = delta(millis(spent).saturating_sub(millis(takes)));
-            let word = if end.is_some() { "took" } else { "now" };
-            let spent = Millis::from_secs(spent.as_secs());
-            texts.push(format!("started {}  {word} {spent} {over}", self.m.time(start)));
+            let spent = Millis::from_secs(spent.as_secs()).to_string();
+            let at = self.m.time(start);
+            texts.push(words::started(self.lang(), &at, end.is_some(), (&spent, &over)));
         }
         let limit = match &step.undo {
             UndoPlan::Undo(undo) if part.is_undo() => undo.timeout,
             UndoPlan::None | UndoPlan::Undo(_) | UndoPlan::Irreversible(_) => step.timeout,
         };
-        texts.extend(limit.map(|limit| format!("stops at {limit}")));
-        self.say("Plan", &texts.join("   "));
+        texts.extend(limit.map(|limit| words::stops_at(self.lang(), &limit.to_string())));
+        self.say(label::PLAN, &texts.join("   "));
     }
 
     /// `00:40-00:55 (15m, slack 3m)`
@@ -279,7 +279,7 @@ impl Rows<'_, '_> {
         let slack = if times.critical || self.m.state.track(&step.id).started.is_some() {
             String::new()
         } else {
-            format!(", slack {}", short_span(times.slack))
+            words::slack(self.lang(), &short_span(times.slack))
         };
         if self.m.state.began().is_none() {
             return format!("{takes}{slack}");
@@ -292,63 +292,62 @@ impl Rows<'_, '_> {
     pub(super) fn everything(&mut self, id: &StepId, part: Part) {
         let Some(step) = self.m.plan().step(id) else { return };
         let track = self.m.state.track_of(id, part);
-        self.say("Owner", &self.m.owner(step).unwrap_or_default());
-        self.say("Stream", step.stream.as_ref().map_or("", crate::base::StreamId::as_str));
+        self.say(label::OWNER, &self.m.owner(step).unwrap_or_default());
+        self.say(label::STREAM, step.stream.as_ref().map_or("", crate::base::StreamId::as_str));
         self.hosts(step, part);
         self.work(step, part);
         let runs = matches!(step.work, Work::Run(_) | Work::Local(_));
         if runs && !part.is_undo() {
-            self.say("Pass", &pass(&step.expect));
+            self.say(label::PASS, &words::pass(self.lang(), &step.expect));
         }
         let check = match &step.undo {
             UndoPlan::Undo(undo) if part.is_undo() => undo.verify.as_ref(),
             UndoPlan::None | UndoPlan::Undo(_) | UndoPlan::Irreversible(_) => step.verify.as_ref(),
         };
-        self.say("Verify", &check.map(|check| verify(self.m, check)).unwrap_or_default());
-        self.say("Soak", &step.soak.as_ref().map(|it| soak(self.m, it)).unwrap_or_default());
+        self.say(label::VERIFY, &check.map(|check| verify(self.m, check)).unwrap_or_default());
+        self.say(label::SOAK, &step.soak.as_ref().map(|it| soak(self.m, it)).unwrap_or_default());
         if let Some(when) = &step.when {
-            self.say("When", when);
+            self.say(label::WHEN, when);
         }
         if !part.is_undo() {
             self.undo(step);
         }
         self.times(step, part);
-        self.say("Note", step.notes.as_deref().unwrap_or_default());
+        self.say(label::NOTE, step.notes.as_deref().unwrap_or_default());
         self.results(track);
     }
 
     /// What became of it: the standing, then every place of the last attempt.
     pub(super) fn results(&mut self, track: &Track) {
         if let Some(reason) = &track.reason {
-            self.say("Said", reason.as_str());
+            self.say(label::SAID, reason.as_str());
         }
         if let Status::Soaking { until } = track.status {
             let left = until.since(self.m.now);
-            let text = format!("watching until {} (-{})", self.m.time(until), left.clock());
-            self.say_as("Soak", &text, Role::Title);
+            let text = words::watching(self.lang(), &self.m.time(until), &left.clock());
+            self.say_as(label::SOAK, &text, Role::Title);
             if let Some(next) =
                 track.last().and_then(|it| self.m.state.next_comparison(&it.key.step))
             {
-                let text = format!("compares again at {}", self.m.time(next));
-                self.say_as("", &text, Role::Title);
+                let text = words::compares_again(self.lang(), &self.m.time(next));
+                self.say_as(Say::NONE, &text, Role::Title);
             }
         }
         if let Some(at) = track.retry_at {
-            let text = format!("tries again by itself at {}", self.m.time(at));
-            self.say_as("Retry", &text, Role::Title);
+            let text = words::tries_again(self.lang(), &self.m.time(at));
+            self.say_as(label::RETRY, &text, Role::Title);
         }
         let runs = track.status == Status::Running;
         let Some(last) = (if runs { track.last_action() } else { track.last() }) else { return };
         let attempts = track.attempts.iter().filter(|a| a.key.part == last.key.part).count();
         let part = match last.key.part {
-            Part::Action | Part::Undo => "",
-            Part::Verify | Part::UndoVerify => " of the verification",
-            Part::Compare => " of the comparison",
+            Part::Action | Part::Undo => Say::NONE,
+            Part::Verify | Part::UndoVerify => words::OF_VERIFICATION,
+            Part::Compare => words::OF_COMPARISON,
         };
-        let stopping = if last.stopping.is_some() { ", asked to stop" } else { "" };
-        let text =
-            format!("attempt {attempts}{part}, started {}{stopping}", self.m.time(last.started));
-        self.say("Result", &text);
+        let started = self.m.time(last.started);
+        let how = (started.as_str(), last.stopping.is_some());
+        self.say(label::RESULT, &words::attempt(self.lang(), attempts, part, how));
         let folded = self.waves(track, last);
         for (place, end) in &last.places {
             if folded && end.as_ref().is_some_and(|it| it.end.verdict() == Verdict::Succeeded) {
@@ -358,7 +357,8 @@ impl Rows<'_, '_> {
             let unrecorded = self.m.unrecorded.get(&job);
             let (mark, words, role) = match unrecorded {
                 Some(end) => {
-                    let words = format!("ended, NOT RECORDED: {}", end_words(end));
+                    let end = text::ends::end(self.lang(), end);
+                    let words = words::ended_unrecorded(self.lang(), &end);
                     (self.theme.mark(Status::Unknown), words, Role::Warning)
                 }
                 None => self.place(&last.key, place, end.as_ref(), last.started),
@@ -373,7 +373,7 @@ impl Rows<'_, '_> {
                 continue;
             }
             let text = format!("{mark} {place:<12} {words}{progress}");
-            self.say_as("", &text, role);
+            self.say_as(Say::NONE, &text, role);
         }
     }
 
@@ -385,15 +385,14 @@ impl Rows<'_, '_> {
             return false;
         };
         let next = match attempt.wave.next_at {
-            Some(_) if self.m.state.hold().is_some() => "; the next waits for you".to_owned(),
-            Some(at) => format!("; the next at {}", self.m.time(at)),
+            Some(_) if self.m.state.hold().is_some() => words::NEXT_WAITS.own(self.lang()),
+            Some(at) => words::next_wave(self.lang(), &self.m.time(at)),
             None => String::new(),
         };
-        let text = format!("{} of {}{next}", attempt.wave.number, attempt.waves());
-        self.say_as("Wave", &text, Role::Title);
-        let list = |places: &[String]| {
-            format!("{}: {}", super::text::hosts(places.len()), places.join(" "))
-        };
+        let lang = self.lang();
+        let text = words::wave(lang, attempt.wave.number, attempt.waves(), &next);
+        self.say_as(label::WAVE, &text, Role::Title);
+        let list = |places: &[String]| words::host_list(lang, places.len(), &places.join(" "));
         let well: Vec<_> = track
             .latest_ends()
             .into_iter()
@@ -401,11 +400,11 @@ impl Rows<'_, '_> {
             .map(|(place, _)| place.to_string())
             .collect();
         if !well.is_empty() {
-            self.say_as("Well", &list(&well), Role::Dim);
+            self.say_as(label::WELL, &list(&well), Role::Dim);
         }
         let to_come: Vec<_> = self.m.state.untried(step).iter().map(ToString::to_string).collect();
         if !to_come.is_empty() {
-            self.say_as("Not begun", &list(&to_come), Role::Text);
+            self.say_as(label::NOT_BEGUN, &list(&to_come), Role::Text);
         }
         last.key.part == Part::Action
     }
@@ -437,19 +436,19 @@ impl Rows<'_, '_> {
     /// What is known of a job that runs, beyond that it was started.
     fn sight(&self, job: &Job) -> (String, Role) {
         let Some(seen) = self.m.state.seen(job) else { return (String::new(), Role::Title) };
-        let pid = seen.begun.as_ref().map(|begun| format!(" as process {}", begun.pid));
+        let lang = self.lang();
+        let pid = seen.begun.as_ref().map(|begun| words::as_process(lang, begun.pid));
         let pid = pid.unwrap_or_default();
         if let Some(lost) = &seen.lost {
             let proof = self.m.now.since(lost.proved);
-            let said = format!("{pid}, UNSEEN: last proof {proof} ago, {}", lost.why);
+            let said = words::unseen(lang, &pid, &proof.to_string(), lost.why.as_str());
             return (said, Role::Warning);
         }
         if seen.orphan {
-            let said = "without its watcher: its exit status will not be known";
-            return (format!("{pid} {said}"), Role::Warning);
+            return (words::orphan(lang, &pid), Role::Warning);
         }
         match &seen.attached {
-            Some(why) => (format!(", ends with its link: {why}"), Role::Caution),
+            Some(why) => (words::attached(lang, why.as_str()), Role::Caution),
             None => (pid, Role::Title),
         }
     }
@@ -465,7 +464,7 @@ impl Rows<'_, '_> {
             let spent = self.m.now.since(started);
             let job = Job { key: key.clone(), place: place.clone() };
             let (words, role) = self.sight(&job);
-            let words = format!("runs since {spent}{words}");
+            let words = words::runs_since(self.lang(), &spent.to_string(), &words);
             return (self.theme.mark(Status::Running), words, role);
         };
         let (status, role) = match end.end.verdict() {
@@ -477,8 +476,11 @@ impl Rows<'_, '_> {
         let spent = end.at.since(started);
         let bytes = end.transcript.as_ref().map_or(0, |transcript| transcript.bytes);
         let warned = matches!(&end.end, End::Exited { code, .. } if self.warns(key, *code));
-        let (warning, role) = if warned { (" (a warning)", Role::Caution) } else { ("", role) };
-        let words = format!("{}{warning} after {spent}, {bytes} B", end_words(&end.end));
+        let (warning, role) =
+            if warned { (words::A_WARNING, Role::Caution) } else { (Say::NONE, role) };
+        let lang = self.lang();
+        let ended = format!("{}{}", text::ends::end(lang, &end.end), warning.to(lang));
+        let words = words::ended_after(lang, &ended, (&spent.to_string(), bytes));
         (self.theme.mark(status), words, role)
     }
 }
@@ -493,12 +495,12 @@ pub(super) fn draw(
     (focus, across, scroll): (bool, Option<&'static str>, u16),
 ) {
     let Some(step) = m.plan().step(id) else { return };
-    let undo = if part.is_undo() { "undo of " } else { "" };
-    let prefix = super::text::prefix(m.kind());
+    let undo = text::undo_short(part.is_undo(), m.lang);
+    let prefix = text::prefix(m.kind(), m.lang);
     let title = format!("{prefix}2 {undo}{id}  {}", step.title);
-    let class = if part.is_undo() { "" } else { class_word(step.class) };
+    let class = if part.is_undo() { "" } else { text::class(step.class) };
     let point = if step.point_of_no_return { " P" } else { "" };
-    let status = m.state.track_of(id, part).status.word().replace('_', " ");
+    let status = m.status(m.state.track_of(id, part).status);
     let remark = format!("{status} {class}{point}");
     let remark = remark.trim_end();
     let frame = Frame { across, ..Frame::pane(focus, &title, remark) };
@@ -512,7 +514,7 @@ pub(super) fn draw(
         put_line(buf, inside, cell_count(at), line);
     }
     if cut && inside.height > 1 {
-        let more = format!(" {} more rows: 2 ", hidden - from);
+        let more = words::more_rows(m.lang, hidden - from);
         let place = Rect { y: inside.bottom(), height: 1, ..inside };
         super::canvas::put_right(buf, place, 0, &more, theme.style(Role::Key));
     }
@@ -522,11 +524,11 @@ impl Rows<'_, '_> {
     /// When it counts as done, where the command itself is shown elsewhere.
     pub(super) fn work_but_command(&mut self, step: &StepPlan) {
         if matches!(step.work, Work::Run(_) | Work::Local(_)) {
-            self.say("Pass", &pass(&step.expect));
+            self.say(label::PASS, &words::pass(self.lang(), &step.expect));
         }
         let check = step.verify.as_ref().map(|check| verify(self.m, check));
-        self.say("Verify", &check.unwrap_or_default());
-        self.say("Soak", &step.soak.as_ref().map(|it| soak(self.m, it)).unwrap_or_default());
+        self.say(label::VERIFY, &check.unwrap_or_default());
+        self.say(label::SOAK, &step.soak.as_ref().map(|it| soak(self.m, it)).unwrap_or_default());
     }
 
     /// How a step of this name is undone.

@@ -16,6 +16,8 @@ use crate::runbook::UndoStage;
 use super::canvas::{Frame, cell_count, put_line, tint};
 use super::header::{delta, short_span};
 use super::model::Model;
+use super::text::step as words;
+use super::text::{self, Say};
 use super::theme::{Role, Theme};
 
 /// A row of the list.
@@ -151,7 +153,7 @@ pub(super) fn draw(
     let current = list.current(m);
     let here = current.as_ref().and_then(|row| rows.iter().position(|r| r == row)).unwrap_or(0);
     let (title, remark) = titles(m);
-    let title = format!("{}{title}", super::text::prefix(m.kind()));
+    let title = format!("{}{title}", text::prefix(m.kind(), m.lang));
     let frame = Frame { across, ..Frame::pane(focus, &title, &remark) };
     let inside = frame.draw(buf, area, theme);
     let height = usize::from(inside.height);
@@ -177,7 +179,7 @@ pub(super) fn draw(
     if last < height {
         let legend = match m.state.rollback() {
             Some(rollback) => stages(rollback, m),
-            None => "* critical path   P point of no return".to_owned(),
+            None => words::LEGEND.own(m.lang),
         };
         let y = cell_count(height.saturating_sub(1));
         super::canvas::put(buf, inside, y, &legend, theme.style(Role::Dim));
@@ -186,16 +188,15 @@ pub(super) fn draw(
 
 /// The five stages of a rollback, and how far each is: `1 stop 2/2  2 code 0/1`.
 fn stages(rollback: &crate::engine::Rollback, m: &Model<'_>) -> String {
-    let words = ["stop", "code", "data", "verify", "tell"];
-    let count = |(at, word): (usize, &&str)| {
+    let count = |(at, word): (usize, &Say)| {
         let of_stage = rollback.items.iter().filter(|item| stage(item, m) == Some(at + 1));
         let items: Vec<_> = of_stage.collect();
         let over =
             |item: &&&crate::engine::Item| m.state.track_of(&item.step, item.part).status.is_over();
         let done = items.iter().filter(over).count();
-        (!items.is_empty()).then(|| format!("{} {word} {done}/{}", at + 1, items.len()))
+        (!items.is_empty()).then(|| format!("{} {} {done}/{}", at + 1, m.to(*word), items.len()))
     };
-    words.iter().enumerate().filter_map(count).collect::<Vec<_>>().join("  ")
+    words::STAGES.iter().enumerate().filter_map(count).collect::<Vec<_>>().join("  ")
 }
 
 /// The number of the stage that an item of a rollback belongs to, from 1.
@@ -225,12 +226,13 @@ fn titles(m: &Model<'_>) -> (String, String) {
         let over = |i: &&crate::engine::Item| m.state.track_of(&i.step, i.part).status.is_over();
         let done = rollback.items.iter().filter(over).count();
         let takes = short_span(m.way_back.takes());
-        let title = "Rollback, newest step undone first".to_owned();
-        return (title, format!("{done}/{} done  plan {takes}", rollback.items.len()));
+        let title = words::ROLLBACK.own(m.lang);
+        return (title, words::done_of_plan(m.lang, done, rollback.items.len(), &takes));
     }
     let (over, all) = m.state.count();
-    let auto = if m.state.auto_advance() { "auto on   " } else { "" };
-    ("1 Runbook".to_owned(), format!("{auto}{over}/{all} done"))
+    let auto = if m.state.auto_advance() { words::AUTO_ON } else { Say::NONE };
+    let done = words::done(m.lang, over, all);
+    (words::RUNBOOK.own(m.lang), format!("{}{done}", m.to(auto)))
 }
 
 fn phase_row(
@@ -292,7 +294,7 @@ fn step_row(id: &StepId, part: Part, width: usize, m: &Model<'_>, theme: Theme) 
     let label = if m.state.rollback().is_some() {
         let item = crate::engine::Item { step: id.clone(), part };
         let number = stage(&item, m).map(|number| format!("{number} ")).unwrap_or_default();
-        format!("{number}{}", undo_label(id, part))
+        format!("{number}{}", undo_label(id, part, m))
     } else {
         m.label(id)
     };
@@ -305,22 +307,8 @@ fn step_row(id: &StepId, part: Part, width: usize, m: &Model<'_>, theme: Theme) 
     }
     let room = width.saturating_sub(cells(&tail) + cells(mark) + 4);
     let unseen = track.last().is_some_and(|last| last.out_of_sight().next().is_some());
-    let bad = match status {
-        Status::Unknown => "UNKNOWN ",
-        Status::TimedOut => "TIMED OUT ",
-        Status::Failed => "FAILED ",
-        Status::FailureAccepted => "accepted ",
-        Status::DoneByHand => "by hand ",
-        Status::Skipped => "skipped ",
-        Status::Cancelled => "stopped ",
-        Status::Running if unseen => "UNSEEN ",
-        Status::Pending
-        | Status::Running
-        | Status::Waiting
-        | Status::Soaking { .. }
-        | Status::Verifying
-        | Status::Succeeded => "",
-    };
+    let unseen = unseen && status == Status::Running;
+    let bad = m.to(if unseen { words::UNSEEN } else { words::standing(status) });
     let share = m.share(id, part).map(|share| format!("{share}  ")).unwrap_or_default();
     let waves = m.waves(id, part).map(|waves| format!("{waves}  ")).unwrap_or_default();
     let share = format!("{waves}{share}");
@@ -334,9 +322,8 @@ fn step_row(id: &StepId, part: Part, width: usize, m: &Model<'_>, theme: Theme) 
     ])
 }
 
-fn undo_label(id: &StepId, part: Part) -> String {
-    let id = crate::base::cut_middle(id.as_str(), 16);
-    if part.is_undo() { format!("undo {id}:") } else { format!("{id}:") }
+fn undo_label(id: &StepId, part: Part, m: &Model<'_>) -> String {
+    words::undo_label(m.lang, part.is_undo(), &crate::base::cut_middle(id.as_str(), 16))
 }
 
 fn flags(id: &StepId, step: &StepPlan, part: Part, m: &Model<'_>) -> String {

@@ -1,6 +1,6 @@
 //! A night at the console for the tests of the screens: a clock and hosts that the test moves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyEventState, KeyModifiers};
@@ -12,7 +12,7 @@ use golive::engine::{
 use golive::plan::Forecast;
 use golive::runbook::{Class, SourceFile};
 use golive::ui::{
-    AuditTail, Codes, Depth, GlyphSet, Intent, LogStore, Model, Screen, Signed, Stream, Theme,
+    AuditTail, Codes, Depth, GlyphSet, Intent, Lang, LogStore, Model, Screen, Signed, Stream, Theme,
 };
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -35,6 +35,10 @@ pub(crate) struct Night {
     pub(crate) unrecorded: BTreeMap<Job, End>,
     pub(crate) screen: Screen,
     pub(crate) bells: usize,
+    pub(crate) lang: Lang,
+    /// Text of the runbook, and everything that was recorded or printed since: what no screen
+    /// translates.
+    given: String,
     pub(crate) submitted: Vec<Command>,
     pub(crate) forecast: Forecast,
     pub(crate) way_back: WayBack,
@@ -90,6 +94,8 @@ impl Night {
             unrecorded: BTreeMap::new(),
             screen: Screen::new(codes()),
             bells: 0,
+            lang: Lang::En,
+            given: text.split_whitespace().collect::<Vec<_>>().join(" "),
             submitted: Vec::new(),
             forecast: times,
         };
@@ -186,6 +192,7 @@ impl Night {
 
     pub(crate) fn take(&mut self, fact: &Fact) {
         self.seq += 1;
+        self.given.push_str(&serde_json::to_string(fact).unwrap());
         self.audit.push(self.seq, self.now, fact);
     }
 
@@ -281,6 +288,43 @@ impl Night {
         let key = Key { step: id(step), part: Part::Action, attempt: 1 };
         let job = Job { key, place: Place::Host(host.parse().unwrap()) };
         self.log.push(&job, Stream::Out, text.as_bytes(), self.now);
+        self.given.push_str(text);
+    }
+
+    /// All that is data on screen, as text.
+    pub(crate) fn data(&self) -> String {
+        let lost = self.state.lost().map(|lost| lost.why.to_string()).unwrap_or_default();
+        let stands: Vec<_> = self.readiness.stands.iter().map(|it| it.why.to_string()).collect();
+        let classes: Vec<_> =
+            self.state.plan().steps.values().map(|step| step.class_because.to_string()).collect();
+        let signing = format!("{:?}", self.signing);
+        let all = [&self.given, &lost, &stands.join("\n"), &classes.join("\n"), &signing];
+        all.map(String::as_str).join("\n")
+    }
+
+    /// Names of one word: what the runbook calls its hosts, roles, probes, phases and people.
+    pub(crate) fn names(&self) -> BTreeSet<&str> {
+        let plan = self.state.plan();
+        let people = plan.roles.values().flat_map(|role| &role.people).map(SafeText::as_str);
+        let people = people.flat_map(|name| name.split(['.', ' ']));
+        let titles = plan.steps.values().map(|step| step.title.as_str());
+        let titles = titles.chain(plan.phases.iter().map(|phase| phase.title.as_str()));
+        let titles = titles.flat_map(str::split_whitespace);
+        plan.steps
+            .keys()
+            .map(StepId::as_str)
+            .chain(plan.hosts.keys().map(|it| it.as_str()))
+            .chain(plan.roles.keys().map(|it| it.as_str()))
+            .chain(
+                self.board
+                    .panels()
+                    .flat_map(|panel| [panel.probe.id.as_str(), panel.probe.unit.as_str()]),
+            )
+            .chain(self.board.panels().flat_map(|it| it.probe.title.as_str().split_whitespace()))
+            .chain([plan.id.as_str(), "production", "fresh"])
+            .chain(people)
+            .chain(titles)
+            .collect()
     }
 
     pub(crate) fn health(&mut self, values: &[(&str, f64)]) {
@@ -324,6 +368,7 @@ impl Night {
                     self.ask(&command);
                 }
                 Intent::Bell => self.bells += 1,
+                Intent::Speak(lang) => self.lang = lang,
                 Intent::Copy(_) | Intent::Leave(_) | Intent::Redraw => {}
             }
         }
@@ -349,6 +394,7 @@ impl Night {
             readiness: &self.readiness,
             proved: &self.proved,
             rtt: Millis::new(38),
+            lang: self.lang,
             version: "0.1.0",
         }
     }

@@ -104,6 +104,8 @@ mod journal;
 #[cfg(test)]
 mod known_hosts;
 #[cfg(test)]
+mod languages;
+#[cfg(test)]
 mod mailbox;
 #[cfg(test)]
 mod manner;

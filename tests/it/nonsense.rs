@@ -17,7 +17,7 @@ use golive::journal::{Entry, Journal, Stamp, read_all, verify};
 use golive::plan::Plan;
 use golive::report::{csv, json_line, markdown, timeline_line, verify_txt};
 use golive::runbook::{Class, SourceFile};
-use golive::ui::{AuditTail, Codes, LogStore, Model, Screen, Signed};
+use golive::ui::{AuditTail, Codes, Lang, LogStore, Model, Screen, Signed};
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -467,6 +467,7 @@ fn draw(state: &State, now: Timestamp, facts: &[(Timestamp, Fact)]) {
         readiness: &state.rollback_ready(),
         proved: &BTreeMap::new(),
         rtt: Millis::ZERO,
+        lang: Lang::En,
         version: "0",
     };
     for (width, height) in [(120, 36), (80, 24), (41, 9)] {

@@ -4,12 +4,34 @@ use crossterm::event::KeyCode;
 use golive::base::{Millis, SafeText};
 use golive::engine::{Command, Gesture, Part, Proof, RunKind};
 use golive::runbook::Class;
-use golive::ui::Signed;
+use golive::ui::{Lang, Signed};
 
 use crate::console_night::{ASCII, BILLING, Night, PLAIN, id};
+use crate::languages::untranslated;
+
+/// The same in Chinese.
+fn has_the_facts_in_chinese(text: &str, night: &Night, kind: RunKind) {
+    let env = match kind {
+        RunKind::Live => "生产",
+        RunKind::Drill => "演练",
+        RunKind::Rehearsal => "预演",
+    };
+    let clock = night.state.plan().zone.hour_minute(night.now);
+    for fact in [env, clock.as_str(), "窗", "审计正常", "周二", "Z 周", "暂停"] {
+        assert!(text.contains(fact), "{fact} is missing in\n{text}");
+    }
+    let [elapsed, back, alarms] =
+        [&["已用", "T+"][..], &["回", "预计"][..], &["告警", "告0", "告1"][..]];
+    for any in [elapsed, back, alarms] {
+        assert!(any.iter().any(|fact| text.contains(fact)), "{any:?} is missing in\n{text}");
+    }
+}
 
 /// The facts that never leave the screen.
 fn has_the_facts(text: &str, night: &Night, kind: RunKind) {
+    if night.lang == Lang::Zh {
+        return has_the_facts_in_chinese(text, night, kind);
+    }
     let zone = &night.state.plan().zone;
     let clock = zone.hour_minute(night.now);
     for fact in [kind.word(), clock.as_str(), "T+", "W", "RB", "AUDIT ok", "C", "H"] {
@@ -36,6 +58,18 @@ fn look(name: &str, make: fn(RunKind) -> Night) {
             has_the_facts(&text, &night, kind);
             if kind == RunKind::Live {
                 insta::assert_snapshot!(format!("{name}-{width}"), text);
+            }
+        }
+        night.lang = Lang::Zh;
+        for (width, height) in [(120, 36), (80, 24), (60, 18), (40, 10)] {
+            let text = night.draw(width, height, PLAIN);
+            has_the_facts(&text, &night, kind);
+            let left = untranslated(&text, &night);
+            assert!(left.is_empty(), "{name} {width}x{height}: {left:?}\n{text}");
+            // The small ones, and those of a drill, once: what differs is in the header.
+            if (width >= 80 && kind == RunKind::Live) || name == "drive" {
+                let word = kind.word().to_lowercase();
+                insta::assert_snapshot!(format!("{name}-{width}-{word}-zh"), text);
             }
         }
     }

@@ -3,8 +3,10 @@
 use crossterm::event::KeyCode;
 use golive::base::SafeText;
 use golive::engine::{Command, RunKind, Status};
+use golive::ui::Lang;
 
 use crate::console_night::{BILLING, Night, PLAIN, id};
+use crate::languages::untranslated;
 
 /// The same runbook with everything that this is about.
 fn text() -> String {
@@ -74,6 +76,12 @@ fn look(name: &str, night: &mut Night) {
     for (width, height) in [(120, 36), (80, 24)] {
         let text = night.draw(width, height, PLAIN);
         insta::assert_snapshot!(format!("{name}-{width}"), text);
+        night.lang = Lang::Zh;
+        let text = night.draw(width, height, PLAIN);
+        night.lang = Lang::En;
+        let left = untranslated(&text, night);
+        assert!(left.is_empty(), "{name} {width}x{height}: {left:?}\n{text}");
+        insta::assert_snapshot!(format!("{name}-{width}-zh"), text);
     }
 }
 

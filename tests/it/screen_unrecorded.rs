@@ -4,9 +4,10 @@
 use crossterm::event::KeyCode;
 use golive::base::SafeText;
 use golive::engine::{Command, RunKind, RunStage};
-use golive::ui::{Depth, GlyphSet, Theme};
+use golive::ui::{Depth, GlyphSet, Lang, Theme};
 
 use crate::console_night::{ASCII, Night, PLAIN};
+use crate::languages::untranslated;
 
 const WHY: &str = "cannot write /var/lib/golive/sessions/billing/journal.jsonl: No space left";
 
@@ -59,6 +60,13 @@ fn the_screens_of_it() {
                 format!("unrecorded-{name}-{width}"),
                 night.draw(width, height, PLAIN)
             );
+            night.lang = Lang::Zh;
+            let text = night.draw(width, height, PLAIN);
+            night.lang = Lang::En;
+            let left = untranslated(&text, night);
+            assert!(left.is_empty(), "{name} {width}x{height}: {left:?}\n{text}");
+            assert!(text.contains("未记录"), "{text}");
+            insta::assert_snapshot!(format!("unrecorded-{name}-{width}-zh"), text);
         };
         let mut night = lost(RunKind::Live);
         shot("drive", &mut night);

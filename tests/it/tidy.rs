@@ -88,6 +88,55 @@ fn pure_layers_say_so() {
     }
 }
 
+/// Literals with letters that are no words of a language, by the file that may hold them.
+const NO_WORDS: &[(&str, &[&str])] = &[
+    // Names of keys.
+    ("press.rs", &[]),
+    // What a line of output is looked through for.
+    ("log.rs", &[]),
+    // Marks of ASCII.
+    ("theme.rs", &["[ok]"]),
+];
+/// Names of keys and of the program, and what the runbook calls a thing.
+const NAMES: &[&str] = &["Esc", "Enter", "golive", "COMMIT", "GL_", "Screen", "view"];
+
+#[test]
+fn words_on_screen_live_in_the_room_of_texts() {
+    for (path, text) in sources("src/ui") {
+        let file = path.file_name().unwrap().to_str().unwrap();
+        let may = NO_WORDS.iter().find(|(name, _)| *name == file).map(|(_, words)| *words);
+        if path.starts_with("src/ui/text") || may.is_some_and(<[_]>::is_empty) {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]\nmod").next().unwrap();
+        for (number, line) in code_lines(code).filter(|(_, line)| !line.contains("reason = ")) {
+            for literal in line.split('"').skip(1).step_by(2) {
+                let fine = may.is_some_and(|words| words.contains(&literal));
+                let bare = outside_braces(literal);
+                let words = bare.split(|c: char| !c.is_ascii_alphabetic() && c != '_');
+                let word = words.into_iter().find(|it| it.len() > 2 && !NAMES.contains(it));
+                let place = format!("{}:{number}", path.display());
+                assert!(fine || word.is_none(), "{place}: `{literal}` belongs into src/ui/text");
+            }
+        }
+    }
+}
+
+/// A format without what is filled in.
+fn outside_braces(literal: &str) -> String {
+    let mut depth = 0_usize;
+    let mut kept = String::new();
+    for c in literal.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            c if depth == 0 => kept.push(c),
+            _ => {}
+        }
+    }
+    kept
+}
+
 #[test]
 fn one_terminal_stack() {
     let lock = fs::read_to_string("Cargo.lock").unwrap();

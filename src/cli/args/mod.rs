@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+use crate::ui::Lang;
+
 use super::exit::Exit;
 
 pub(super) use self::of_runbooks::*;
@@ -71,6 +73,16 @@ pub(super) struct Common {
     /// Only ASCII characters
     #[arg(long, global = true, help_heading = "Common options")]
     pub ascii: bool,
+    /// The language of the console: `auto` takes it from `LC_ALL`, `LC_MESSAGES` or `LANG`
+    #[arg(
+        long,
+        global = true,
+        env = "GOLIVE_LANG",
+        value_name = "LANG",
+        default_value = "auto",
+        help_heading = "Common options"
+    )]
+    pub lang: LangWish,
     /// Say only what has to be read
     #[arg(short, long, global = true, help_heading = "Common options")]
     pub quiet: bool,
@@ -78,6 +90,29 @@ pub(super) struct Common {
     /// the state directory
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Common options")]
     pub verbose: u8,
+}
+
+/// Which language the console speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LangWish {
+    /// That of the locale.
+    Auto,
+    /// English.
+    En,
+    /// Simplified Chinese.
+    #[value(name = "zh-CN", alias = "zh")]
+    ZhCn,
+}
+
+impl LangWish {
+    /// The language that was asked for; none: that of the locale.
+    pub(super) const fn lang(self) -> Option<Lang> {
+        match self {
+            Self::Auto => None,
+            Self::En => Some(Lang::En),
+            Self::ZhCn => Some(Lang::Zh),
+        }
+    }
 }
 
 /// When to use colours.

@@ -13,6 +13,7 @@ use crate::engine::track::{Attempt, Status, Track};
 use crate::runbook::InFlight;
 
 use super::need_reason;
+use crate::engine::because::{Deed, Standing};
 
 pub(super) fn open_guard(state: &State) -> Result<Vec<Event>, Refusal> {
     if state.guard.is_some() {
@@ -43,12 +44,12 @@ pub(super) fn roll_back(
     to: Option<&SafeText>,
 ) -> Result<Vec<Event>, Refusal> {
     may_roll_back(state)?;
-    need_reason(reason, "rolling back")?;
+    need_reason(reason, Deed::RollBack)?;
     let why_past = break_glass.filter(|why| !why.as_str().trim().is_empty());
     let past = match to {
         Some(checkpoint) => {
             if state.stage == RunStage::Abandoned {
-                return Err(Refusal::NotActive("given up"));
+                return Err(Refusal::NotActive(Standing::GivenUp));
             }
             let since = state.since_checkpoint(checkpoint);
             let Some(since) = since else { return Err(Refusal::NoCheckpoint(checkpoint.clone())) };
@@ -118,10 +119,10 @@ pub(super) fn close(state: &State) -> Result<Vec<Event>, Refusal> {
             Ok(vec![Event::Closed])
         }
         RunStage::Completed | RunStage::RolledBack { .. } | RunStage::Abandoned => {
-            Err(Refusal::NotActive("waiting for what still runs"))
+            Err(Refusal::NotActive(Standing::StillRuns))
         }
-        RunStage::Preparing => Err(Refusal::NotActive("not begun yet")),
-        RunStage::Active | RunStage::RollingBack => Err(Refusal::NotActive("still under way")),
+        RunStage::Preparing => Err(Refusal::NotActive(Standing::NotBegun)),
+        RunStage::Active | RunStage::RollingBack => Err(Refusal::NotActive(Standing::UnderWay)),
     }
 }
 

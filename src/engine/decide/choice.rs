@@ -11,6 +11,7 @@ use crate::engine::track::Status;
 use crate::plan::Work;
 
 use super::need_reason;
+use crate::engine::because::{Deed, StepKind};
 
 pub(super) struct Repeat<'a> {
     pub(super) step: &'a StepId,
@@ -30,14 +31,14 @@ pub(super) fn retry(
     let plan = state.known(step)?;
     let track = state.track_of(step, part);
     if !track.status.wants_choice() {
-        return Err(state.wrong(step, part, "running it again"));
+        return Err(state.wrong(step, part, Deed::RunAgain));
     }
     let unknown = track.status == Status::Unknown
         || track.latest_ends().values().flatten().any(|end| end.end.verdict() == Verdict::Unknown);
     if unknown && (part.is_undo() || !plan.idempotent) {
         // It may have run: only a person who looked can say that once more is right, or the
         // runbook, which says that twice is the same as once.
-        need_reason(&reason.cloned().unwrap_or_default(), "running it again, as it may have run,")?;
+        need_reason(&reason.cloned().unwrap_or_default(), Deed::RunInDoubtAgain)?;
     }
     if gesture.class < plan.class && !part.is_undo() {
         return Err(Refusal::Unconfirmed { step: step.clone(), needed: plan.class });
@@ -71,7 +72,7 @@ pub(super) fn recheck(state: &State, step: &StepId, now: Timestamp) -> Result<Ve
     state.may_choose(step, part)?;
     let track = state.track_of(step, part);
     if !track.status.wants_choice() {
-        return Err(state.wrong(step, part, "checking it again"));
+        return Err(state.wrong(step, part, Deed::CheckAgain));
     }
     let mut events = state.settle_choice(step, part);
     let verify = if part.is_undo() { Part::UndoVerify } else { Part::Verify };
@@ -93,14 +94,14 @@ pub(super) fn recheck(state: &State, step: &StepId, now: Timestamp) -> Result<Ve
 
 pub(super) fn skip(state: &State, step: &StepId, reason: &SafeText) -> Result<Vec<Event>, Refusal> {
     state.may_choose(step, Part::Action)?;
-    need_reason(reason, "skipping a step")?;
+    need_reason(reason, Deed::Skip)?;
     let plan = state.known(step)?;
     if !plan.skippable {
         return Err(Refusal::NotSkippable(step.clone()));
     }
     let status = state.track(step).status;
     if status != Status::Pending && status != Status::Waiting && !status.wants_choice() {
-        return Err(state.wrong(step, Part::Action, "skipping it"));
+        return Err(state.wrong(step, Part::Action, Deed::SkipIt));
     }
     let mut events = vec![Event::Skipped { step: step.clone(), reason: reason.clone() }];
     events.extend(state.settle_choice(step, Part::Action));
@@ -113,7 +114,7 @@ pub(super) fn choice(
     part: Part,
     reason: &SafeText,
     event: Event,
-    what: &'static str,
+    what: Deed,
 ) -> Result<Vec<Event>, Refusal> {
     state.may_choose(step, part)?;
     let plan = state.known(step)?;
@@ -125,7 +126,7 @@ pub(super) fn choice(
         return Err(state.wrong(step, part, what));
     }
     if matches!(state.work_of(step, part), Some(Work::Gate(_))) {
-        return Err(Refusal::WrongKind { step: step.clone(), kind: "run or manual" });
+        return Err(Refusal::WrongKind { step: step.clone(), kind: StepKind::RunOrManual });
     }
     if status == Status::Pending && !part.is_undo() {
         state.need_all_met(plan)?;
@@ -156,7 +157,7 @@ pub(super) fn let_go(
     reason: &SafeText,
 ) -> Result<Vec<Event>, Refusal> {
     state.known(step)?;
-    need_reason(reason, "looking no further for a step")?;
+    need_reason(reason, Deed::LookNoFurther)?;
     let parts = [Part::Action, Part::Undo];
     let attempts = parts.into_iter().flat_map(|part| &state.track_of(step, part).attempts);
     let unseen = attempts.flat_map(|attempt| {

@@ -8,6 +8,7 @@ use crate::engine::state::{RunStage, State};
 use crate::engine::track::Status;
 
 use super::need_reason;
+use crate::engine::because::{Deed, StepKind, Unfit};
 
 /// The longest command: what a runbook may hold in one string.
 const BYTES_MAX: usize = 64 * 1024;
@@ -22,26 +23,24 @@ pub(super) fn edit(
     reason: &SafeText,
 ) -> Result<Vec<Event>, Refusal> {
     let old = state.editable(step, part)?;
-    need_reason(reason, "editing a command")?;
+    need_reason(reason, Deed::Edit)?;
     let text = text.trim_end();
     let will_not_do = |why| Refusal::NoCommand { step: step.clone(), why };
     if text.trim().is_empty() {
-        return Err(will_not_do("it is empty"));
+        return Err(will_not_do(Unfit::Empty));
     }
     if text.len() > BYTES_MAX {
-        return Err(will_not_do("it is longer than 64 KiB"));
+        return Err(will_not_do(Unfit::TooLong));
     }
     if text == old.trim_end() {
-        return Err(will_not_do("it is the same as before"));
+        return Err(will_not_do(Unfit::Same));
     }
     if text.contains("‹captured: ") || text.contains("‹secret: ") {
-        return Err(will_not_do(
-            "a mark like ‹captured: name› stands for a value; write the value",
-        ));
+        return Err(will_not_do(Unfit::Mark));
     }
     let hides = |line: &str| SafeText::new(line).as_str() != line;
     if text.split('\n').any(|line| hides(&line.replace('\t', " "))) {
-        return Err(will_not_do("it has control characters or characters that nobody sees"));
+        return Err(will_not_do(Unfit::Hidden));
     }
     let plan = state.known(step)?;
     let (class, because) = if part.is_undo() {
@@ -65,9 +64,9 @@ impl State {
     /// a failure, or before the first attempt while nothing can start it. Errors say why not.
     pub fn editable(&self, step: &StepId, part: Part) -> Result<String, Refusal> {
         let plan = self.known(step)?;
-        let what = "editing its command";
+        let what = Deed::Edit;
         let Some(text) = plan.command(part.is_undo()) else {
-            return Err(Refusal::WrongKind { step: step.clone(), kind: "run or local" });
+            return Err(Refusal::WrongKind { step: step.clone(), kind: StepKind::RunOrLocal });
         };
         let mut tracks =
             [Part::Action, Part::Undo].map(|part| self.track_of(step, part)).into_iter();

@@ -12,6 +12,7 @@ use crate::runbook::Gate;
 
 use super::need_reason;
 use super::person::open_for_person;
+use crate::engine::because::{Already, Deed, StepKind};
 
 pub(super) struct GateWish<'a> {
     pub(super) step: &'a StepId,
@@ -33,7 +34,7 @@ pub(super) fn decide_gate(
     let said_why = !reason.as_str().trim().is_empty();
     let frozen = state.freeze(wish.step, wish.evidence, wish.margin, now);
     match wish.choice {
-        Choice::NoGo => need_reason(&reason, "NO-GO")?,
+        Choice::NoGo => need_reason(&reason, Deed::NoGo)?,
         Choice::Go => {
             state.within_window(plan, now)?;
             let all = gate.checklist.len();
@@ -87,7 +88,7 @@ pub(super) fn vote(
     state.is_of_role(voice)?;
     state.may_say(step, voice)?;
     if choice == Choice::NoGo {
-        need_reason(words, "NO-GO")?;
+        need_reason(words, Deed::NoGo)?;
     }
     let (step, voice, words) = (step.clone(), voice.clone(), words.clone());
     Ok(vec![Event::Voted { step, voice, choice, words }])
@@ -102,7 +103,7 @@ pub(super) fn waive(
     now: Timestamp,
 ) -> Result<Vec<Event>, Refusal> {
     state.open_gate(step)?;
-    need_reason(reason, "a waiver")?;
+    need_reason(reason, Deed::Waive)?;
     if lasts == Millis::ZERO || lasts > WAIVER_MAX {
         return Err(Refusal::WaiverLasts);
     }
@@ -118,7 +119,7 @@ pub(super) fn waive(
         return Err(Refusal::NoCriterion { step: step.clone(), criterion });
     };
     if judged.holds {
-        return Err(Refusal::Already("it holds: there is nothing to waive"));
+        return Err(Refusal::Already(Already::Holds));
     }
     let (id, until) = (AlarmId::Waiver(step.clone()), now.after(lasts));
     let (step, criterion, reason) = (step.clone(), criterion.clone(), reason.clone());
@@ -136,11 +137,11 @@ pub(super) fn approve(
     let plan = state.known(step)?;
     state.may_choose(step, Part::Action)?;
     if !plan.four_eyes {
-        return Err(Refusal::Already("nobody has to agree to this step"));
+        return Err(Refusal::Already(Already::NobodyAsked));
     }
     let status = state.track(step).status;
     if status.is_over() || status.is_in_flight() {
-        return Err(state.wrong(step, Part::Action, "agreeing to it"));
+        return Err(state.wrong(step, Part::Action, Deed::Agree));
     }
     state.is_of_role(voice)?;
     let same = |name: &SafeText| name.as_str().trim().to_lowercase();
@@ -158,10 +159,10 @@ impl State {
         self.may_choose(step, Part::Action)?;
         let plan = self.known(step)?;
         let Some(gate) = self.gate_of(step) else {
-            return Err(Refusal::WrongKind { step: step.clone(), kind: "gate" });
+            return Err(Refusal::WrongKind { step: step.clone(), kind: StepKind::Gate });
         };
         if self.track(step).status.is_over() {
-            return Err(self.wrong(step, Part::Action, "deciding it or signing it off"));
+            return Err(self.wrong(step, Part::Action, Deed::Decide));
         }
         Ok((plan, gate))
     }

@@ -12,6 +12,7 @@ mod report;
 use crate::base::{SafeText, StepId, Timestamp};
 use crate::plan::StepPlan;
 
+use super::because::{Already, Deed, Standing, StepKind};
 use super::command::{Command, Gesture};
 use super::event::{Actor, Confirmed, Event, Item};
 use super::job::Part;
@@ -41,12 +42,12 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
         return Err(Refusal::Closed);
     }
     if state.genesis.is_none() && !matches!(command, Command::Open(_) | Command::Wake) {
-        return Err(Refusal::NotActive("not open yet"));
+        return Err(Refusal::NotActive(Standing::NotOpen));
     }
     match command {
         Command::Open(genesis) => match state.genesis {
             None => Ok(vec![Event::SessionOpened(genesis.clone())]),
-            Some(_) => Err(Refusal::Already("the session is open")),
+            Some(_) => Err(Refusal::Already(Already::Opened)),
         },
         Command::Begin => match state.stage {
             RunStage::Preparing => Ok(vec![Event::RunBegan]),
@@ -54,7 +55,7 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
             | RunStage::RollingBack
             | RunStage::RolledBack { .. }
             | RunStage::Completed
-            | RunStage::Abandoned => Err(Refusal::Already("the run has begun")),
+            | RunStage::Abandoned => Err(Refusal::Already(Already::Begun)),
         },
         Command::Resume { driver, machine, away, signer } => {
             Ok(back::resume(state, (driver, machine), *away, signer.as_ref(), now))
@@ -78,18 +79,18 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
         Command::DoneByHand { step, part, reason } => {
             let part = part.thing();
             let event = Event::DoneByHand { step: step.clone(), part, reason: reason.clone() };
-            choice::choice(state, step, part, reason, event, "marking it done by hand")
+            choice::choice(state, step, part, reason, event, Deed::DoneByHand)
         }
         Command::AcceptFailure { step, part, reason } => {
             let part = part.thing();
             let event = Event::FailureAccepted { step: step.clone(), part, reason: reason.clone() };
-            choice::choice(state, step, part, reason, event, "accepting its failure")
+            choice::choice(state, step, part, reason, event, Deed::AcceptFailure)
         }
         Command::Edit { step, part, text, reason } => {
             edit::edit(state, step, part.thing(), text, reason)
         }
         Command::Replan { plan, reason } => {
-            need_reason(reason, "going on by another runbook")?;
+            need_reason(reason, Deed::Replan)?;
             state.replan(plan, reason)
         }
         Command::Stop { step } => choice::stop(state, step),
@@ -118,19 +119,17 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
         Command::OpenPlaybook { playbook, reason } => playbook::open(state, playbook, reason),
         Command::ClosePlaybook { playbook } => playbook::close(state, playbook),
         Command::OverrideWindow { reason } => {
-            need_reason(reason, "starting steps outside the window")?;
+            need_reason(reason, Deed::OutsideWindow)?;
             state.override_window(reason, now)
         }
         Command::Hold { why } => match &state.hold {
             // A hold of the program ends with a choice; a person's stays until they continue.
-            Some(hold) if hold.by != Actor::Engine => {
-                Err(Refusal::Already("the session is held already"))
-            }
+            Some(hold) if hold.by != Actor::Engine => Err(Refusal::Already(Already::OnHold)),
             Some(_) | None => Ok(vec![Event::Held { why: why.clone() }]),
         },
         Command::Continue => match (&state.hold, state.guard) {
             (_, Some(_)) => Err(Refusal::GuardOpen),
-            (None, None) => Err(Refusal::Already("the session is not held")),
+            (None, None) => Err(Refusal::Already(Already::NotOnHold)),
             (Some(_), None) => Ok(vec![Event::Continued]),
         },
         Command::AutoAdvance { on } => Ok(vec![Event::AutoAdvance { on: *on }]),
@@ -147,7 +146,7 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
             Ok(if open { vec![Event::AlarmsAcknowledged] } else { Vec::new() })
         }
         Command::Note { text, .. } if text.trim().is_empty() => {
-            Err(Refusal::Already("a note needs some text"))
+            Err(Refusal::Already(Already::NoText))
         }
         Command::Note { step, text } => {
             if let Some(step) = step {
@@ -156,9 +155,9 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
             Ok(vec![Event::Noted { step: step.clone(), text: text.clone() }])
         }
         Command::Abandon { reason } => {
-            need_reason(reason, "giving up the run")?;
+            need_reason(reason, Deed::GiveUp)?;
             match state.stage {
-                RunStage::Abandoned => Err(Refusal::Already("the run is given up already")),
+                RunStage::Abandoned => Err(Refusal::Already(Already::GivenUp)),
                 RunStage::Preparing
                 | RunStage::Active
                 | RunStage::RollingBack
@@ -190,11 +189,11 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
         }
         Command::RecordLost { why } => Ok(state.lose(why)),
         Command::OverrideRecord { reason } => {
-            need_reason(reason, "going on unrecorded")?;
+            need_reason(reason, Deed::Unrecorded)?;
             state.go_unrecorded(reason)
         }
         Command::TryRecord => match state.lost {
-            None => Err(Refusal::Already("everything is recorded")),
+            None => Err(Refusal::Already(Already::Recorded)),
             Some(_) => Ok(Vec::new()),
         },
         Command::RecordedLate => Ok(state.recorded_late()),
@@ -202,7 +201,7 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
     }
 }
 
-fn need_reason(reason: &SafeText, what: &'static str) -> Result<(), Refusal> {
+fn need_reason(reason: &SafeText, what: Deed) -> Result<(), Refusal> {
     if reason.as_str().trim().is_empty() { Err(Refusal::NoReason(what)) } else { Ok(()) }
 }
 
@@ -221,12 +220,12 @@ impl State {
     fn may_start(&self) -> Result<(), Refusal> {
         match self.stage {
             RunStage::Active => {}
-            RunStage::Preparing => return Err(Refusal::NotActive("not begun yet")),
+            RunStage::Preparing => return Err(Refusal::NotActive(Standing::NotBegun)),
             RunStage::RollingBack | RunStage::RolledBack { .. } => {
                 return Err(Refusal::RollingBack);
             }
-            RunStage::Completed => return Err(Refusal::NotActive("completed")),
-            RunStage::Abandoned => return Err(Refusal::NotActive("given up")),
+            RunStage::Completed => return Err(Refusal::NotActive(Standing::Completed)),
+            RunStage::Abandoned => return Err(Refusal::NotActive(Standing::GivenUp)),
         }
         if self.guard.is_some() {
             return Err(Refusal::GuardOpen);
@@ -250,7 +249,7 @@ impl State {
                 if self.rollback.as_ref().is_some_and(|rollback| rollback.items.contains(&item)) {
                     Ok(())
                 } else {
-                    Err(Refusal::WrongKind { step: item.step, kind: "rollback" })
+                    Err(Refusal::WrongKind { step: item.step, kind: StepKind::Rollback })
                 }
             }
             (
@@ -260,7 +259,7 @@ impl State {
                 | RunStage::RolledBack { .. }
                 | RunStage::Completed
                 | RunStage::Abandoned,
-            ) => Err(Refusal::NotActive("not rolling back")),
+            ) => Err(Refusal::NotActive(Standing::NotRollingBack)),
         }
     }
 
@@ -275,7 +274,7 @@ impl State {
         }
     }
 
-    fn wrong(&self, step: &StepId, part: Part, what: &'static str) -> Refusal {
+    fn wrong(&self, step: &StepId, part: Part, what: Deed) -> Refusal {
         let status = self.track_of(step, part).status;
         Refusal::WrongStatus { step: step.clone(), status, what }
     }
@@ -296,10 +295,10 @@ fn start(
         return Err(Refusal::Held(hold.why.clone()));
     }
     if !state.plan.is_forward(step) {
-        return Err(Refusal::WrongKind { step: step.clone(), kind: "forward" });
+        return Err(Refusal::WrongKind { step: step.clone(), kind: StepKind::Forward });
     }
     if state.track(step).status != Status::Pending {
-        return Err(state.wrong(step, Part::Action, "starting it"));
+        return Err(state.wrong(step, Part::Action, Deed::Start));
     }
     state.need_all_met(plan)?;
     if !state.wanted(plan)? {

@@ -1,6 +1,7 @@
 //! A person's work: sign-offs.
 
 use crate::base::{Millis, SafeText, StepId, Timestamp};
+use crate::engine::because::{Deed, StepKind};
 use crate::engine::event::{Confirmed, Event};
 use crate::engine::job::Part;
 use crate::engine::refusal::Refusal;
@@ -20,7 +21,7 @@ pub(super) fn sign_off(
     state.may_choose(step, part)?;
     let plan = state.known(step)?;
     let Some(Work::Manual(manual)) = state.work_of(step, part) else {
-        return Err(Refusal::WrongKind { step: step.clone(), kind: "manual" });
+        return Err(Refusal::WrongKind { step: step.clone(), kind: StepKind::Manual });
     };
     let mut events = open_for_person(state, plan, part, now)?;
     let all = manual.checklist.len();
@@ -77,6 +78,6 @@ pub(super) fn open_for_person(
         | Status::Unknown
         | Status::Skipped
         | Status::DoneByHand
-        | Status::FailureAccepted => Err(state.wrong(step, part, "deciding it or signing it off")),
+        | Status::FailureAccepted => Err(state.wrong(step, part, Deed::Decide)),
     }
 }

@@ -10,6 +10,7 @@ use crate::engine::track::Status;
 use crate::plan::{PlaybookPlan, StepPlan};
 
 use super::need_reason;
+use crate::engine::because::{Already, Deed, Standing};
 
 pub(super) fn open(
     state: &State,
@@ -18,12 +19,12 @@ pub(super) fn open(
 ) -> Result<Vec<Event>, Refusal> {
     known(state, playbook)?;
     if state.stage == RunStage::Preparing {
-        return Err(Refusal::NotActive("not begun yet"));
+        return Err(Refusal::NotActive(Standing::NotBegun));
     }
     if state.playbooks.contains_key(playbook) {
-        return Err(Refusal::Already("this playbook is open"));
+        return Err(Refusal::Already(Already::PlaybookOpen));
     }
-    need_reason(reason, "an emergency procedure")?;
+    need_reason(reason, Deed::OpenPlaybook)?;
     Ok(vec![Event::PlaybookOpened { playbook: playbook.clone(), reason: reason.clone() }])
 }
 
@@ -34,7 +35,7 @@ pub(super) fn close(state: &State, playbook: &PlaybookId) -> Result<Vec<Event>, 
     }
     let runs = plan.steps.iter().find(|step| state.track(step).status.is_in_flight());
     if let Some(step) = runs {
-        return Err(state.wrong(step, Part::Action, "closing its playbook"));
+        return Err(state.wrong(step, Part::Action, Deed::ClosePlaybook));
     }
     let mut events = vec![Event::PlaybookClosed { playbook: playbook.clone() }];
     // Nobody will choose any more what becomes of a step that failed.
@@ -55,7 +56,7 @@ pub(super) fn start(
     let step = &plan.id;
     state.may_choose(step, Part::Action)?;
     if state.track(step).status != Status::Pending {
-        return Err(state.wrong(step, Part::Action, "starting it"));
+        return Err(state.wrong(step, Part::Action, Deed::Start));
     }
     state.need_all_met(plan)?;
     if !state.wanted(plan)? {
