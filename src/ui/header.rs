@@ -44,12 +44,14 @@ impl Field {
 const SPARE: u8 = 9;
 const BAR: &str = " | ";
 
+/// The cells that fields take side by side.
+fn total(fields: &[Field]) -> usize {
+    let texts: usize = fields.iter().map(|field| cells(&field.text)).sum();
+    texts + BAR.len() * fields.len().saturating_sub(1) + 1
+}
+
 /// The fields side by side in `width` cells: the longest shrink first, then the least important go.
 fn fit(mut fields: Vec<Field>, width: usize, theme: Theme) -> Line<'static> {
-    let total = |fields: &[Field]| {
-        let texts: usize = fields.iter().map(|field| cells(&field.text)).sum();
-        texts + BAR.len() * fields.len().saturating_sub(1) + 1
-    };
     if total(&fields) > width {
         fields.retain(|field| field.rank < SPARE);
     }
@@ -145,6 +147,18 @@ impl Model<'_> {
     fn env_field(&self) -> Field {
         let kind = self.kind();
         Field::fixed(format!(" {} ", text::kind(kind).to(self.lang)), Role::Env(kind))
+    }
+
+    /// The environment, then the rest of the first row: in both languages where there is room for
+    /// it, and where the terminal can show both.
+    fn first_row(&self, rest: Vec<Field>, width: usize, theme: Theme) -> Line<'static> {
+        let kind = self.kind();
+        let both = format!(" {} ", text::kind_in_both(kind, self.lang));
+        let both = Field::fixed(both, Role::Env(kind));
+        let room = width.saturating_sub(cells(&both.text) + BAR.len());
+        let env = if total(&rest) <= room && !theme.is_ascii() { both } else { self.env_field() };
+        let fields = std::iter::once(env).chain(rest).collect();
+        fit(fields, width, theme)
     }
 
     fn driver_field(&self) -> Field {
@@ -318,7 +332,7 @@ pub(super) fn short_span(span: Millis) -> String {
 pub(super) fn wide(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     let plan = m.plan();
     let width = usize::from(area.width);
-    let mut first = vec![m.env_field()];
+    let mut first = Vec::new();
     let revision = plan.digest.short().chars().take(7).collect::<String>();
     first.push(Field::new(format!("{} {revision}", plan.title), 12, 0, Role::Text));
     first.extend(m.phase_field().filter(|_| !m.is_back()));
@@ -328,7 +342,7 @@ pub(super) fn wide(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     first.extend(m.audit_fields());
     first.extend(m.unsigned_field(words::UNSIGNED.to(m.lang)));
     first.extend(m.touch_field());
-    put_line(buf, area, 0, &fit(first, width, theme));
+    put_line(buf, area, 0, &m.first_row(first, width, theme));
 
     let utc = crate::base::Zone::UTC;
     let zone = m.zone();
@@ -392,9 +406,9 @@ pub(super) fn medium(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) 
     let clock = format!("{} ", m.clock(Room::Medium));
     let left = width.saturating_sub(cells(&clock) + 1);
     let title = Field::new(m.plan().id.to_string(), 6, 2, Role::Text);
-    let mut first = vec![m.env_field(), title, m.step_field(), m.run_field(true), m.lamp_field()];
+    let mut first = vec![title, m.step_field(), m.run_field(true), m.lamp_field()];
     first.extend(m.touch_field());
-    put_line(buf, area, 0, &fit(first, left, theme));
+    put_line(buf, area, 0, &m.first_row(first, left, theme));
     super::canvas::put_right(buf, area, 0, &clock, theme.style(Role::Text));
 
     let mut second = vec![m.recovery_field(false).unwrap_or_else(|| m.elapsed_field(Room::Medium))];
@@ -412,8 +426,9 @@ pub(super) fn medium(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) 
 pub(super) fn pocket(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     let width = usize::from(area.width);
     let site = format!("{} ", m.clock(Room::Tight));
-    let first = vec![m.env_field(), m.step_field(), m.run_field(true)];
-    put_line(buf, area, 0, &fit(first, width.saturating_sub(cells(&site) + 1), theme));
+    let first = vec![m.step_field(), m.run_field(true)];
+    let left = width.saturating_sub(cells(&site) + 1);
+    put_line(buf, area, 0, &m.first_row(first, left, theme));
     super::canvas::put_right(buf, area, 0, &site, theme.style(Role::Text));
     put_line(buf, area, 1, &fit(m.pocket_facts(), width, theme));
     put(buf, area, 2, &theme.pattern(m.kind()).repeat(width), theme.style(Role::Title));
@@ -432,9 +447,9 @@ pub(super) fn pocket(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) 
 /// Four rows and a rule for a strip.
 pub(super) fn strip(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     let width = usize::from(area.width);
-    let mut first = vec![m.env_field(), m.run_field(true)];
+    let mut first = vec![m.run_field(true)];
     first.extend(m.touch_field());
-    put_line(buf, area, 0, &fit(first, width, theme));
+    put_line(buf, area, 0, &m.first_row(first, width, theme));
     let clock = Field::fixed(m.clock(Room::Tight), Role::Text);
     put_line(buf, area, 1, &fit(vec![clock, m.step_field()], width, theme));
     let (window, back) = (m.window_field(Room::Tight), m.way_back_field(Room::Tight));

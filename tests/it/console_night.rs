@@ -95,7 +95,7 @@ impl Night {
             screen: Screen::new(codes()),
             bells: 0,
             lang: Lang::En,
-            given: text.split_whitespace().collect::<Vec<_>>().join(" "),
+            given: text.replace("\\n", " "),
             submitted: Vec::new(),
             forecast: times,
         };
@@ -192,7 +192,7 @@ impl Night {
 
     pub(crate) fn take(&mut self, fact: &Fact) {
         self.seq += 1;
-        self.given.push_str(&serde_json::to_string(fact).unwrap());
+        prose(&serde_json::to_value(fact).unwrap(), &mut self.given);
         self.audit.push(self.seq, self.now, fact);
     }
 
@@ -291,6 +291,12 @@ impl Night {
         self.given.push_str(text);
     }
 
+    /// Somebody types or pastes it: it is data from then on.
+    pub(crate) fn hear(&mut self, text: &str) {
+        self.given.push('\n');
+        self.given.push_str(text);
+    }
+
     /// All that is data on screen, as text.
     pub(crate) fn data(&self) -> String {
         let lost = self.state.lost().map(|lost| lost.why.to_string()).unwrap_or_default();
@@ -298,7 +304,9 @@ impl Night {
         let classes: Vec<_> =
             self.state.plan().steps.values().map(|step| step.class_because.to_string()).collect();
         let signing = format!("{:?}", self.signing);
-        let all = [&self.given, &lost, &stands.join("\n"), &classes.join("\n"), &signing];
+        // What the engine says of a job whose host has not answered yet.
+        let asked = "golive was not there; its host is being asked".to_owned();
+        let all = [&self.given, &lost, &stands.join("\n"), &classes.join("\n"), &signing, &asked];
         all.map(String::as_str).join("\n")
     }
 
@@ -322,8 +330,11 @@ impl Night {
             )
             .chain(self.board.panels().flat_map(|it| it.probe.title.as_str().split_whitespace()))
             .chain([plan.id.as_str(), "production", "fresh"])
+            .chain(plan.title.as_str().split_whitespace())
+            .chain(plan.playbooks.iter().map(|it| it.id.as_str()))
             .chain(people)
             .chain(titles)
+            .map(|name| name.trim_matches(|c: char| !c.is_ascii_alphanumeric()))
             .collect()
     }
 
@@ -412,6 +423,7 @@ impl Night {
     }
 
     pub(crate) fn keys(&mut self, text: &str) {
+        self.hear(text);
         for c in text.chars() {
             self.key(KeyCode::Char(c));
         }
@@ -465,5 +477,19 @@ impl Night {
             }
             self.pass(40);
         }
+    }
+}
+
+/// The texts of several words in a fact: what somebody wrote or said.
+fn prose(value: &serde_json::Value, all: &mut String) {
+    use serde_json::Value;
+    match value {
+        Value::String(text) if text.contains(' ') => {
+            all.push('\n');
+            all.push_str(text);
+        }
+        Value::Array(values) => values.iter().for_each(|value| prose(value, all)),
+        Value::Object(values) => values.values().for_each(|value| prose(value, all)),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

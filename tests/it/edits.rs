@@ -33,7 +33,7 @@ fn a_failed_step_runs_its_new_command_and_the_plan_stays() {
          2 edit a new because | refused `a` is running
          3 end a.1.web1 ok
          4 end a.1.web2 bad   | a:failed; held
-         5 edit a do it again        | refused editing a command needs a reason
+         5 edit a do it again        | refused editing its command needs a reason
          5 edit a because why        | refused it is empty
          5 edit a do a because why   | refused it is the same as before
          5 edit a x‹captured: v› because why | refused stands for a value

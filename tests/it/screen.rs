@@ -21,7 +21,7 @@ fn has_the_facts_in_chinese(text: &str, night: &Night, kind: RunKind) {
         assert!(text.contains(fact), "{fact} is missing in\n{text}");
     }
     let [elapsed, back, alarms] =
-        [&["已用", "T+"][..], &["回", "预计"][..], &["告警", "告0", "告1"][..]];
+        [&["已用", "T+"][..], &["回", "预计"], &["告", "警戒", "提示", "没有未解除"]];
     for any in [elapsed, back, alarms] {
         assert!(any.iter().any(|fact| text.contains(fact)), "{any:?} is missing in\n{text}");
     }
@@ -357,6 +357,7 @@ fn note() {
             screen.paste("计划：6 台应用一次切换。\nRisk: two versions run side by side\u{1b}[2J.");
             Vec::new()
         });
+        night.hear("Risk: two versions run side by side [2J.");
         night
     });
 }

@@ -95,8 +95,8 @@ pub(in crate::ui) fn window(lang: Lang, left: Left<'_>, closes: &str, room: Room
     match (lang, room) {
         (Lang::En, Room::Wide) => format!("WINDOW {clock} to {closes}"),
         (Lang::En, Room::Medium | Room::Tight) => format!("W{clock}"),
-        (Lang::Zh, Room::Wide) if left.is_over => format!("窗口超时 {} (至 {closes})", left.bare()),
-        (Lang::Zh, Room::Wide) => format!("窗口剩余 {} 至 {closes}", left.bare()),
+        (Lang::Zh, Room::Wide) if left.is_over => format!("窗口超时{} 至{closes}", left.bare()),
+        (Lang::Zh, Room::Wide) => format!("窗口剩余{} 至{closes}", left.bare()),
         (Lang::Zh, Room::Medium | Room::Tight) => format!("窗口{}", left.zh()),
     }
 }
@@ -155,7 +155,7 @@ pub(in crate::ui) fn back_by(lang: Lang, left: Left<'_>, by: &str, room: Room) -
         (Lang::En, Room::Medium | Room::Tight, false) => format!("RB{clock} by {by}"),
         (Lang::En, Room::Wide, true) => format!("ROLL BACK BY {by} PAST {clock}"),
         (Lang::En, Room::Medium | Room::Tight, true) => format!("RB PAST {clock}"),
-        (Lang::Zh, Room::Wide, _) => format!("最晚回滚 {by}  {}", left.zh()),
+        (Lang::Zh, Room::Wide, _) => format!("最晚回滚 {by} {}", left.zh()),
         (Lang::Zh, Room::Medium, false) => format!("最晚回滚{by} {}", left.zh()),
         (Lang::Zh, Room::Tight, false) => format!("回滚{by}{}", left.zh()),
         (Lang::Zh, Room::Medium | Room::Tight, true) => format!("最晚回滚{}", left.zh()),

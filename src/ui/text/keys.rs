@@ -94,7 +94,7 @@ pub(in crate::ui) const HOLD_HERE: Words = key(say("HOLD", "暂停"), say("HOLD"
 pub(in crate::ui) const HOST_FILTER: Words =
     key(say("host", "主机"), say("one host after the other, then all", "逐台主机，再到全部"));
 pub(in crate::ui) const LANGUAGE: Words =
-    key(say("中文", "English"), say("English or Chinese: 中文", "换成英文: English"));
+    key(say("Chinese", "English"), say("the screen in Chinese", "换成英文界面 (English)"));
 pub(in crate::ui) const LEAVE: Words =
     key(say("leave", "离开"), say("leave: asks first", "离开：先询问"));
 pub(in crate::ui) const LET_GO: Words = key(

@@ -215,6 +215,12 @@ pub(super) const fn kind(kind: RunKind) -> Say {
     }
 }
 
+/// The environment in both languages, the one that is read first: nobody who drives or looks on
+/// may take it for another.
+pub(super) fn kind_in_both(of: RunKind, lang: Lang) -> String {
+    format!("{} {}", kind(of).to(lang), kind(of).to(lang.next()))
+}
+
 /// What a line of a practice run begins with, so that nobody takes it for the real one.
 pub(super) const fn prefix(kind: RunKind, lang: Lang) -> &'static str {
     let prefix = match kind {
