@@ -63,7 +63,11 @@ pub(super) fn rows(rows: &mut Rows<'_, '_>, full: bool) {
     let ready = m.readiness;
     let (word, role) = m.lamp();
     let bad: Vec<_> = ready.stands.iter().filter(|it| it.lamp != Lamp::Ready).collect();
-    let age = |at: Timestamp| short_span(m.now.since(at)).trim_start_matches('0').to_owned();
+    let age = |at: Timestamp| {
+        let span = short_span(m.now.since(at));
+        // `05s` is said without its first digit, `00s` with one of them.
+        span.strip_prefix('0').map_or(span.clone(), str::to_owned)
+    };
     let why = words::why(m.lang, ready);
     if bad.is_empty() {
         let oldest = m.oldest_proof().map(|at| words::oldest(m.lang, &age(at)));

@@ -170,6 +170,7 @@ impl Night {
     }
 
     pub(crate) fn sign_off(&mut self) {
+        self.hear("desk: go ahead");
         let words = SafeText::new("desk: go ahead");
         self.ask(&Command::SignOff { step: id("d1"), part: Part::Action, ticked: 2, words });
     }
@@ -321,8 +322,8 @@ impl Night {
         plan.steps
             .keys()
             .map(StepId::as_str)
-            .chain(plan.hosts.keys().map(|it| it.as_str()))
-            .chain(plan.roles.keys().map(|it| it.as_str()))
+            .chain(plan.hosts.keys().map(golive::base::HostId::as_str))
+            .chain(plan.roles.keys().map(golive::base::RoleId::as_str))
             .chain(
                 self.board
                     .panels()

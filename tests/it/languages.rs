@@ -24,7 +24,7 @@ const SAME: &[&[&str]] = &[
     // The language that the key switches to, and the environment in both.
     &["PROD", "DRILL", "REHEARSAL"],
     // The machine of the operator, as files and the record name it; kinds of sources of probes.
-    &["local", "http", "prometheus", "metrics", "tcp"],
+    &["local", "http", "prometheus", "metrics", "tcp", "run"],
 ];
 
 /// The words of a Chinese screen that are neither data nor the same in every language.
@@ -61,7 +61,11 @@ pub(crate) fn untranslated(screen: &str, night: &Night) -> BTreeSet<String> {
                     two.is_some_and(|two| pairs.contains(&two))
                 };
                 let before = at.checked_sub(1).and_then(|at| words.get(at));
-                let data = pair(before, Some(word)) || pair(Some(word), words.get(at + 1));
+                // A word alone may be what a sentence has left over in its next row; where a text is
+                // cut, its last word stands alone too.
+                let alone = (words.len() == 1 || run.contains('>')) && said.contains(&bare(word));
+                let next = words.get(at + 1);
+                let data = alone || pair(before, Some(word)) || pair(Some(word), next);
                 if !data && !fine(word) {
                     found.insert(bare(word).to_owned());
                 }

@@ -103,7 +103,7 @@ pub(in crate::ui) fn unseen(
             let more = if more > 0 { format!(" 等 {} 处", more + 1) } else { String::new() };
             let stops = if stops { "；一经连上即中止" } else { "" };
             format!(
-                "{undo}{step} 在 {place}{more}失联，仍可能在执行：{proof} 前最后确认存活，正在重连{stops}。"
+                "{undo}{step} 在 {place}{more} 失联，仍可能在执行：{proof} 前最后确认存活，正在重连{stops}。"
             )
         }
     }

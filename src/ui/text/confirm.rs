@@ -147,7 +147,7 @@ pub(in crate::ui) fn back_effect(
     both!(
         lang,
         "rollback takes {now} now, {then} after it{by}",
-        "回滚现需 {now}，此步之后需 {then}{by}"
+        "现需 {now}，此步之后需 {then}{by}"
     )
 }
 

@@ -195,7 +195,7 @@ pub(in crate::ui) fn unheard(
 // The rows that are always seen.
 pub(in crate::ui) const ASK_ROLE: Say = say(
     "g it says GO   n NO-GO   w GO with words   o somebody else",
-    "g 放行   n 否决   w 放行并附言   o 换人答复",
+    "g 放行   n 否决   w 附言放行   o 换人",
 );
 pub(in crate::ui) const CHOOSE: Say =
     say("[ ]  g GO   n NO-GO, then y", "[ ]  g 放行   n 否决，再按 y");

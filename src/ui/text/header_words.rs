@@ -118,13 +118,13 @@ pub(in crate::ui) fn ends(lang: Lang, at: &str, over: bool, spare: Option<&str>)
     let spare = match (lang, spare) {
         (_, None) => String::new(),
         (Lang::En, Some(spare)) => format!(" spare {spare}"),
-        (Lang::Zh, Some(spare)) => format!(" 余量 {spare}"),
+        (Lang::Zh, Some(spare)) => format!(" 余量{spare}"),
     };
     match (lang, over) {
         (Lang::En, false) => format!("ENDS {at}{spare}"),
         (Lang::En, true) => format!("ENDED {at}{spare}"),
-        (Lang::Zh, false) => format!("预计 {at} 结束{spare}"),
-        (Lang::Zh, true) => format!("{at} 已结束{spare}"),
+        (Lang::Zh, false) => format!("预计{at}结束{spare}"),
+        (Lang::Zh, true) => format!("{at}已结束{spare}"),
     }
 }
 
@@ -179,7 +179,7 @@ pub(in crate::ui) fn recovery(clock: &str) -> String {
 
 /// The clock of a rollback.
 pub(in crate::ui) fn back_clock(lang: Lang, spent: &str) -> String {
-    both!(lang, "RB T+{spent}", "回滚已用{spent}")
+    both!(lang, "RB T+{spent}", "回滚T+{spent}")
 }
 
 /// Open warnings, cautions and advisories.
