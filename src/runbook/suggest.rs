@@ -30,7 +30,13 @@ where
     if let Some(name) = nearest(wrong, known.clone()) {
         return format!("did you mean `{name}`?");
     }
-    let names: Vec<_> = known.into_iter().take(9).map(|name| format!("`{name}`")).collect();
+    let mut names: Vec<String> = Vec::new();
+    for name in known {
+        let name = format!("`{name}`");
+        if names.len() < 9 && !names.contains(&name) {
+            names.push(name);
+        }
+    }
     if names.is_empty() {
         otherwise.to_owned()
     } else if names.len() > 8 {
@@ -52,5 +58,6 @@ mod tests {
         assert_eq!(nearest("point-of-no-return", known), Some("point_of_no_return"));
         assert_eq!(nearest("zebra", known), None);
         assert_eq!(help("x", ["web1", "web2"], ""), "there is `web1`, `web2`");
+        assert_eq!(help("x", ["web1", "web1"], ""), "there is `web1`");
     }
 }

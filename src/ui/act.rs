@@ -122,6 +122,15 @@ impl Screen {
             Action::HoldAndLeave if m.is_over() => return vec![Intent::Leave(Leave::Open)],
             Action::HoldAndLeave => return Self::leave_held(text::recorded::BY_OPERATOR, m),
             Action::Leave => self.open(Dialog::Leave, m),
+            Action::Finer | Action::Coarser => {
+                let by = if action == Action::Finer { 1 } else { -1 };
+                self.timeline.choice = self.timeline.choice.zoomed(by);
+            }
+            Action::Earlier | Action::Later => {
+                let by = if action == Action::Later { 1 } else { -1 };
+                self.timeline.choice = self.timeline.choice.shifted(by);
+            }
+            Action::OnlyLate => self.timeline.late = !self.timeline.late,
         }
         Vec::new()
     }
@@ -150,6 +159,7 @@ impl Screen {
             Some(2) => View::Step,
             Some(3) => View::Log,
             Some(4) => View::Health,
+            Some(5) => View::Timeline,
             Some(6) => View::Audit,
             Some(7) => View::Notes,
             Some(_) | None => View::Drive,
@@ -157,7 +167,7 @@ impl Screen {
         self.focus = match self.view {
             View::Step => Pane::Step,
             View::Log => Pane::Log,
-            View::Drive | View::Health | View::Audit | View::Notes => Pane::List,
+            View::Drive | View::Health | View::Timeline | View::Audit | View::Notes => Pane::List,
         };
         self.zoom = false;
         self.page_scroll = 0;
@@ -285,9 +295,17 @@ impl Screen {
             if self.focus == Pane::Log {
                 self.zoom = !self.zoom;
             }
-            if self.view != View::Step {
+            if self.view != View::Step && self.view != View::Timeline {
                 return;
             }
+        }
+        if self.view == View::Timeline {
+            match self.list.current(m) {
+                Some(RowId::Phase(phase)) => self.list.toggle(m, &phase),
+                Some(RowId::Step(_, _)) => self.view(Press::Char('2')),
+                None => {}
+            }
+            return;
         }
         if m.state.stage() == RunStage::Preparing {
             self.confirm(Ask::Begin, m);

@@ -71,6 +71,11 @@ pub(super) enum Action {
     HoldAndLeave,
     Close,
     Leave,
+    Finer,
+    Coarser,
+    Earlier,
+    Later,
+    OnlyLate,
 }
 
 impl Action {
@@ -86,6 +91,10 @@ impl Action {
                 | Self::FindPrev
                 | Self::NextError
                 | Self::PrevError
+                | Self::Finer
+                | Self::Coarser
+                | Self::Earlier
+                | Self::Later
         )
     }
 }

@@ -286,6 +286,7 @@ pub(super) fn key_bar(
         Spot::Text => [Action::Save, Action::Hold, Action::Guard],
         Spot::List
         | Spot::Log
+        | Spot::Timeline
         | Spot::Confirm
         | Spot::Failure
         | Spot::Gate

@@ -12,6 +12,8 @@ pub(super) enum Spot {
     List,
     /// A view without a dialog, the log.
     Log,
+    /// A view without a dialog, the timeline.
+    Timeline,
     /// A confirmation.
     Confirm,
     /// The choice after a failure.
@@ -54,10 +56,12 @@ pub(super) struct Binding {
     pub(super) words: Words,
 }
 
-const VIEWS: &[Spot] = &[Spot::List, Spot::Log];
+const VIEWS: &[Spot] = &[Spot::List, Spot::Log, Spot::Timeline];
+const TIMELINE: &[Spot] = &[Spot::Timeline];
 const ALL: &[Spot] = &[
     Spot::List,
     Spot::Log,
+    Spot::Timeline,
     Spot::Confirm,
     Spot::Failure,
     Spot::Gate,
@@ -82,6 +86,7 @@ const DIALOGS: &[Spot] = &[
 const MOVES: &[Spot] = &[
     Spot::List,
     Spot::Log,
+    Spot::Timeline,
     Spot::Confirm,
     Spot::Failure,
     Spot::Gate,
@@ -203,10 +208,10 @@ pub(super) const TABLE: &[Binding] = &[
         Action::StopStep,
         &[Press::Char('X')],
         Group::Step,
-        &[Spot::List, Spot::Log, Spot::Manual],
+        &[Spot::List, Spot::Log, Spot::Timeline, Spot::Manual],
         words::STOP_STEP,
     ),
-    bind(Action::LetGo, &[Press::Char('U')], Group::Step, &[Spot::List, Spot::Log], words::LET_GO),
+    bind(Action::LetGo, &[Press::Char('U')], Group::Step, VIEWS, words::LET_GO),
     bind(Action::Playbooks, &[Press::Char('P')], Group::Guarded, ALL, words::PLAYBOOKS),
     bind(Action::Note, &[Press::Char('N')], Group::Safe, ALL, words::NOTE),
     bind(Action::Help, &[Press::Char('?'), Press::F(1)], Group::Safe, ALL, words::HELP),
@@ -218,6 +223,7 @@ pub(super) const TABLE: &[Binding] = &[
             Press::Char('2'),
             Press::Char('3'),
             Press::Char('4'),
+            Press::Char('5'),
             Press::Char('6'),
             Press::Char('7'),
         ],
@@ -251,6 +257,12 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Action::TryRecord, &[Press::Char('W')], Group::Safe, VIEWS, words::TRY_RECORD),
     bind(Action::Unrecorded, &[Press::Char('V')], Group::Guarded, VIEWS, words::UNRECORDED),
     bind(Action::Abandon, &[Press::Char('B')], Group::Guarded, LIST, words::ABANDON),
+    // The timeline.
+    bind(Action::Finer, &[Press::Char('+')], Group::Safe, TIMELINE, words::FINER),
+    bind(Action::Coarser, &[Press::Char('-')], Group::Safe, TIMELINE, words::COARSER),
+    bind(Action::Earlier, &[Press::Char('<'), Press::Left], Group::Safe, TIMELINE, words::EARLIER),
+    bind(Action::Later, &[Press::Char('>'), Press::Right], Group::Safe, TIMELINE, words::LATER),
+    bind(Action::OnlyLate, &[Press::Char('d')], Group::Safe, TIMELINE, words::ONLY_LATE),
     // The log.
     bind(Action::FindNext, &[Press::Char('n')], Group::Log, LOG, words::FIND_NEXT),
     bind(Action::FindPrev, &[Press::Char('p')], Group::Log, LOG, words::FIND_PREV),
@@ -291,7 +303,8 @@ mod tests {
 
     #[test]
     fn safety_needs_no_letter() {
-        let spots = [Spot::List, Spot::Log, Spot::Confirm, Spot::Failure, Spot::Gate];
+        let spots =
+            [Spot::List, Spot::Log, Spot::Timeline, Spot::Confirm, Spot::Failure, Spot::Gate];
         for spot in spots.into_iter().chain([Spot::Text, Spot::Manual, Spot::Leave, Spot::Sheet]) {
             assert_eq!(lookup(spot, Press::F(8)), Some(Action::Hold), "{spot:?}");
             assert_eq!(lookup(spot, Press::F(9)), Some(Action::Guard), "{spot:?}");
@@ -309,7 +322,7 @@ mod tests {
                     let found = lookup(*spot, *press);
                     let reaches = found == Some(binding.action);
                     // A dialog's own letter may cover a general one; nothing else may.
-                    let covered = !matches!(spot, Spot::List | Spot::Log);
+                    let covered = !matches!(spot, Spot::List | Spot::Log | Spot::Timeline);
                     assert!(reaches || covered, "{binding:?} at {spot:?}");
                 }
             }

@@ -141,6 +141,10 @@ impl Screen {
                 View::Drive if !self.zoom => self.drive(buf, area, size, m, theme),
                 View::Drive | View::Step | View::Log => self.one_pane(buf, area, size, m, theme),
                 View::Health => health::view(buf, area, m, theme),
+                View::Timeline => {
+                    let how = (size, across(size, m, theme));
+                    self.timeline.draw(buf, area, (&self.list, m, theme), how);
+                }
                 View::Audit => {
                     pages::audit(buf, area, m, theme, (self.page_scroll, across(size, m, theme)));
                 }
@@ -156,7 +160,7 @@ impl Screen {
         match self.view {
             View::Step => Pane::Step,
             View::Log => Pane::Log,
-            View::Drive | View::Health | View::Audit | View::Notes => self.focus,
+            View::Drive | View::Health | View::Timeline | View::Audit | View::Notes => self.focus,
         }
     }
 
@@ -430,6 +434,20 @@ impl Screen {
     pub(super) fn bar(&self, m: &Model<'_>) -> Vec<(Action, Say)> {
         match self.spot() {
             Spot::List => self.list_bar(m),
+            Spot::Timeline => {
+                let late = if self.timeline.late { text::timeline::ALL } else { Say::NONE };
+                let late = (!m.is_back()).then_some((Action::OnlyLate, late));
+                let moves = [
+                    Action::Open,
+                    Action::Back,
+                    Action::Finer,
+                    Action::Coarser,
+                    Action::Earlier,
+                    Action::Later,
+                ];
+                let moves = moves.map(|action| (action, Say::NONE));
+                moves.into_iter().chain(late).chain([(Action::View, bar::BAR_VIEWS)]).collect()
+            }
             Spot::Log => vec![
                 (Action::Find, Say::NONE),
                 (Action::Back, Say::NONE),

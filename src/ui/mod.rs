@@ -49,6 +49,7 @@ mod step;
 mod steps;
 mod text;
 mod theme;
+mod timeline;
 mod words;
 
 pub use audit::{AuditLine, AuditTail, FACTS_MAX, end_words, said_elsewhere, unrecorded_end};

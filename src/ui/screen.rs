@@ -27,6 +27,7 @@ use super::sheet::Sheet;
 use super::steps::ListState;
 use super::text::{self, Lang, Told};
 use super::theme::Theme;
+use super::timeline::Timeline;
 
 /// What the terminal or the session has to do because of a key or of time.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +65,7 @@ pub(super) enum View {
     Step,
     Log,
     Health,
+    Timeline,
     Audit,
     Notes,
 }
@@ -107,6 +109,7 @@ pub struct Screen {
     pub(super) step_scroll: u16,
     pub(super) page_scroll: usize,
     pub(super) log: LogView,
+    pub(super) timeline: Timeline,
     pub(super) dialogs: Vec<Dialog>,
     pub(super) reins: Reins,
     pub(super) bell: Bell,
@@ -136,6 +139,7 @@ impl Screen {
             step_scroll: 0,
             page_scroll: 0,
             log: LogView::default(),
+            timeline: Timeline::default(),
             dialogs: Vec::new(),
             reins: Reins::default(),
             bell: Bell::default(),
@@ -209,6 +213,7 @@ impl Screen {
             Some(Dialog::Leave) => Spot::Leave,
             Some(Dialog::Help { .. } | Dialog::Alarms { .. }) => Spot::Sheet,
             None if self.view == View::Log || self.focus == Pane::Log => Spot::Log,
+            None if self.view == View::Timeline => Spot::Timeline,
             None => Spot::List,
         }
     }

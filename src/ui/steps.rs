@@ -216,7 +216,7 @@ pub(super) const fn stage_number(stage: UndoStage) -> usize {
 }
 
 /// The first row to draw so that the cursor is well inside.
-fn first_row(rows: usize, here: usize, height: usize) -> usize {
+pub(super) fn first_row(rows: usize, here: usize, height: usize) -> usize {
     let most = rows.saturating_sub(height);
     here.saturating_sub(height / 2).min(most)
 }
@@ -322,7 +322,8 @@ fn step_row(id: &StepId, part: Part, width: usize, m: &Model<'_>, theme: Theme) 
     ])
 }
 
-fn undo_label(id: &StepId, part: Part, m: &Model<'_>) -> String {
+/// The name of an item of a rollback.
+pub(super) fn undo_label(id: &StepId, part: Part, m: &Model<'_>) -> String {
     words::undo_label(m.lang, part.is_undo(), &crate::base::cut_middle(id.as_str(), 16))
 }
 

@@ -176,6 +176,8 @@ mod screen_gates;
 #[cfg(test)]
 mod screen_keys;
 #[cfg(test)]
+mod screen_timeline;
+#[cfg(test)]
 mod screen_unrecorded;
 #[cfg(test)]
 mod secrets;

@@ -44,7 +44,7 @@ fn has_the_facts(text: &str, night: &Night, kind: RunKind) {
 }
 
 /// Draws a night in every size and both kinds, and holds it against its snapshots.
-fn look(name: &str, make: fn(RunKind) -> Night) {
+pub(crate) fn look(name: &str, make: fn(RunKind) -> Night) {
     for kind in [RunKind::Live, RunKind::Drill] {
         let mut night = make(kind);
         for (width, height) in [(120, 36), (80, 24)] {

@@ -50,11 +50,15 @@ pub(in crate::ui) const CLOSE: Words = key(
     say("close", "关闭"),
     say("close a session that is over, and leave", "关闭已结束的会话并离开"),
 );
+pub(in crate::ui) const COARSER: Words =
+    key(say("coarser", "缩小"), say("timeline: longer columns", "时间线：每列更长"));
 pub(in crate::ui) const COPY_HITS: Words =
     key(say("copy hits", "复制匹配"), say("copy all hits", "复制全部匹配"));
 pub(in crate::ui) const COPY_LINE: Words =
     key(say("copy", "复制"), say("copy the line", "复制本行"));
 pub(in crate::ui) const DOWN: Words = key(say("down", "下移"), say("down", "下移"));
+pub(in crate::ui) const EARLIER: Words =
+    key(say("earlier", "更早"), say("timeline: earlier", "时间线：更早"));
 pub(in crate::ui) const EDIT: Words = key(
     say("edit", "修改"),
     say(
@@ -68,6 +72,8 @@ pub(in crate::ui) const FIND_NEXT: Words =
     key(say("next hit", "下一处"), say("next hit", "下一处匹配"));
 pub(in crate::ui) const FIND_PREV: Words =
     key(say("hit before", "上一处"), say("hit before", "上一处匹配"));
+pub(in crate::ui) const FINER: Words =
+    key(say("finer", "放大"), say("timeline: shorter columns", "时间线：每列更短"));
 pub(in crate::ui) const FOLLOW: Words =
     key(say("follow", "跟随"), say("follow the log again", "重新跟随日志"));
 pub(in crate::ui) const FULL: Words =
@@ -95,6 +101,8 @@ pub(in crate::ui) const HOST_FILTER: Words =
     key(say("host", "主机"), say("one host after the other, then all", "逐台主机，再到全部"));
 pub(in crate::ui) const LANGUAGE: Words =
     key(say("Chinese", "English"), say("the screen in Chinese", "换成英文界面 (English)"));
+pub(in crate::ui) const LATER: Words =
+    key(say("later", "更晚"), say("timeline: later", "时间线：更晚"));
 pub(in crate::ui) const LEAVE: Words =
     key(say("leave", "离开"), say("leave: asks first", "离开：先询问"));
 pub(in crate::ui) const LET_GO: Words = key(
@@ -117,6 +125,8 @@ pub(in crate::ui) const NO_GO: Words =
     key(say("NO-GO", "否决"), say("gate: NO-GO, with a reason", "关口：否决，写明原因"));
 pub(in crate::ui) const ONLY_HITS: Words =
     key(say("only hits", "仅匹配"), say("only the hits", "只显示匹配的行"));
+pub(in crate::ui) const ONLY_LATE: Words =
+    key(say("only late", "只看延误"), say("timeline: only what ends late", "时间线：只看延误的"));
 pub(in crate::ui) const OPEN: Words = key(
     say("open", "打开"),
     say("open the step or its dialog; never runs", "打开步骤或对话框；从不执行"),
@@ -191,8 +201,8 @@ pub(in crate::ui) const UP: Words = key(say("up", "上移"), say("up", "上移")
 pub(in crate::ui) const VIEW: Words = key(
     say("views", "视图"),
     say(
-        "1 drive 2 step 3 log 4 health 6 audit 7 notes",
-        "1 总览 2 步骤 3 日志 4 健康 6 审计 7 备注",
+        "1 drive 2 step 3 log 4 health 5 timeline 6 audit 7 notes",
+        "1 总览 2 步骤 3 日志 4 健康 5 时间线 6 审计 7 备注",
     ),
 );
 pub(in crate::ui) const WAIVE: Words = key(

@@ -46,6 +46,7 @@ pub(super) mod recorded;
 pub(super) mod refusal;
 pub(super) mod said;
 pub(super) mod step;
+pub(super) mod timeline;
 pub(super) mod told;
 pub(super) mod work;
 
