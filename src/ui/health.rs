@@ -225,16 +225,27 @@ fn rows(buf: &mut Buffer, inside: Rect, panels: &[&Panel], m: &Model<'_>, theme:
     }
 }
 
-/// All panels in one line: the pocket form.
-pub(super) fn one_line(m: &Model<'_>, theme: Theme) -> Line<'static> {
+/// All panels in one line of `width` cells, the worst first: the pocket form. A panel that does not
+/// fit is counted, for half a number is a wrong number.
+pub(super) fn one_line(m: &Model<'_>, theme: Theme, width: usize) -> Line<'static> {
     let mut panels: Vec<&Panel> = m.board.panels().collect();
     panels.sort_by_key(|panel| std::cmp::Reverse(health(panel, m)));
-    let spans = panels.into_iter().flat_map(|panel| {
+    let mut line = Line::default();
+    for (at, panel) in panels.iter().enumerate() {
         let health = health(panel, m);
         let text = format!("{} {} {}", theme.health(health), panel.probe.id, value(panel, m));
-        [Span::styled(text, theme.style(health_role(health))), Span::raw("  ")]
-    });
-    spans.collect()
+        let left = panels.len() - at;
+        let count = if left > 1 { cells(&format!("  +{left}")) } else { 0 };
+        if line.width() + cells(&text) + count > width && at > 0 {
+            line.push_span(Span::styled(format!("+{left}"), theme.style(Role::Dim)));
+            break;
+        }
+        line.push_span(Span::styled(text, theme.style(health_role(health))));
+        if left > 1 {
+            line.push_span(Span::raw("  "));
+        }
+    }
+    line
 }
 
 /// The whole screen of panels: boxes in up to four columns, grouped as the runbook says.

@@ -323,8 +323,9 @@ impl Screen {
         let scope = self.log.scope(self.heard(m).as_ref());
         self.log.lines(buf, rest, &scope, m, theme);
         if health > 0 {
-            let row = Rect { x: area.x + 1, y: rest.bottom(), height: 1, ..area };
-            put_line(buf, row, 0, &health::one_line(m, theme));
+            let width = area.width.saturating_sub(2);
+            let row = Rect { x: area.x + 1, y: rest.bottom(), width, height: 1 };
+            put_line(buf, row, 0, &health::one_line(m, theme, usize::from(width)));
         }
     }
 
