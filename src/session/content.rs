@@ -62,7 +62,11 @@ fn one(
         let help = "add `sha256 = \"{{ digest }}\"` of a step that captures it: what is confirmed is what is sent";
         return Err(problem(Code::CapturedTooLate, &message, help));
     }
-    let content = match read_content(&path) {
+    let read = match inputs.contents.get(&from) {
+        Some(known) => Ok(Arc::clone(known)), // Another step sends it too: it is read once.
+        None => read_content(&path).map(Arc::new),
+    };
+    let content = match read {
         Ok(content) => content,
         // A step before makes it, and its author knows what it will be.
         Err(error) if error.kind() == io::ErrorKind::NotFound && upload.sha256.is_some() => {
@@ -89,6 +93,6 @@ fn one(
         let help = "pack it, or upload it without `become` and move it in a `run` step";
         return Err(problem(Code::Contradiction, &message, help));
     }
-    inputs.contents.insert(from, Arc::new(content));
+    inputs.contents.insert(from, content);
     Ok(())
 }

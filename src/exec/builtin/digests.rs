@@ -10,19 +10,29 @@ use crate::base::{Digest, Hasher};
 use crate::exec::shared::Shared;
 use crate::exec::ssh::{Command, Output, RunEnd, StopSignal, Stream};
 
-/// For each pair of lines, a number of bytes or `-` for all and a path, prints the digest of so
-/// many bytes of that file, or `none` where there is no file. Exits with 93 without a tool.
-const SCRIPT: &str = r#"
-if command -v sha256sum >/dev/null 2>&1; then sum() { sha256sum; }
+/// Defines `sum`, which prints the digest of what it reads; exits with 93 without a tool for it.
+///
+/// Where much is to be read (`GL_BIG`), openssl comes first: it uses what processors have for this,
+/// which many a `sha256sum` does not, and is five times as fast then.
+pub(super) const SUM: &str = r#"
+if [ -n "${GL_BIG-}" ] && openssl dgst -sha256 -r < /dev/null > /dev/null 2>&1; then
+  sum() { openssl dgst -sha256 -r; }
+elif command -v sha256sum >/dev/null 2>&1; then sum() { sha256sum; }
 elif command -v shasum >/dev/null 2>&1; then sum() { shasum -a 256; }
 elif command -v openssl >/dev/null 2>&1; then sum() { openssl dgst -sha256 -r; }
-else exit 93; fi
+else echo "no sha256sum, no shasum and no openssl is there" >&2; exit 93; fi
+"#;
+/// For each pair of lines, a number of bytes or `-` for all and a path, prints the digest of so
+/// many bytes of that file, or `none` where there is no file.
+const SCRIPT: &str = r#"
 while IFS= read -r count && IFS= read -r path; do
   if [ ! -f "$path" ] || [ -L "$path" ]; then echo none
   elif [ "$count" = - ]; then sum < "$path" || echo none
   else head -c "$count" < "$path" | sum; fi
 done
 "#;
+/// From so many bytes on it pays to look for a faster tool.
+const BIG_BYTES: u64 = 8 << 20;
 /// No digests: the host has no tool for them.
 const NO_TOOL: u32 = 93;
 /// Reads in flight.
@@ -32,8 +42,29 @@ const READ_BYTES: u32 = 32 * 1024;
 /// A longer answer is nonsense.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 
-/// A file on the host, and how many bytes of it: all where there is no number.
-pub(super) type Wanted<'a> = (&'a str, Option<u64>);
+/// What a digest is wanted of.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// A file on the host.
+    pub(super) path: &'a str,
+    /// Only so many of its first bytes; else all of it.
+    pub(super) first: Option<u64>,
+    /// How many bytes it has, as far as anybody knows here.
+    pub(super) bytes: u64,
+}
+
+impl<'a> Wanted<'a> {
+    /// All of a file that should have so many bytes.
+    pub(super) const fn all(path: &'a str, bytes: u64) -> Self {
+        Self { path, first: None, bytes }
+    }
+}
+
+/// The variable that tells [`SUM`] whether much is to be read.
+pub(super) fn big(bytes: impl IntoIterator<Item = u64>) -> Option<(String, String)> {
+    let big = bytes.into_iter().any(|bytes| bytes >= BIG_BYTES);
+    big.then(|| ("GL_BIG".to_owned(), "1".to_owned()))
+}
 
 #[derive(Default)]
 struct Heard(Vec<u8>);
@@ -69,8 +100,8 @@ impl Target<'_> {
             None => {
                 self.voice.say("the host has no sha256sum: what arrived is read back");
                 let mut digests = Vec::new();
-                for (path, count) in wanted {
-                    digests.push(read_back(sftp, path, *count).await?);
+                for Wanted { path, first, .. } in wanted {
+                    digests.push(read_back(sftp, path, *first).await?);
                 }
                 Ok(digests)
             }
@@ -83,14 +114,15 @@ impl Target<'_> {
         wanted: &[Wanted<'_>],
         becoming: bool,
     ) -> Answer<Option<Vec<Option<Digest>>>> {
-        let line = |(path, count): &Wanted<'_>| {
-            let count = count.map_or_else(|| "-".to_owned(), |count| count.to_string());
+        let line = |Wanted { path, first, .. }: &Wanted<'_>| {
+            let count = first.map_or_else(|| "-".to_owned(), |count| count.to_string());
             format!("{count}\n{path}\n")
         };
         let command = Command {
             stdin: Some(wanted.iter().map(line).collect::<String>().into_bytes()),
             become_prefix: self.prefix.filter(|_| becoming).map(str::to_owned),
-            ..Command::new(SCRIPT)
+            env: big(wanted.iter().map(|wanted| wanted.bytes)).into_iter().collect(),
+            ..Command::new(format!("{SUM}{SCRIPT}"))
         };
         let heard = Shared::new(Heard::default());
         let run = self.pool.run(self.host, command, Box::new(heard.clone()), StopSignal::never());

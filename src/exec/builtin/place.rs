@@ -6,10 +6,11 @@ use crate::runbook::size;
 
 use russh_sftp::protocol::FileAttributes;
 
+use super::digests::{SUM, Wanted, big};
 use super::sftp::{Answer, Found, Sftp, Trouble, answer};
 use super::target::{beside, folder_of};
 use super::upload::{Item, Sending, Stand};
-use super::write::{Progress, flags, prefix_digest, unreadable, write};
+use super::write::{Progress, changed, flags, prefix_digest, unreadable, write};
 
 /// Puts its input in place under another account's name: checked, then renamed.
 const BECOMING: &str = r#"
@@ -19,13 +20,16 @@ if [ -d "$to" ]; then echo "$to is a folder there: write the whole name of the f
 umask 077
 trap 'rm -f -- "$temp"' EXIT
 cat > "$temp"
-was=$(if command -v sha256sum >/dev/null 2>&1; then sha256sum < "$temp"; else shasum -a 256 < "$temp"; fi)
-if [ "${was%% *}" != "$sum" ]; then echo "what arrived is not what was sent" >&2; exit 4; fi
+was=$(sum < "$temp")
+if [ "${was%% *}" != "$wanted" ]; then echo "what arrived is not what was sent" >&2; exit 4; fi
 chmod "$mode" "$temp"
 sync "$temp" 2>/dev/null || sync
 mv -f -- "$temp" "$to"
 trap - EXIT
 "#;
+
+/// A file of so many bytes is read by its host while it is synced; smaller ones are read together.
+const BESIDE_BYTES: u64 = 8 << 20;
 
 /// Keeps the start of what is said.
 #[derive(Default)]
@@ -68,14 +72,15 @@ impl Sending<'_> {
         Ok(())
     }
 
-    /// Writes one file under its temporary name; what is there of it already is kept.
+    /// Writes one file under its temporary name; what is there of it already is kept. Says whether
+    /// it has been seen to be right there: a big file is read by its host while it is synced.
     pub(super) async fn send(
         &self,
         sftp: &Sftp,
         item: &Item<'_>,
         stand: &mut Stand,
         progress: &mut Progress,
-    ) -> Answer<()> {
+    ) -> Answer<bool> {
         Self::glance(item)?;
         let offset = self.kept(sftp, item).await?;
         let folder = folder_of(&item.temp);
@@ -93,9 +98,7 @@ impl Sending<'_> {
         let handle = opened.map_err(|trouble| in_words(trouble, folder))?;
         stand.touched = true;
         progress.given(offset);
-        let local = (item.local.as_path(), item.file.digest);
-        let written = async {
-            write(sftp, local, (&handle, offset), progress).await?;
+        let settle = async {
             if sftp.fsync {
                 answer(sftp.raw.fsync(handle.as_str()).await)?;
             }
@@ -104,10 +107,18 @@ impl Sending<'_> {
             }
             answer(sftp.raw.close(handle.as_str()).await).map(|_| ())
         };
-        match written.await {
-            Ok(()) => Ok(()),
-            Err(trouble) => Err(self.why(sftp, folder, need, trouble).await),
-        }
+        let seen = async {
+            let big = item.file.bytes >= BESIDE_BYTES && !self.becomes();
+            if big { self.check(sftp, &[item]).await.map(|()| true) } else { Ok(false) }
+        };
+        let trouble = match write(sftp, &item.local, (&handle, offset), progress).await {
+            Ok(()) => match tokio::join!(settle, seen) {
+                (Ok(()), seen) => return seen,
+                (Err(trouble), _) => trouble,
+            },
+            Err(trouble) => trouble,
+        };
+        Err(self.why(sftp, folder, need, trouble).await)
     }
 
     /// How many bytes of a file are on the host and right: it goes on behind them.
@@ -121,7 +132,7 @@ impl Sending<'_> {
             }
         };
         if bytes > 0 && bytes <= item.file.bytes {
-            let wanted = [(item.temp.as_str(), Some(bytes))];
+            let wanted = [Wanted { path: &item.temp, first: Some(bytes), bytes }];
             let there = self.target.digests(sftp, &wanted, false).await?;
             let here = prefix_digest(&item.local, bytes).await;
             let here = here.map_err(|why| Trouble::Refused(unreadable(&item.local, &why)))?;
@@ -140,16 +151,17 @@ impl Sending<'_> {
         if self.becomes() {
             return Ok(()); // What puts it in place checks it there.
         }
-        if !sftp.fsync {
+        if !sftp.fsync && !items.is_empty() {
             self.target.voice.say("its SFTP server offers no fsync: a power cut may undo it");
         }
-        let wanted: Vec<_> = items.iter().map(|item| (item.temp.as_str(), None)).collect();
+        let wanted: Vec<_> =
+            items.iter().map(|item| Wanted::all(&item.temp, item.file.bytes)).collect();
         let digests = self.target.digests(sftp, &wanted, false).await?;
         for (item, digest) in items.iter().zip(digests) {
             if digest != Some(item.file.digest) {
                 let is = digest.map_or_else(|| "gone".to_owned(), |digest| digest.to_string());
                 let why = format!("what arrived for {} is not what was sent: {is}", item.to);
-                return Err(Trouble::Refused(why));
+                return Err(blamed(item, Trouble::Refused(why)).await);
             }
         }
         Ok(())
@@ -165,8 +177,9 @@ impl Sending<'_> {
             let quoted = shlex::try_quote(text).map(std::borrow::Cow::into_owned);
             quoted.map_err(|error| Trouble::Refused(error.to_string()))
         };
+        let big = if big([item.file.bytes]).is_some() { "1" } else { "" };
         let script = format!(
-            "to={} temp={} sum={} mode={:04o}\n{BECOMING}",
+            "GL_BIG={big} to={} temp={} wanted={} mode={:04o}\n{SUM}{BECOMING}",
             quoted(&item.to)?,
             quoted(&beside(&item.to, &self.mark))?,
             item.file.digest,
@@ -174,11 +187,14 @@ impl Sending<'_> {
         );
         // The other account may not read the temporary file, so it is given its bytes.
         let line = format!("{prefix} sh -c {} < {}", quoted(&script)?, quoted(&item.temp)?);
-        let done = self.run(&line).await;
-        if !matches!(done, Err(Trouble::Lost(_))) {
-            sftp.remove(&item.temp).await?;
+        match self.run(&line).await {
+            Err(Trouble::Lost(why)) => return Err(Trouble::Lost(why)),
+            Err(trouble) => {
+                sftp.remove(&item.temp).await?;
+                Err(blamed(item, trouble).await)
+            }
+            Ok(()) => sftp.remove(&item.temp).await,
         }
-        done
     }
 
     /// Renames over what is there, by the server, else by `mv` of the host.
@@ -240,6 +256,15 @@ impl Sending<'_> {
             RunEnd::Stopped { .. } => Err(Trouble::Lost("stopped".to_owned())),
             RunEnd::Unrecorded { why, .. } => Err(Trouble::Lost(why.to_string())),
         }
+    }
+}
+
+/// A refusal, or what led to it: the local file has changed since it was confirmed, without
+/// becoming longer or shorter.
+async fn blamed(item: &Item<'_>, trouble: Trouble) -> Trouble {
+    match prefix_digest(&item.local, item.file.bytes).await {
+        Ok(is) if is != item.file.digest => Trouble::Refused(changed(&item.local)),
+        Ok(_) | Err(_) => trouble,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::exec::job::Task;
 use crate::runbook::{Content, ContentFile, Upload, size};
 
 use super::content::read_content;
+use super::digests::Wanted;
 use super::sftp::{Answer, Found, Sftp, Trouble};
 use super::target::{Target, beside};
 use super::write::{Progress, changed, unreadable};
@@ -179,13 +180,16 @@ impl Sending<'_> {
         let bytes = missing.iter().map(|item| item.file.bytes).fold(0, u64::saturating_add);
         let mut progress = Progress::new(self.target.voice, bytes);
         self.folders(&sftp, to, whole, stand).await?;
+        let mut unseen = Vec::new();
         for item in &missing {
-            self.send(&sftp, item, stand, &mut progress).await?;
+            if !self.send(&sftp, item, stand, &mut progress).await? {
+                unseen.push(*item);
+            }
         }
         if progress.done() > 0 {
             progress.tell();
         }
-        self.check(&sftp, &missing).await?;
+        self.check(&sftp, &unseen).await?;
         if whole {
             stand.renaming = true;
             let temp = beside(to, &self.mark);
@@ -254,7 +258,8 @@ impl Sending<'_> {
         if other_size {
             return Ok(vec![false; items.len()]);
         }
-        let wanted: Vec<_> = items.iter().map(|item| (item.to.as_str(), None)).collect();
+        let wanted: Vec<_> =
+            items.iter().map(|item| Wanted::all(&item.to, item.file.bytes)).collect();
         let digests = self.target.digests(sftp, &wanted, self.becomes()).await?;
         let same = |(item, digest): (&Item<'_>, Option<Digest>)| digest == Some(item.file.digest);
         Ok(items.iter().zip(digests).map(same).collect())

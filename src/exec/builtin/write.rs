@@ -1,4 +1,4 @@
-//! One local file to one place on a host: many writes ahead, held to its digest.
+//! One local file to one place on a host: many writes ahead.
 
 use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
@@ -77,11 +77,11 @@ impl Progress {
     }
 }
 
-/// Sends the bytes of `local` from `offset` on to the file `handle`. What was read in all, from
-/// the first byte on, has to have `digest`.
+/// Sends the bytes of `local` from `offset` on to the file `handle`. Whether they are those that
+/// were confirmed is seen when the host says what has arrived: no digest is taken on the way.
 pub(super) async fn write(
     sftp: &Sftp,
-    (local, digest): (&Path, Digest),
+    local: &Path,
     (handle, offset): (&str, u64),
     progress: &mut Progress,
 ) -> Answer<()> {
@@ -89,7 +89,7 @@ pub(super) async fn write(
     let ahead = (FLYING_BYTES / sftp.chunk.max(1)).max(2);
     let mut flying = FuturesUnordered::new();
     let mut at = offset;
-    let whole = loop {
+    loop {
         tokio::select! {
             biased;
             Some(written) = flying.next(), if !flying.is_empty() => {
@@ -97,22 +97,22 @@ pub(super) async fn write(
                 progress.more(count);
             }
             piece = pieces.recv(), if flying.len() < ahead => match piece {
-                Some(Ok(Piece::Bytes(bytes))) => {
+                Some(Ok(bytes)) if bytes.is_empty() => break,
+                Some(Ok(bytes)) => {
                     let count = u64::try_from(bytes.len()).unwrap_or(0);
                     let write = sftp.raw.write(handle, at, bytes);
                     flying.push(async move { answer(write.await).map(|_| count) });
                     at = at.saturating_add(count);
                 }
-                Some(Ok(Piece::End(whole))) => break whole,
                 Some(Err(why)) => return Err(Trouble::Refused(unreadable(local, &why))),
                 None => return Err(Trouble::Refused("its reader ended early".to_owned())),
             },
         }
-    };
+    }
     while let Some(written) = flying.next().await {
         progress.more(written?);
     }
-    if whole == digest { Ok(()) } else { Err(Trouble::Refused(changed(local))) }
+    Ok(())
 }
 
 /// What is said of a local file that cannot be read.
@@ -128,42 +128,35 @@ pub(super) fn changed(local: &Path) -> String {
     )
 }
 
-enum Piece {
-    Bytes(Vec<u8>),
-    /// The digest of the whole file.
-    End(Digest),
-}
-
-/// Reads a file beside the link. What is before `offset` is only digested.
-fn pieces(local: &Path, size: usize, offset: u64) -> mpsc::Receiver<io::Result<Piece>> {
+/// Reads a file from `offset` on, beside the link; an empty piece is its end.
+fn pieces(local: &Path, size: usize, offset: u64) -> mpsc::Receiver<io::Result<Vec<u8>>> {
     let (sender, receiver) = mpsc::channel(PIECES);
     let path = local.to_owned();
     tokio::task::spawn_blocking(move || {
-        let read = || {
-            let mut hasher = Hasher::default();
-            let mut file = std::fs::File::open(&path)?;
-            let mut before = (&file).take(offset);
-            let mut buffer = vec![0; 1 << 20];
-            loop {
-                let count = before.read(&mut buffer)?;
-                let Some(bytes) = buffer.get(..count).filter(|it| !it.is_empty()) else { break };
-                hasher.update(bytes);
-            }
+        let most = u64::try_from(size).unwrap_or(u64::MAX);
+        let opened = std::fs::File::open(&path).and_then(|mut file| {
             file.seek(io::SeekFrom::Start(offset))?;
-            loop {
-                let mut bytes = Vec::with_capacity(size);
-                let most = u64::try_from(size).unwrap_or(u64::MAX);
-                if (&file).take(most).read_to_end(&mut bytes)? == 0 {
-                    return Ok(Piece::End(hasher.digest()));
-                }
-                hasher.update(&bytes);
-                if sender.blocking_send(Ok(Piece::Bytes(bytes))).is_err() {
-                    return Err(io::Error::other("nobody wants it"));
-                }
+            Ok(file)
+        });
+        let read = |file: &std::fs::File| {
+            let mut bytes = Vec::with_capacity(size);
+            file.take(most).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let file = match opened {
+            Ok(file) => file,
+            Err(why) => {
+                sender.blocking_send(Err(why)).ok();
+                return;
             }
         };
-        let end = read();
-        sender.blocking_send(end).ok();
+        loop {
+            let piece = read(&file);
+            let last = !matches!(&piece, Ok(bytes) if !bytes.is_empty());
+            if sender.blocking_send(piece).is_err() || last {
+                return;
+            }
+        }
     });
     receiver
 }
