@@ -25,7 +25,6 @@ MaxStartups 2000:30:4000
 MaxSessions 1000
 LogLevel VERBOSE
 PidFile none
-SetEnv HOME={dir}/home
 """
 
 CLIENT = """\
@@ -48,7 +47,6 @@ class Fleet:
     def __init__(self, work, count):
         self.dir = pathlib.Path(work) / "fleet"
         self.dir.mkdir()
-        (self.dir / "home").mkdir()
         self.hosts = [f"127.0.1.{number}" for number in range(1, count + 1)]
         self.user = getpass.getuser()
         self.servers = []
@@ -72,7 +70,9 @@ class Fleet:
         if os.getuid() == 0:
             os.makedirs("/run/sshd", exist_ok=True)  # Where sshd locks its helper in.
         for host in self.hosts:
+            self.home(host).mkdir(parents=True)
             command = [sshd, "-D", "-f", self.dir / "sshd_config", "-o", f"ListenAddress={host}",
+                       "-o", f"SetEnv=HOME={self.home(host)}",
                        "-E", self.dir / f"{host}.log"]
             self.servers.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
         try:
@@ -82,6 +82,10 @@ class Fleet:
             self.__exit__()
             raise
         return self
+
+    def home(self, host):
+        """Where its steps keep what they keep: a home of its own, as machines have."""
+        return self.dir / "homes" / host
 
     def wait_for(self, host):
         for _ in range(200):
