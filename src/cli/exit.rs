@@ -13,6 +13,8 @@ pub enum Exit {
     Usage = 2,
     /// The runbook or the inventory is not valid.
     Invalid = 3,
+    /// A preflight found something that has to be put right.
+    MustFix = 4,
     /// A step failed and the session is held.
     StepFailed = 5,
     /// Stopped for a person: a gate, a confirmation, a hold. Resumable.
@@ -41,11 +43,12 @@ pub enum Exit {
 
 impl Exit {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
         Self::Invalid,
+        Self::MustFix,
         Self::StepFailed,
         Self::Stopped,
         Self::RolledBack,
@@ -72,6 +75,7 @@ impl Exit {
             Self::Failed => "golive itself failed (bug, disk full)",
             Self::Usage => "wrong use",
             Self::Invalid => "runbook or inventory not valid",
+            Self::MustFix => "preflight found something that must be fixed",
             Self::StepFailed => "a step failed and the session is held",
             Self::Stopped => "stopped for a person (gate, confirmation, hold); resumable",
             Self::RolledBack => "rolled back, old system verified",

@@ -47,6 +47,7 @@ const fn takes_the_terminal(command: Option<&Command>) -> bool {
             Command::Init(_)
             | Command::Check(_)
             | Command::Plan(_)
+            | Command::Preflight(_)
             | Command::Run(_)
             | Command::Rollback(_)
             | Command::Sessions(_)

@@ -27,6 +27,7 @@ mod log;
 mod message;
 mod overview;
 mod plan;
+mod preflight;
 mod problems;
 mod reload;
 mod run;
@@ -95,6 +96,7 @@ fn execute(screen: Screen, cli: &Cli) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(screen, args),
         Command::Check(args) => check::run(screen, args),
         Command::Plan(args) => plan::run(screen, args),
+        Command::Preflight(args) => preflight::run(screen, &input::store(common)?, args),
         Command::Run(args) => run::run(screen, input::store(common)?, args),
         Command::Demo(args) => drive::demo(screen, common, args),
         Command::Drive(args) => drive::drive(screen, common, args),

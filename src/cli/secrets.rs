@@ -63,12 +63,8 @@ pub(super) fn resolve(screen: Screen, plan: &Plan, inputs: &Inputs) -> Result<Se
         }
         values.insert(name.clone(), typed);
     }
-    let hidden = plan.secrets.values().filter_map(|source| match source {
-        SecretSource::Env(name) => Some(name.clone()),
-        SecretSource::File(_) | SecretSource::Command(_) | SecretSource::Prompt(_) => None,
-    });
     let not_text = not_text(plan, &values);
-    let secrets = Secrets::new(values, hidden.collect()).map_err(|unusable| {
+    let secrets = Secrets::new(values, hidden(plan)).map_err(|unusable| {
         let lines = unusable.iter().map(|(name, why)| {
             let source = plan.secrets.get(name).map_or_else(String::new, SecretSource::words);
             format!("secret `{name}` ({source}): its value {why}")
@@ -78,6 +74,65 @@ pub(super) fn resolve(screen: Screen, plan: &Plan, inputs: &Inputs) -> Result<Se
     refuse(&not_text)?;
     refuse(&in_the_open(&secrets, inputs))?;
     Ok(secrets)
+}
+
+/// Variables of golive's own environment that hold secrets.
+fn hidden(plan: &Plan) -> Vec<String> {
+    let hidden = plan.secrets.values().filter_map(|source| match source {
+        SecretSource::Env(name) => Some(name.clone()),
+        SecretSource::File(_) | SecretSource::Command(_) | SecretSource::Prompt(_) => None,
+    });
+    hidden.collect()
+}
+
+/// How a secret stands before a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// Its value is there.
+    There,
+    /// It is asked for when a run starts.
+    Asked,
+    /// It cannot be had, or cannot be kept out of the record, and why.
+    Wrong(String),
+}
+
+/// How each secret stands, the values that are there, and what else is wrong; nobody is asked.
+pub(super) fn look(
+    screen: Screen,
+    plan: &Plan,
+    inputs: &Inputs,
+) -> (Secrets, BTreeMap<SecretName, Stand>, Vec<String>) {
+    let mut values: BTreeMap<SecretName, Value> = BTreeMap::new();
+    let mut stands = BTreeMap::new();
+    for (name, source) in &plan.secrets {
+        let stand = match fetch(screen, inputs, name, source) {
+            Ok(Some(value)) => {
+                values.insert(name.clone(), value);
+                Stand::There
+            }
+            Ok(None) => Stand::Asked,
+            Err(why) => Stand::Wrong(why),
+        };
+        stands.insert(name.clone(), stand);
+    }
+    let mut wrong = not_text(plan, &values);
+    let secrets = loop {
+        match Secrets::new(values.clone(), hidden(plan)) {
+            Ok(secrets) => break secrets,
+            Err(unusable) => {
+                let before = values.len();
+                for (name, why) in unusable {
+                    values.remove(&name);
+                    stands.insert(name, Stand::Wrong(format!("its value {why}")));
+                }
+                if values.len() == before {
+                    break Secrets::none();
+                }
+            }
+        }
+    };
+    wrong.extend(in_the_open(&secrets, inputs));
+    (secrets, stands, wrong)
 }
 
 /// Made-up values for the practice fleet, and a word about it.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::base::SafeText;
-use crate::exec::ssh::{KeyChoice, Pool};
+use crate::exec::ssh::{KeyChoice, Pool, SigningKey};
 use crate::plan::Plan;
 use crate::session::Notary;
 
@@ -50,6 +50,27 @@ impl Sign {
         }
     }
 
+    /// The key that signs, or why none does.
+    ///
+    /// # Errors
+    /// The key that was asked for is not at hand.
+    pub(super) async fn find(
+        &self,
+        pool: &Pool,
+        plan: &Plan,
+    ) -> Result<Result<SigningKey, &'static str>, String> {
+        if self.no_sign {
+            return Ok(Err("as asked for"));
+        }
+        let choice = self.choice(plan);
+        let by_role = matches!(choice, KeyChoice::OneOf(_));
+        Ok(pool.signing_key(&choice).await?.ok_or(if by_role {
+            "no key that the runbook's roles name is at hand; --sign-key names another"
+        } else {
+            "no SSH key is at hand; --sign-key names one"
+        }))
+    }
+
     /// The notary of a session on the hosts of `pool`. Asks for a passphrase only where a file was
     /// named; says which key signs, or why none does.
     pub(super) async fn notary(
@@ -71,19 +92,15 @@ impl Sign {
             let why = SafeText::new("a show on the practice fleet");
             return Ok(Notary { unsigned: Some(why), ..Notary::default() });
         }
-        let choice = self.choice(plan);
-        match pool.signing_key(&choice).await {
-            Ok(Some(key)) => {
+        match self.find(pool, plan).await {
+            Ok(Ok(key)) => {
                 screen.say(&format!("signing with {}", key.label()));
                 if key.needs_touch() {
                     screen.complain("touch your security key once");
                 }
                 Ok(Notary { key: Some(key), once: self.sign_once, unsigned: None })
             }
-            Ok(None) if matches!(choice, KeyChoice::OneOf(_)) => unsigned(
-                "no key that the runbook's roles name is at hand; --sign-key names another",
-            ),
-            Ok(None) => unsigned("no SSH key is at hand; --sign-key names one"),
+            Ok(Err(why)) => unsigned(why),
             Err(why) => Err(Failure::usage(format!("the record cannot be signed: {why}"))
                 .help("name another key, or --no-sign to go on without")),
         }

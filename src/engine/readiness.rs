@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Millis, SafeText, StepId, Timestamp};
+use crate::base::{Millis, SafeText, StepId, Timestamp, VarName};
 use crate::plan::{StepPlan, UndoPlan, Work};
 use crate::runbook::Given;
 
@@ -202,9 +202,40 @@ pub struct Watch {
 }
 
 impl Watch {
-    fn plain(need: Need, r#become: bool) -> Self {
+    /// That a command which does nothing goes well there: with the host's `become` prefix, if `become`.
+    pub fn plain(need: Need, r#become: bool) -> Self {
         let (line, env) = ("true".to_owned(), BTreeMap::new());
         Self { need, line, env, r#become, stdout: None, every: EVERY, limit: LIMIT }
+    }
+
+    /// What `undo.ready` of a step asks for this need; none where it asks nothing, or waits for a
+    /// value that no step has captured yet.
+    pub fn ready(
+        step: &StepPlan,
+        need: Need,
+        captures: &BTreeMap<VarName, String>,
+    ) -> Option<Self> {
+        let UndoPlan::Undo(undo) = &step.undo else { return None };
+        let ready = undo.ready.as_ref()?;
+        let resolve = |text: &crate::plan::Text| text.resolve(captures);
+        let mut env = BTreeMap::new();
+        for (name, value) in &step.env {
+            env.insert(name.clone(), value.try_map(resolve).ok()?);
+        }
+        let missing =
+            |missing| super::refusal::Refusal::NotCaptured { step: step.id.clone(), missing };
+        let line = super::line::whole(step, resolve(&ready.run).ok()?, |text| {
+            resolve(text).map_err(missing)
+        });
+        Some(Self {
+            need,
+            line: line.ok()?,
+            env,
+            r#become: step.r#become,
+            stdout: ready.stdout.clone(),
+            every: ready.every,
+            limit: ready.timeout,
+        })
     }
 
     /// A proof that is older is none any more: two looks were missed.
@@ -268,7 +299,7 @@ impl State {
         }
         for place in self.ready_places(&item.step) {
             let need = Need { place, what: Needed::Check(step.id.clone()) };
-            add(need.clone(), self.ready_watch(step, need));
+            add(need.clone(), Watch::ready(step, need, &self.captures));
         }
     }
 
@@ -276,30 +307,6 @@ impl State {
     fn ready_places(&self, step: &StepId) -> Vec<Place> {
         let asks = self.undo_of(step).is_some_and(|undo| undo.ready.is_some());
         if asks { self.places_of(step, Part::UndoVerify) } else { Vec::new() }
-    }
-
-    fn ready_watch(&self, step: &StepPlan, need: Need) -> Option<Watch> {
-        let UndoPlan::Undo(undo) = &step.undo else { return None };
-        let ready = undo.ready.as_ref()?;
-        let resolve = |text: &crate::plan::Text| text.resolve(&self.captures);
-        let mut env = BTreeMap::new();
-        for (name, value) in &step.env {
-            env.insert(name.clone(), value.try_map(resolve).ok()?);
-        }
-        let missing =
-            |missing| super::refusal::Refusal::NotCaptured { step: step.id.clone(), missing };
-        let line = super::line::whole(step, resolve(&ready.run).ok()?, |text| {
-            resolve(text).map_err(missing)
-        });
-        Some(Watch {
-            need,
-            line: line.ok()?,
-            env,
-            r#become: step.r#become,
-            stdout: ready.stdout.clone(),
-            every: ready.every,
-            limit: ready.timeout,
-        })
     }
 
     /// What is known of a need; none while nobody has looked.

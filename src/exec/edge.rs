@@ -234,11 +234,7 @@ impl Edge {
         runtime: tokio::runtime::Handle,
         secrets: &Secrets,
     ) -> Result<Self, reqwest::Error> {
-        let asked = plan.probes.iter().filter_map(|probe| probe.source.asked());
-        let channels = plan.channels.iter().filter_map(|channel| channel.ca.as_ref());
-        let asks = asked.map(|(_, ask)| ask).chain(plan.http().map(|http| &http.ask));
-        let authorities: Vec<_> = asks.filter_map(|ask| ask.ca.as_ref()).chain(channels).collect();
-        let web = Web::new(Names::system(), &authorities, secrets)?;
+        let web = web_of(plan, secrets)?;
         let reports = Outbox::new(reports, secrets.clone());
         let desk = Desk::new(plan, web.clone(), secrets, reports.clone(), runtime.clone());
         let edge = Self {
@@ -439,8 +435,17 @@ impl Edge {
     }
 }
 
+/// A web that knows the authorities of every probe, request and channel of the plan.
+pub(super) fn web_of(plan: &Plan, secrets: &Secrets) -> Result<Web, reqwest::Error> {
+    let asked = plan.probes.iter().filter_map(|probe| probe.source.asked());
+    let channels = plan.channels.iter().filter_map(|channel| channel.ca.as_ref());
+    let asks = asked.map(|(_, ask)| ask).chain(plan.http().map(|http| &http.ask));
+    let authorities: Vec<_> = asks.filter_map(|ask| ask.ca.as_ref()).chain(channels).collect();
+    Web::new(Names::system(), &authorities, secrets)
+}
+
 /// The words that make a command run as another user there.
-fn becomes(plan: &Plan, place: &Place) -> Option<String> {
+pub(super) fn becomes(plan: &Plan, place: &Place) -> Option<String> {
     match place {
         Place::Host(host) => plan.hosts.get(host).map(|host| host.r#become.clone()),
         Place::Here => Some("sudo -n".to_owned()),

@@ -91,7 +91,8 @@ async fn again_and_again(look: Look, turn: Arc<Semaphore>, mut gone: watch::Rece
         if gone.has_changed().is_err() {
             return;
         }
-        if let Some(proof) = once(&look).await {
+        let Look { watch, prefix, pool, secrets, .. } = &look;
+        if let Some(proof) = look_once(watch, prefix.as_deref(), pool, secrets).await {
             last = Some(proof.clone());
             let need = look.watch.need.clone();
             if !look.reports.send(Report::Proved { need, proof }) {
@@ -131,22 +132,27 @@ async fn turned(
 }
 
 /// One look; none where it gave nothing, as its host had no room for it just now.
-async fn once(look: &Look) -> Option<Proof> {
-    let Watch { need, line, env, limit, .. } = &look.watch;
-    let mut command = match look.secrets.command_of(line, env) {
+pub(super) async fn look_once(
+    watch: &Watch,
+    prefix: Option<&str>,
+    pool: &Pool,
+    secrets: &Secrets,
+) -> Option<Proof> {
+    let Watch { need, line, env, limit, .. } = watch;
+    let mut command = match secrets.command_of(line, env) {
         Ok(command) => command,
         Err(why) => return Some(unknown(&why)),
     };
-    command.become_prefix.clone_from(&look.prefix);
+    command.become_prefix = prefix.map(str::to_owned);
     let printed = Shared::new(Printed::default());
     let output = Box::new(printed.clone());
     let (stop, stopped) = ssh::stop_pair();
     let end = match &need.place {
         Place::Host(host) => {
-            if let Err(proof) = reached(&look.pool, host, *limit).await {
+            if let Err(proof) = reached(pool, host, *limit).await {
                 return Some(proof);
             }
-            let run = look.pool.run_beside(host, command, output, stopped);
+            let run = pool.run_beside(host, command, output, stopped);
             within(run, *limit, &stop).await
         }
         Place::Here => within(local::run(command, output, stopped), *limit, &stop).await,
@@ -154,7 +160,7 @@ async fn once(look: &Look) -> Option<Proof> {
     let printed = printed.look();
     match end {
         None => Some(unknown(&format!("no answer within {limit}"))),
-        Some(end) => judge(&look.watch, end, &printed),
+        Some(end) => judge(watch, end, &printed),
     }
 }
 

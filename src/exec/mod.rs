@@ -14,6 +14,7 @@
 //! The journal and the state: who asks for an effect records it first.
 
 mod builtin;
+mod certificate;
 pub mod durable;
 mod edge;
 mod flood;
@@ -25,6 +26,7 @@ mod lookout;
 mod names;
 mod notify;
 mod outbox;
+pub mod preflight;
 mod probe;
 mod redact;
 mod secrets;

@@ -2,13 +2,16 @@
 //! no address asked that was not checked, and no more of an answer read than was asked for.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, Method, Url};
 
+use crate::base::Timestamp;
 use crate::runbook::{Ask, Ca, Given};
 
+use super::certificate::valid_until;
 use super::names::{Checked, Leave, Names, NotAsked};
 use super::secrets::Secrets;
 
@@ -74,6 +77,8 @@ pub(super) struct Web {
     secrets: Secrets,
     /// Said where something was not reached.
     proxies: String,
+    /// Until when the certificates are good that were shown last, by host and port.
+    shown: Arc<Mutex<BTreeMap<(String, u16), Timestamp>>>,
 }
 
 impl Web {
@@ -111,7 +116,14 @@ impl Web {
             checked,
             secrets: secrets.clone(),
             proxies,
+            shown: Arc::default(),
         })
+    }
+
+    /// Until when the certificate is good that the server of this address showed last.
+    pub(super) fn good_until(&self, url: &Url) -> Option<Timestamp> {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.get(&server_of(url)).copied()
     }
 
     pub(super) const fn names(&self) -> &Names {
@@ -130,8 +142,7 @@ impl Web {
                 None => return Err(NoAnswer::NotAsked(format!("{} was not read", ca.file))),
             },
         };
-        let host = url.host_str().unwrap_or_default().to_owned();
-        let port = url.port_or_known_default().unwrap_or(80);
+        let (host, port) = server_of(&url);
         let addresses = self.names.checked(&host, port, leave).await.map_err(|why| match why {
             NotAsked::Refused(why) => NoAnswer::NotAsked(why),
             NotAsked::NoName(why) => NoAnswer::NotReached(why),
@@ -156,6 +167,11 @@ impl Web {
         };
         let mut answer = request.send().await.map_err(|error| failed(&error))?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let tls = answer.extensions().get::<reqwest::tls::TlsInfo>();
+        if let Some(until) = tls.and_then(|tls| valid_until(tls.peer_certificate()?)) {
+            let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+            shown.insert((host, port), until);
+        }
         let (mut body, mut cut) = (Vec::new(), false);
         while let Some(chunk) = answer.chunk().await.map_err(|error| failed(&error))? {
             let room = limit - body.len();
@@ -190,6 +206,11 @@ impl Web {
     }
 }
 
+fn server_of(url: &Url) -> (String, u16) {
+    let host = url.host_str().unwrap_or_default().to_owned();
+    (host, url.port_or_known_default().unwrap_or(80))
+}
+
 /// Every request on a connection of its own: after a switch of addresses, an old connection would
 /// go on to say how well the old system is.
 fn builder(checked: &Checked) -> reqwest::ClientBuilder {
@@ -199,6 +220,7 @@ fn builder(checked: &Checked) -> reqwest::ClientBuilder {
         .pool_max_idle_per_host(0)
         .connect_timeout(CONNECT)
         .dns_resolver(checked.clone())
+        .tls_info(true)
         .user_agent(concat!("golive/", env!("CARGO_PKG_VERSION")))
 }
 

@@ -146,6 +146,8 @@ mod practice_durable;
 #[cfg(test)]
 mod practice_runbooks;
 #[cfg(test)]
+mod preflight;
+#[cfg(test)]
 mod probes;
 #[cfg(test)]
 mod properties;

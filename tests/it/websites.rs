@@ -65,6 +65,11 @@ impl Site {
         Self::start(Some(authority.acceptor(name))).await
     }
 
+    /// With one whose time was over long ago.
+    pub(crate) async fn expired(authority: &Authority, name: &str) -> Self {
+        Self::start(Some(authority.acceptor_until(name, 2021))).await
+    }
+
     async fn start(tls: Option<tokio_rustls::TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
@@ -182,9 +187,15 @@ impl Authority {
 
     /// The other side of TLS, with a certificate for `name`.
     pub(crate) fn acceptor(&self, name: &str) -> tokio_rustls::TlsAcceptor {
+        self.acceptor_until(name, 2999)
+    }
+
+    /// The same with a certificate that is good until this year begins.
+    fn acceptor_until(&self, name: &str, year: i32) -> tokio_rustls::TlsAcceptor {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let key = rcgen::KeyPair::generate().unwrap();
-        let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let config = rustls::ServerConfig::builder_with_provider(provider)

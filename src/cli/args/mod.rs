@@ -38,6 +38,7 @@ Examples:
   golive init night                            a starter runbook and inventory in ./night
   golive check runbooks/*.toml                 every problem, with its place
   golive plan runbooks/shop.toml               what would happen, hosts and commands resolved
+  golive preflight runbooks/shop.toml          what would not work tonight, found today
   golive drive runbooks/shop.toml              the live console
   golive rehearse runbooks/shop.toml -i staging.toml
 "
@@ -157,6 +158,15 @@ Examples:
   golive plan runbooks/shop.toml --var release=2.15.0 --format markdown > plan.md
 ")]
     Plan(PlanArgs),
+    /// What can be proved before the night: hosts, logins, programs, room, probes, channels;
+    /// changes nothing
+    #[command(before_help = "\
+Examples:
+  golive preflight runbooks/shop.toml
+  golive preflight runbooks/shop.toml -i inventory/prod.toml --notify-test
+  golive preflight runbooks/shop.toml --json > preflight.json      code 4: something must be fixed
+")]
+    Preflight(PreflightArgs),
     /// The live console
     #[command(before_help = "\
 Examples:

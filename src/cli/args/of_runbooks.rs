@@ -151,6 +151,22 @@ pub(in crate::cli) struct PlanArgs {
 }
 
 #[derive(Args, Clone, Debug)]
+pub(in crate::cli) struct PreflightArgs {
+    /// The runbook
+    pub file: PathBuf,
+    /// Sends one message to each channel, marked as a test
+    #[arg(long)]
+    pub notify_test: bool,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub extra: Extra,
+    #[command(flatten)]
+    pub sign: Sign,
+}
+
+#[derive(Args, Clone, Debug)]
 pub(in crate::cli) struct DriveArgs {
     /// The runbook
     pub file: PathBuf,

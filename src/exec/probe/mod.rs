@@ -5,4 +5,4 @@ mod prometheus;
 mod read;
 mod watch;
 
-pub(super) use watch::watch;
+pub(super) use watch::{once, watch};

@@ -29,13 +29,18 @@ pub(in crate::exec) async fn watch(
     tokio::time::sleep(first_delay(&probe)).await;
     loop {
         ticks.tick().await;
-        let read = read(&probe, &pool, &web);
-        let said = tokio::time::timeout(probe.timeout.to_std(), read).await;
-        let reading = reading(said.unwrap_or_else(|_| too_late(&probe)), now());
+        let reading = once(&probe, &pool, &web).await;
+        let reading = Reading { at: now(), ..reading };
         if !reports.send(Report::Reading { probe: probe.id.clone(), reading }) {
             return;
         }
     }
+}
+
+/// One reading, within the limit of the probe; when it was taken is the caller's to say.
+pub(in crate::exec) async fn once(probe: &Probe, pool: &Pool, web: &Web) -> Reading {
+    let said = tokio::time::timeout(probe.timeout.to_std(), read(probe, pool, web)).await;
+    reading(said.unwrap_or_else(|_| too_late(probe)), Timestamp::default())
 }
 
 /// A service that does not answer has failed; a measurement that does not come is missing.
