@@ -113,7 +113,8 @@ fn judgement(screen: Screen, report: &Report) -> String {
     let levels = [Level::Failed, Level::Unknown, Level::Warning, Level::Ok];
     let counts = levels.into_iter().filter_map(|level| {
         let count = report.count(level);
-        (count > 0).then(|| format!("{count} {}", level.word()))
+        let more = if level == Level::Warning && count > 1 { "s" } else { "" };
+        (count > 0).then(|| format!("{count} {}{more}", level.word()))
     });
     let counts = counts.collect::<Vec<_>>().join(", ");
     let (ink, words) = if !report.passed() {

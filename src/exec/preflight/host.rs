@@ -106,6 +106,9 @@ fn unreached(id: &HostId, why: &SshError) -> (&'static str, String, String) {
         );
         return ("host-key", words, fix);
     }
+    if matches!(why, SshError::Resolve { .. }) {
+        return ("login", words, String::new()); // Its words say what to do.
+    }
     let (what, fix) = match why.kind() {
         ErrorKind::HostKey => ("host-key", "ask its owner before anything else"),
         ErrorKind::Auth => ("login", ""), // Its words say what to look at.

@@ -30,7 +30,11 @@ while IFS= read -r gl_what && IFS= read -r gl_about; do
     tool) if (PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; command -v "$gl_about") >/dev/null 2>&1; then echo yes; else echo no; fi ;;
     room) gl_free "$gl_about" ;;
     records)
+      # What is not there yet would be made in the home folder first.
       gl_place 0
+      if [ -z "${gl_root-}" ] && [ -d "${HOME-}" ] && [ -w "$HOME" ] && [ ! -d "$HOME/.golive" ]; then
+        gl_d=$HOME/.golive
+      fi
       if [ -d "$gl_d" ]; then
         if gl_ours; then echo "yes $(gl_free "$gl_d") $gl_d"; else echo "no $gl_l"; fi
       elif [ -w "${gl_d%/*}" ]; then echo "yes $(gl_free "$gl_d") $gl_d"
