@@ -45,7 +45,7 @@ fn any(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         if digits.len() > size_of::<u32>() {
             return None;
         }
-        let length = digits.iter().fold(0_usize, |sum, digit| sum << 8 | usize::from(*digit));
+        let length = digits.iter().fold(0_usize, |sum, digit| (sum << 8) | usize::from(*digit));
         (length, rest)
     };
     let (content, rest) = rest.split_at_checked(length)?;

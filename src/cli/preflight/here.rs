@@ -26,17 +26,17 @@ fn say(what: &'static str, level: Level, words: &str) -> Finding {
 }
 
 /// What `golive check` says; with errors it does not come to a preflight.
-pub(super) fn runbook(checked: &Checked, args: &PreflightArgs) -> Vec<Finding> {
+pub(super) fn runbook(checked: &Checked, args: &PreflightArgs) -> Finding {
     let is_warning = |severity| severity == Severity::Warning;
     let warnings = checked.problems.iter().filter(|it| is_warning(it.severity())).count();
     let file = args.file.display();
-    vec![match warnings {
+    match warnings {
         0 => say("runbook", Level::Ok, &format!("{file} has no problem")),
         1 => say("runbook", Level::Warning, &format!("{file} has a warning"))
             .fix(&format!("golive check {file}")),
         count => say("runbook", Level::Warning, &format!("{file} has {count} warnings"))
             .fix(&format!("golive check {file}")),
-    }]
+    }
 }
 
 /// When it may be, and whether the plan fits.
@@ -47,26 +47,26 @@ pub(super) fn window(plan: &Plan, now: Timestamp) -> Vec<Finding> {
     };
     let mut found = vec![if now > window.closes {
         let ago = now.since(window.closes);
-        say("window", Level::Failed, &format!("it closed {} ago: {words}", ago))
+        say("window", Level::Failed, &format!("it closed {ago} ago: {words}"))
             .fix("write the window of this night into the runbook")
     } else if now >= window.opens {
         let left = window.closes.since(now);
-        say("window", Level::Ok, &format!("open, {} left: {words}", left))
+        say("window", Level::Ok, &format!("open, {left} left: {words}"))
     } else {
         let until = window.opens.since(now);
-        say("window", Level::Ok, &format!("opens in {}: {words}", until))
+        say("window", Level::Ok, &format!("opens in {until}: {words}"))
     }];
     if let Some(margin) = facts.margin() {
         let over = Millis::new(margin.unsigned_abs());
         let takes = facts.takes();
         found.push(if margin < 0 {
-            let words = format!("as planned it takes {takes}, {} too long", over);
+            let words = format!("as planned it takes {takes}, {over} too long");
             say("plan", Level::Failed, &words).fix("shorten the plan, or widen the window")
         } else if over < window.warn {
-            let words = format!("as planned it takes {takes} and leaves only {}", over);
+            let words = format!("as planned it takes {takes} and leaves only {over}");
             say("plan", Level::Warning, &words).fix("shorten the plan, or widen the window")
         } else {
-            let words = format!("as planned it takes {takes} and leaves {}", over);
+            let words = format!("as planned it takes {takes} and leaves {over}");
             say("plan", Level::Ok, &words)
         });
     }

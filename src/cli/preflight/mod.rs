@@ -4,6 +4,8 @@ mod here;
 mod json;
 mod text;
 
+use std::sync::Arc;
+
 use crate::base::Timestamp;
 use crate::exec::preflight::{Area, Finding, Level, Preflight};
 use crate::session::Store;
@@ -40,7 +42,7 @@ pub(super) fn run(screen: Screen, store: &Store, args: &PreflightArgs) -> Result
     let (inputs, plan) = input::load(screen, &args.file, &args.extra)?;
     let checked = inputs.check();
     let (values, stands, wrong) = secrets::look(screen, &plan, &inputs);
-    let mut findings = here::runbook(&checked, args);
+    let mut findings = vec![here::runbook(&checked, args)];
     findings.extend(here::window(&plan, now()));
     findings.push(here::environment(&plan));
     findings.extend(here::variables(&plan, &inputs));
@@ -48,12 +50,12 @@ pub(super) fn run(screen: Screen, store: &Store, args: &PreflightArgs) -> Result
     findings.extend(here::state(store));
     on_runtime(async {
         let ground = Ground::real(plan, values, asker());
-        let (plan, pool) = (ground.plan.clone(), ground.pool.clone());
+        let (plan, pool) = (Arc::clone(&ground.plan), ground.pool.clone());
         findings.push(here::signing(&args.sign, &pool, &plan).await);
         let (hosts, probes) = (plan.hosts.len(), plan.probes.len());
         screen.say(&format!("looking at {hosts} hosts and {probes} probes; nothing is changed"));
         let preflight = Preflight {
-            plan: plan.clone(),
+            plan: Arc::clone(&plan),
             pool,
             secrets: ground.secrets.clone(),
             notify: args.notify_test,

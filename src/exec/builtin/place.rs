@@ -188,7 +188,7 @@ impl Sending<'_> {
         // The other account may not read the temporary file, so it is given its bytes.
         let line = format!("{prefix} sh -c {} < {}", quoted(&script)?, quoted(&item.temp)?);
         match self.run(&line).await {
-            Err(Trouble::Lost(why)) => return Err(Trouble::Lost(why)),
+            Err(Trouble::Lost(why)) => Err(Trouble::Lost(why)),
             Err(trouble) => {
                 sftp.remove(&item.temp).await?;
                 Err(blamed(item, trouble).await)

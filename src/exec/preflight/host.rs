@@ -63,7 +63,7 @@ pub(super) async fn look(all: &Preflight, id: &HostId, tell: &UnboundedSender<Fi
         match proved(all, id).await {
             Ok(()) => say("proof", Level::Ok, "it is the machine that is meant", ""),
             Err(why) => {
-                say("proof", Level::Failed, &bare(id, &why), "correct `address`, or `proof`")
+                say("proof", Level::Failed, &bare(id, &why), "correct `address`, or `proof`");
             }
         }
     }
@@ -111,9 +111,8 @@ fn unreached(id: &HostId, why: &SshError) -> (&'static str, String, String) {
     }
     let (what, fix) = match why.kind() {
         ErrorKind::HostKey => ("host-key", "ask its owner before anything else"),
-        ErrorKind::Auth => ("login", ""), // Its words say what to look at.
+        ErrorKind::Auth | ErrorKind::Other => ("login", ""), // Its words say what to look at.
         ErrorKind::Unreachable => ("login", "try `ssh` there by hand, from this machine"),
-        ErrorKind::Other => ("login", ""),
     };
     (what, words, fix.to_owned())
 }
@@ -252,7 +251,7 @@ async fn survey(
                             missing(name, step, *brought, say);
                         }
                         (_, _) => {
-                            say("tools", Level::Unknown, &format!("whether {name} is there"), "")
+                            say("tools", Level::Unknown, &format!("whether {name} is there"), "");
                         }
                     }
                 }
@@ -324,9 +323,9 @@ fn records(said: Said, say: &impl Fn(&'static str, Level, &str, &str)) {
             let fix = "make room there: a step that cannot write what it prints waits or fails";
             let level = if none { Level::Failed } else { Level::Warning };
             if few {
-                say("durable", level, &words, fix)
+                say("durable", level, &words, fix);
             } else {
-                say("durable", Level::Ok, &words, "")
+                say("durable", Level::Ok, &words, "");
             }
         }
         Said::No(why) => {

@@ -22,7 +22,7 @@ use super::secrets::Secrets;
 use super::ssh::Pool;
 
 /// No host is waited for any longer.
-const HOST_MAX: Duration = Duration::from_secs(120);
+const HOST_MAX: Duration = Duration::from_mins(2);
 
 /// How one thing stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

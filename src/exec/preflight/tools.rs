@@ -114,7 +114,7 @@ impl<I: Iterator<Item = Word>> Reader<I> {
                 own.insert(word); // The head of a function.
             } else if word == "case" {
                 cases += 1;
-                while let Some(next) = self.words.next() {
+                for next in self.words.by_ref() {
                     if next == Word::Plain(Some("in".to_owned())) {
                         break;
                     }
@@ -126,12 +126,10 @@ impl<I: Iterator<Item = Word>> Reader<I> {
             } else if CLOSING.contains(&word.as_str()) || word == "[[" {
                 is_command = false;
             } else if !OPENING.contains(&word.as_str()) && !is_assignment(&word) {
-                let leads = LEADING.contains(&word.as_str());
-                let (waits, with_number) = (leads.then_some(()), word == "timeout");
+                is_command = LEADING.contains(&word.as_str()) && self.options(word == "timeout");
                 if is_name(&word) {
                     found.insert(word);
                 }
-                is_command = waits.is_some() && self.options(with_number);
             }
         }
     }
