@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use crate::base::{HostId, Millis, SafeText, Timestamp};
 use crate::engine::{
-    Actor, Attempt, Board, Command, Doubt, Effect, End, Event, Genesis, Job, Note, Refusal,
-    RunStage, State, Watch, WindowEdge, advance, decide,
+    Actor, Attempt, Board, Command, Effect, End, Event, Genesis, Job, Refusal, RunStage, State,
+    Watch, WindowEdge, advance, decide,
 };
-use crate::exec::{Link, Report};
 use crate::journal::{Entry, Journal, JournalError, Recovery, Stamp};
 
+use super::ahead::Ahead;
 use super::handle::{Gauge, LinkView, SubmitError, TailFact, View, links_of};
+use super::held::Held;
 use super::lookout::Lookout;
 use super::notary::Office;
 
@@ -30,32 +31,36 @@ const TICKS_PER_LIMIT_CHECK: u32 = 10;
 /// A session's state, its journal, and what is shown of both.
 #[derive(Debug)]
 pub struct Core {
-    state: Arc<State>,
-    board: Board,
-    journal: Journal,
+    pub(super) state: Arc<State>,
+    pub(super) board: Board,
+    pub(super) journal: Journal,
     wakes: BTreeSet<Timestamp>,
-    gauges: Arc<BTreeMap<Job, Gauge>>,
-    links: Arc<BTreeMap<HostId, LinkView>>,
+    pub(super) gauges: Arc<BTreeMap<Job, Gauge>>,
+    pub(super) links: Arc<BTreeMap<HostId, LinkView>>,
     tail: VecDeque<Arc<TailFact>>,
     /// Checkpoints and signatures.
     office: Office,
     /// The disk is full, and the last words are being written: nothing new starts.
-    short: bool,
+    pub(super) short: bool,
     /// That little room is left has been said.
     warned: bool,
     /// So often the record has to have been written anew before that is said the next time.
     say_anew_at: u64,
     /// Why the run has to be held as soon as it runs.
-    hold_due: Option<String>,
+    pub(super) hold_due: Option<String>,
     /// Ends that are in no record.
-    unrecorded: Arc<BTreeMap<Job, End>>,
+    pub(super) unrecorded: Arc<BTreeMap<Job, End>>,
     /// Whether there is something to show that was not shown yet.
-    news: bool,
+    pub(super) news: bool,
     ticks: u32,
     /// What of the way back is looked at.
-    lookout: Lookout,
+    pub(super) lookout: Lookout,
     /// On which side of the window the last look was.
     shut: Option<WindowEdge>,
+    /// What has come and waits for company.
+    pub(super) held: Held,
+    /// What whoever drives would ask for next.
+    pub(super) ahead: Ahead,
 }
 
 impl Core {
@@ -81,6 +86,8 @@ impl Core {
             ticks: 0,
             lookout: Lookout::default(),
             shut: None,
+            held: Held::default(),
+            ahead: Ahead::default(),
         }
     }
 
@@ -137,9 +144,10 @@ impl Core {
         &self.state
     }
 
-    /// When the next timer of the engine is due; none if there is none.
+    /// When [`Core::tick`] is due, for a timer of the engine or for what waits for company; none
+    /// if nothing is.
     pub fn next_wake(&self) -> Option<Timestamp> {
-        self.wakes.first().copied()
+        self.wakes.first().copied().into_iter().chain(self.held.until()).min()
     }
 
     /// What is shown of it at `now`.
@@ -299,45 +307,14 @@ impl Core {
         outside.collect()
     }
 
-    /// Takes in reports that have come together; what they say is recorded as one line. Gives back
-    /// what has to be done then.
-    pub fn take_reports(
-        &mut self,
-        stamp: &Stamp,
-        reports: impl IntoIterator<Item = Report>,
-    ) -> Vec<Effect> {
-        self.news = true; // A link, a reading.
-        let mut decided = Vec::new();
-        for report in reports {
-            decided.extend(self.command_of(report, stamp.at));
-        }
-        if decided.is_empty() {
-            return Vec::new();
-        }
-        let together: Vec<_> = decided.iter().map(|(by, command)| (by, command)).collect();
-        match self.submit_all(stamp, &together) {
-            Ok(effects) => effects,
-            Err(SubmitError::NotRecorded(why)) => {
-                let mut effects = Vec::new();
-                for (by, command) in decided {
-                    effects.extend(self.not_taken(stamp, &by, command, &why));
-                }
-                effects
-            }
-            Err(error @ (SubmitError::Refused(_) | SubmitError::Gone)) => {
-                tracing::debug!(%error, "a report was not taken");
-                Vec::new()
-            }
-        }
-    }
-
     /// Time has passed; `jump` is by how many milliseconds the wall clock has jumped meanwhile.
     /// Gives back what has to be done then.
     pub fn tick(&mut self, stamp: &Stamp, jump: Option<i64>) -> Vec<Effect> {
         let now = stamp.at;
         let later = self.wakes.split_off(&now.after(Millis::new(1)));
         self.wakes = later;
-        let mut effects = self.submit_report(stamp, &Actor::Clock, &Command::Wake);
+        let mut effects = self.take_held(stamp);
+        effects.extend(self.submit_report(stamp, &Actor::Clock, &Command::Wake));
         for change in self.board.tick(now) {
             let by = Actor::Probe(change.probe.clone());
             effects.extend(self.submit_report(stamp, &by, &Command::Health(change)));
@@ -508,123 +485,13 @@ impl Core {
         effects
     }
 
-    /// A report that could not be recorded together with the others. What ended is not forgotten:
-    /// it is shown as ended, and said to be in no record.
-    fn not_taken(
+    /// A report is decided like a key press; when it is refused, nobody is there to tell.
+    pub(super) fn submit_report(
         &mut self,
         stamp: &Stamp,
         by: &Actor,
-        command: Command,
-        why: &SafeText,
+        command: &Command,
     ) -> Vec<Effect> {
-        if self.state.lost().is_none() {
-            match self.submit(stamp, by, &command) {
-                Ok(effects) => return effects,
-                Err(error) => tracing::debug!(%error, "a report was not taken"),
-            }
-        }
-        let Command::Ended { job, end, transcript } = command else { return Vec::new() };
-        if self.state.lost().is_none() {
-            // It says too much for a line of the journal: what is left is that it ended.
-            let why = format!("how it ended cannot be recorded: {why}");
-            let end = End::unknown(Doubt::Unrecorded, &why);
-            return self.submit_report(stamp, by, &Command::Ended { job, end, transcript });
-        }
-        Arc::make_mut(&mut self.unrecorded).insert(job, end);
-        Vec::new()
-    }
-
-    /// What a report asks to decide; nothing where it only changes what is shown.
-    fn command_of(&mut self, report: Report, at: Timestamp) -> Option<(Actor, Command)> {
-        match report {
-            Report::Progress { job, share } => {
-                Arc::make_mut(&mut self.gauges).insert(job, Gauge { share, at });
-                None
-            }
-            Report::Ended { job, end, transcript } => {
-                if self.gauges.contains_key(&job) {
-                    Arc::make_mut(&mut self.gauges).remove(&job);
-                }
-                let by = Actor::at(&job.place);
-                Some((by, Command::Ended { job, end, transcript }))
-            }
-            Report::Sighted { job, sight } => {
-                let by = Actor::at(&job.place);
-                Some((by, Command::Sighted { job, sight }))
-            }
-            Report::Flood { job, bytes } => {
-                Some((Actor::at(&job.place), Command::Flood { job, bytes }))
-            }
-            Report::Silent { job, quiet } => Some((Actor::Clock, Command::Silent { job, quiet })),
-            Report::Reading { probe, reading } => {
-                let change = self.board.take(&probe, reading)?;
-                Some((Actor::Probe(probe), Command::Health(change)))
-            }
-            Report::Proved { need, proof } => {
-                let by = Actor::at(&need.place);
-                let proof = Some(proof);
-                self.lookout.heard(&need, at).then_some((by, Command::Proved { need, proof }))
-            }
-            Report::Link { host, link } => self.link(host, link),
-            Report::LooksSecret { step, shape } => {
-                let text = format!(
-                    "the output of this step looks as if it held a secret ({shape}): if so, it is in the record; \
-                    declare it under [secrets] to keep it out the next time"
-                );
-                let told = |note: &Note| note.step.as_ref() == Some(&step) && note.text == text;
-                if self.state.notes().iter().any(told) {
-                    return None; // Once for each step and shape.
-                }
-                Some((Actor::Engine, Command::Note { step: Some(step), text }))
-            }
-            Report::Tainted { file, secret } => {
-                let text = format!(
-                    "redaction.late: {file} holds the value of secret {secret}, written before that value was known: \
-                    keep the record to yourself, and change the secret"
-                );
-                if self.state.notes().iter().any(|note| note.text == text) {
-                    return None;
-                }
-                Some((Actor::Engine, Command::Note { step: None, text }))
-            }
-            Report::Host { host, said } => {
-                Some((Actor::Host(host.clone()), Command::Host { host, said }))
-            }
-            Report::OutputLost { job, why } => {
-                self.hold_due = Some("what steps print cannot be kept".to_owned());
-                let text = format!("the output of {job} is NOT KEPT from here on: {why}");
-                Some((Actor::Engine, Command::Note { step: Some(job.key.step), text }))
-            }
-            Report::OutputAway { job, dir, why } => {
-                self.hold_due = Some("the disk of what steps print failed".to_owned());
-                let text = format!("the output of {job} goes on in {dir}: {why}");
-                Some((Actor::Engine, Command::Note { step: Some(job.key.step), text }))
-            }
-            Report::Told { channel, numbers, tries, lost } => {
-                Some((Actor::Engine, Command::Told { channel, numbers, tries, lost }))
-            }
-        }
-    }
-
-    fn link(&mut self, host: HostId, link: Link) -> Option<(Actor, Command)> {
-        let view = match &link {
-            Link::Connecting => LinkView::Connecting,
-            Link::Up => LinkView::Up,
-            Link::Down(why) => LinkView::Down(why.clone()),
-        };
-        let was = Arc::make_mut(&mut self.links).insert(host.clone(), view);
-        let down = match link {
-            Link::Connecting => return None,
-            Link::Up if !self.state.links_down().contains_key(&host) => return None,
-            Link::Up => None,
-            Link::Down(why) if was == Some(LinkView::Down(why.clone())) => return None,
-            Link::Down(why) => Some(why),
-        };
-        Some((Actor::Host(host.clone()), Command::Link { host, down }))
-    }
-
-    /// A report is decided like a key press; when it is refused, nobody is there to tell.
-    fn submit_report(&mut self, stamp: &Stamp, by: &Actor, command: &Command) -> Vec<Effect> {
         self.submit(stamp, by, command).unwrap_or_else(|error| {
             tracing::debug!(%error, "a report was not taken");
             Vec::new()

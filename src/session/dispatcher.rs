@@ -170,12 +170,13 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     let desk = office.desk();
     let mut core = Core::new(state, journal, now).with(office);
     edge.recall(core.state());
+    let ahead = core.ahead().clone();
     let opening = opening(&mut core, start, &found, &*disk, (entries, cut), now)?;
     let views = watch::Sender::new(Arc::new(core.view(now)));
     let mut session =
         Session { core, _lock: lock, clock, edge, views, unrecorded, secrets, closing: None };
     let (requests, receiver) = mpsc::channel(REQUESTS);
-    let handle = Handle { requests, views: session.views.subscribe(), desk };
+    let handle = Handle { requests, views: session.views.subscribe(), desk, ahead };
     let (tell, told) = std::sync::mpsc::channel();
     // From its first line on, this thread alone writes the journal.
     std::thread::Builder::new()
@@ -374,6 +375,8 @@ impl Session {
                 }
             }
         });
+        let rest = self.core.take_rest(&lock(&self.clock).stamp());
+        self.perform(Ok(rest)).ok();
         runtime.block_on(self.close());
         self.core.close(); // Before the lock is let go of.
         tracing::debug!("the session has ended");

@@ -15,6 +15,7 @@ use crate::engine::{
 use crate::journal::Stream;
 use crate::plan;
 
+use super::ahead::Ahead;
 use super::notary::{Desk, Signing};
 
 /// What a session shows of itself: a moment, complete in itself.
@@ -193,6 +194,7 @@ pub struct Handle {
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) views: watch::Receiver<Arc<View>>,
     pub(super) desk: Option<Desk>,
+    pub(super) ahead: Ahead,
 }
 
 impl Handle {
@@ -254,6 +256,11 @@ impl Handle {
             *left.entry(notice.channel.clone()).or_default() += 1;
         }
         left
+    }
+
+    /// Where whoever drives by rules says what would be asked for next.
+    pub const fn ahead(&self) -> &Ahead {
+        &self.ahead
     }
 
     /// The newest view.

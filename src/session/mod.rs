@@ -14,6 +14,7 @@
 //!
 //! Nothing is drawn here, and no argument is parsed.
 
+mod ahead;
 mod ansible;
 mod clock;
 mod content;
@@ -23,6 +24,7 @@ mod door;
 mod errand;
 mod fallback;
 mod handle;
+mod held;
 mod inputs;
 mod late;
 mod lookout;
@@ -30,10 +32,12 @@ mod notary;
 mod output;
 mod place;
 mod recovery;
+mod reports;
 mod spools;
 mod store;
 mod witness;
 
+pub use ahead::Ahead;
 pub use ansible::read_ansible;
 pub use clock::{Clock, boot_id, machine_name};
 pub use core::Core;

@@ -525,6 +525,13 @@ fn words_of_others(state: &State, step: &StepId, now: Timestamp) -> Vec<Command>
     all
 }
 
+/// The first step that can start, where one can.
+pub(crate) fn first_start(state: &State, now: Timestamp) -> Option<Command> {
+    let starts = |it: &Command| matches!(it, Command::Start { .. });
+    let possible = |it: &Command| golive::engine::decide(state, it, now).is_ok();
+    choices(state, now).into_iter().find(|it| starts(it) && possible(it))
+}
+
 /// What takes anything on that is open: the first of these that is possible.
 pub(crate) fn choices(state: &State, now: Timestamp) -> Vec<Command> {
     let reason = || SafeText::new("as agreed on the bridge");

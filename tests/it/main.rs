@@ -16,6 +16,8 @@ mod cli_terminal;
 #[cfg(test)]
 mod clock;
 #[cfg(test)]
+mod company;
+#[cfg(test)]
 mod conduct;
 #[cfg(test)]
 mod console;

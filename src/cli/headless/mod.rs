@@ -17,8 +17,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::base::{Millis, SafeText, StepId};
-use crate::engine::{Actor, Command, RunStage};
-use crate::session::{Chunk, Door, Found, Handle, SubmitError, next_knock};
+use crate::engine::{Actor, Command, Refusal, RunStage};
+use crate::session::{Chunk, Door, Found, Handle, SubmitError, View, next_knock};
 
 use super::args::{Policy, ResumeArgs};
 use super::exit::Exit;
@@ -134,10 +134,10 @@ async fn follow(mut run: Run, mut rules: Rules, patience: Option<Millis>) -> Res
         }
         printer.events(&view);
         printer.progress(&view);
-        match rules.next(&view) {
+        match next_of(&mut rules, &view, &run.handle, &by) {
             Next::Submit(step, command) => match run.handle.submit(&by, *command).await {
                 Ok(()) => {}
-                Err(SubmitError::Refused(refusal)) => rules.refused(step, refusal.to_string()),
+                Err(SubmitError::Refused(why)) => refused(&mut rules, &run.handle, step, &why),
                 // The next view says that nothing can be recorded, and what still runs.
                 Err(SubmitError::NotRecorded(_)) if run.handle.view().not_recorded.is_some() => {
                     run.screen.complain("nothing can be recorded any more: what runs ends first");
@@ -191,6 +191,7 @@ async fn follow(mut run: Run, mut rules: Rules, patience: Option<Millis>) -> Res
             },
         }
     };
+    run.handle.ahead().take_back();
     leave(&run, &by, &rules, exit).await;
     let late = last_words(run.screen, &run.found, &run.handle, &by).await;
     let exit = if late && exit == Exit::Failed { Exit::Stopped } else { exit };
@@ -201,6 +202,30 @@ async fn follow(mut run: Run, mut rules: Rules, patience: Option<Millis>) -> Res
     run.screen.say_signing(&signing);
     say_how_it_ended(&run, exit, &reasons);
     Ok(exit)
+}
+
+/// What to do next. While that is to wait, it is said ahead what the rules would start once
+/// something ends: it shares the line and the sync of that end. All else they ask for when they have
+/// seen it.
+fn next_of(rules: &mut Rules, view: &View, handle: &Handle, by: &Actor) -> Next {
+    handle.ahead().take_back();
+    let next = rules.next(view);
+    if next == Next::Wait {
+        let (by, mut rules) = (by.clone(), rules.clone());
+        handle.ahead().give(move |view| match rules.next(view) {
+            Next::Submit(_, command) => Some((by, *command)),
+            Next::Wait | Next::End(..) => None,
+        });
+    }
+    next
+}
+
+/// What was asked for was refused, and is not asked for again; unless it was started by what was
+/// said ahead, which the view did not show yet.
+fn refused(rules: &mut Rules, handle: &Handle, step: Option<StepId>, why: &Refusal) {
+    if !step.as_ref().is_some_and(|step| handle.ahead().has_started(step)) {
+        rules.refused(step, why.to_string());
+    }
 }
 
 /// Writes down that the driver leaves a session that is not over.

@@ -52,7 +52,7 @@ pub(super) struct Back {
 }
 
 /// What may happen without a person.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Rules {
     confirm: Option<Class>,
     steps: BTreeSet<StepId>,
