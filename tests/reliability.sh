@@ -54,6 +54,8 @@ tail = """## Not promised
 - Exactly-once *effects*: a step may die half-way, and what it had done by then is done.
 - A host that lies about its own exit statuses, or a person who edits the spool as the same user.
 - Disks that lie about a flush, and hosts without any means to sync (golive says so: `sync=none`).
+- A host that loses its records before golive's own record has heard of them, while golive is not
+  running: a step that was just being started there is said never to have run.
 - Hosts without hard links, or without `setsid`, perl or python3: a step there ends with its link,
   and golive says so by name.
 - Root on the operator's machine during the run, or a malicious terminal emulator.

@@ -107,8 +107,13 @@ pub struct Durable {
     /// Earlier attempts whose outcome nobody knows: each has to be over on that host, or be made
     /// unable to begin there, before this one starts.
     pub after: BTreeMap<Place, Vec<Key>>,
+    /// The records that hold those attempts, where they were heard of: others cannot answer for
+    /// them. Not where nobody has to ask, because it is known that those records are gone.
+    pub after_in: BTreeMap<Place, SafeText>,
     /// Where it was heard to begin: for one that is looked for again.
     pub begun: BTreeMap<Place, Begun>,
+    /// The records that were heard of there before it started: others cannot say that it never ran.
+    pub records: BTreeMap<Place, SafeText>,
     /// It ends with a reboot of its host.
     pub reboot: bool,
     /// It is being stopped: that is asked of its hosts first.

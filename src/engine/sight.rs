@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{HostId, Millis, SafeText, Timestamp};
 
-use super::job::{Part, Place};
+use super::job::{Key, Part, Place};
 use super::state::State;
+use super::track::Attempt;
 
 /// A host's word that a job has begun there, and where to find it again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,6 +124,23 @@ impl State {
             }
         }
         all
+    }
+
+    /// The id of the records that hold an attempt in a place: those in which it was heard to begin.
+    /// Where that was not heard, those that were heard of there last before it started, else first
+    /// after: if they are others by now, they cannot say that it never ran.
+    pub(super) fn records_of(&self, key: &Key, place: &Place) -> Option<SafeText> {
+        let own = self.attempt(key)?;
+        let id = |attempt: &Attempt| Some(attempt.seen.get(place)?.begun.as_ref()?.root_id.clone());
+        let parts = [Part::Action, Part::Verify, Part::Undo, Part::UndoVerify];
+        let steps = self.plan().steps.keys();
+        let tracks = steps.flat_map(|step| parts.map(|part| self.track_of(step, part)));
+        let attempts = tracks.flat_map(|track| &track.attempts).filter(|it| it.key != *key);
+        let all = attempts.filter_map(|it| Some((it.started, id(it)?)));
+        let (before, after): (Vec<_>, Vec<_>) = all.partition(|(at, _)| *at <= own.started);
+        let last = before.into_iter().max_by_key(|(at, _)| *at);
+        let first = || after.into_iter().min_by_key(|(at, _)| *at);
+        id(own).or_else(|| Some(last.or_else(first)?.1))
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{Digest, HostId, Millis, SessionId, StepId, Timestamp};
+use crate::base::{Digest, HostId, Millis, SafeText, SessionId, StepId, Timestamp};
 use crate::plan::{CheckPlan, NotCaptured, StepPlan, Text, UndoPlan, UndoStep, VerifyPlan, Work};
 use crate::runbook::{Builtin, Class, Expect, Given};
 
 use super::effect::{Durable, Effect, Poll, Run};
 use super::event::{Confirmed, Event, Genesis};
-use super::job::{Job, Key, Part, Place, Verdict};
+use super::job::{End, Job, Key, Part, Place, Verdict};
 use super::refusal::Refusal;
-use super::sight::Seen;
+use super::sight::{Doubt, Seen};
 use super::state::State;
 use super::track::{Attempt, PlaceEnd, Status};
 
@@ -320,7 +320,15 @@ impl State {
         Some(Durable {
             session,
             after: places.iter().map(|it| (it.clone(), self.in_question(key, it))).collect(),
+            after_in: places
+                .iter()
+                .filter_map(|it| Some((it.clone(), self.asked_in(key, it)?)))
+                .collect(),
             begun: places.iter().filter_map(begun).collect(),
+            records: places
+                .iter()
+                .filter_map(|it| Some((it.clone(), self.records_of(key, it)?)))
+                .collect(),
             reboot: key.part == Part::Action
                 && self.plan.step(&key.step).is_some_and(|step| step.reboot),
             stop: self.attempt(key).is_some_and(|attempt| attempt.stopping.is_some()),
@@ -339,6 +347,18 @@ impl State {
         };
         let open = asked.filter(|attempt| attempt.places.get(place).is_some_and(doubted));
         open.map(|attempt| attempt.key.clone()).collect()
+    }
+
+    /// The records that hold what is in question. Where somebody has gone on although those are known
+    /// to be gone, none: whatever records are there make the earlier attempts unable to begin.
+    fn asked_in(&self, key: &Key, place: &Place) -> Option<SafeText> {
+        let forgotten = |earlier: &Key| {
+            let end = self.attempt(earlier).and_then(|it| it.places.get(place)?.as_ref());
+            matches!(end.map(|it| &it.end), Some(End::Unknown { doubt: Doubt::Forgotten, .. }))
+        };
+        let asked = self.in_question(key, place);
+        let mut asked = asked.iter().filter(|earlier| !forgotten(earlier));
+        asked.find_map(|earlier| self.records_of(earlier, place))
     }
 
     /// The effects that look again for these jobs, one for each attempt.

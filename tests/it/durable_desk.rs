@@ -199,6 +199,8 @@ pub(crate) fn durable(step: &str, attempt: u32, line: &str) -> Run {
         durable: Some(Durable {
             session: "night-1".parse().unwrap(),
             after: BTreeMap::new(),
+            after_in: BTreeMap::new(),
+            records: BTreeMap::new(),
             begun: BTreeMap::new(),
             reboot: false,
             stop: false,

@@ -217,6 +217,16 @@ fn void_and_cut_requests(host: &Host) {
         );
     }
     assert_eq!(host.call(Mode::Attach, "a.1", "rootid=other", b"").state(), "error ROOTID");
+    // A start that asks about an earlier attempt is not answered by other records, and leaves no
+    // mark in them.
+    let other = "digest=d after=pin.1 rootid=other";
+    assert_eq!(host.call(Mode::Start, "pin.2", other, b"echo no\n").state(), "error ROOTID");
+    assert_eq!(host.attach("pin.1", "").state(), "ABSENT");
+    assert_eq!(host.attach("pin.2", "").state(), "ABSENT");
+    let id = host.attach("pin.1", "").value("hello", "rootid");
+    let own = format!("digest=d after=pin.1 rootid={id}");
+    assert_eq!(host.call(Mode::Start, "pin.2", &own, b"echo yes\n").out, b"yes\n");
+    assert_eq!(host.attach("pin.1", "").state(), "VOID");
     assert_eq!(
         host.call(Mode::Start, "exp.1", "digest=d exp=1", b"true\n").state(),
         "error EXPIRED"

@@ -283,6 +283,37 @@ async fn the_next_attempt_waits_for_no_ghost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn other_records_do_not_answer_for_an_earlier_attempt() {
+    let sshd = Sshd::start();
+    let ledger = sshd.path("ledger");
+    let mut console = Console::new(sshd.pool());
+    let first = durable("a", 1, &counted(&ledger, "exec sleep 31.4155"));
+    let job = start(&console, first.clone());
+    let begun = console.begun(&job).await;
+    console.edge.perform(Effect::LetGo(job));
+    // It runs on, and nothing there knows of it any more; another step makes records anew.
+    fs::remove_dir_all(begun.root.as_str()).unwrap();
+    let other = start(&console, durable("b", 1, "true"));
+    assert_eq!(code(&console.end(&other).await), 0);
+    let mut next = durable("a", 2, &counted(&ledger, "true"));
+    let place = next.places[0].clone();
+    let asks = next.durable.as_mut().unwrap();
+    asks.after.insert(place.clone(), vec![first.key.clone()]);
+    asks.after_in.insert(place, begun.root_id.clone());
+    let refused = start(&console, next.clone());
+    let end = console.end(&refused).await;
+    let End::NotStarted { why } = &end else { panic!("{end:?}") };
+    assert!(why.as_str().contains("cannot be asked any more"), "{why}");
+    assert_eq!(count(&ledger), 1);
+    // Who has read that and starts it all the same does not ask again.
+    next.key.attempt = 3;
+    let ran = start(&console, next);
+    assert_eq!(code(&console.end(&ran).await), 0);
+    assert_eq!(count(&ledger), 2);
+    signal("KILL", begun.pid);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_watcher_that_is_killed_leaves_an_orphan_and_a_doubt() {
     let sshd = Sshd::start();
     let go = sshd.path("go");

@@ -84,6 +84,34 @@ fn only_what_nobody_sees_can_be_let_go_and_the_next_attempt_asks_the_host_first(
 }
 
 #[test]
+fn an_earlier_attempt_is_asked_about_in_its_own_records() {
+    let asked = |end: &str| {
+        let mut night = Night::open(&change("a", ONE, ""), RunKind::Live);
+        let text = format!(
+            "0 begin
+             1 start a                 | run a.1 web1
+             2 began a.1.web1
+             10 lost a.1.web1 silent   | a:running
+             {end}
+             20 continue
+             22 retry a looked at it   | run a.2 web1"
+        );
+        tell(&mut night, &text);
+        let mut runs = night.effects.iter().filter_map(Effect::started);
+        let durable = runs.find_map(|run| run.durable.clone()).expect("it is durable");
+        let keys: Vec<_> = durable.after.values().flatten().map(ToString::to_string).collect();
+        assert_eq!(keys, ["a.1"]);
+        // Those that were there when it started are its own too.
+        assert_eq!(durable.records.values().map(ToString::to_string).collect::<Vec<_>>(), ["7f"]);
+        durable.after_in.values().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(asked("13 let-go a it is on fire | let-go a.1.web1; a:unknown"), ["7f"]);
+    assert_eq!(asked("13 end a.1.web1 unknown"), ["7f"]);
+    // That its host has forgotten it is known: there is nothing left to ask.
+    assert!(asked("13 end a.1.web1 forgotten").is_empty());
+}
+
+#[test]
 fn an_undo_asks_the_host_about_the_action_that_nobody_knows_of() {
     let mut night = Night::open(&change("a", ONE, ""), RunKind::Live);
     tell(

@@ -520,6 +520,7 @@ fn end(words: &[&str]) -> End {
         "stopped-perhaps" => End::Stopped { survivors: None },
         "not-started" => End::NotStarted { why: "no route to host".into() },
         "unknown" => End::unknown(Doubt::Link, "the link was lost"),
+        "forgotten" => End::unknown(Doubt::Forgotten, "its records are gone"),
         other => panic!("no end {other}"),
     }
 }

@@ -509,6 +509,10 @@ impl Conduct {
             (Ask::Start { .. }, "CONFLICT") | (Ask::Attach { .. }, "ROOT" | "ROOTID") => {
                 self.doubt(Doubt::Forgotten, &why);
             }
+            (Ask::Start { .. }, "ROOTID") => self.never(&format!(
+                "{why}: whether an earlier attempt at this step runs there cannot be asked any more. Look \
+                 there first; a further attempt starts without asking"
+            )),
             (Ask::Start { .. }, "NOLINK" | "IDENT") => self.end(Fate::Attached(why)),
             (Ask::Start { .. }, _) => self.never(&why),
             (Ask::Attach { .. } | Ask::Cancel { .. }, _) => self.hang_up_and_ask(&why),

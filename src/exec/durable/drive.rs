@@ -124,6 +124,8 @@ struct Drive<'a, O> {
     stop: Option<Wire>,
     payload: Vec<Vec<u8>>,
     unreached: Option<SshError>,
+    /// The records that were there when it started, where they were heard of.
+    records: Option<String>,
     tell: &'a (dyn Fn(Sight) + Send + std::marker::Sync),
 }
 
@@ -146,6 +148,10 @@ pub(in crate::exec) async fn drive(
         sync: known.sync,
         seed: u64::from_str_radix(nonce().get(..16).unwrap_or_default(), 16).unwrap_or(1),
     };
+    // What other steps hear of the host later does not change where this one has begun.
+    let records =
+        trip.durable.records.get(&Place::Host(trip.host.clone())).map(ToString::to_string);
+    let records = if trip.follow { records.or(known.root_id) } else { known.root_id.or(records) };
     let mut drive = Drive {
         trip,
         conduct: Conduct::new(before, 0),
@@ -155,6 +161,7 @@ pub(in crate::exec) async fn drive(
         stop: None,
         payload: Vec::new(),
         unreached: None,
+        records,
         tell,
     };
     let fate = drive.run().await;
@@ -367,7 +374,10 @@ impl<O: Output> Drive<'_, O> {
     fn words(&mut self, ask: Ask, nonce: &str) -> Result<(Mode, Vec<Vec<u8>>), String> {
         let Trip { run, command, durable, become_prefix, .. } = self.trip;
         let starts = matches!(ask, Ask::Start { .. });
-        let after = durable.after.get(&Place::Host(self.trip.host.clone()));
+        let place = Place::Host(self.trip.host.clone());
+        let after = durable.after.get(&place);
+        let known = self.trip.hosts.known(&self.trip.host);
+        let after_in = durable.after_in.get(&place).filter(|_| !known.told.contains(&run.key.step));
         let errand = Errand {
             run: durable.session.to_string(),
             key: run.key.to_string(),
@@ -377,7 +387,9 @@ impl<O: Output> Drive<'_, O> {
             input: command.stdin.clone().unwrap_or_default(),
             secret: run.has_secrets(),
             after: after.cloned().unwrap_or_default(),
-            records: self.trip.hosts.known(&self.trip.host).root_id,
+            after_in: after_in.map(ToString::to_string),
+            records: self.records.clone(),
+            seen: known.root_id,
         };
         let sending = errand.sending(ask, nonce, fresh(), self.conduct.home())?;
         if sending.mode == Mode::Start {
@@ -423,6 +435,13 @@ fn learn(trip: &Trip, word: &Word) {
         Word::Started { sync, .. } => {
             let sync: Sync = *sync;
             trip.hosts.learn(&trip.host, |known| known.sync = Some(sync));
+        }
+        // Whoever starts it once more has read that.
+        Word::Error { code, .. } if code == "ROOTID" => {
+            let step = trip.run.key.step.clone();
+            trip.hosts.learn(&trip.host, |known| {
+                known.told.insert(step);
+            });
         }
         Word::State { .. }
         | Word::End { .. }

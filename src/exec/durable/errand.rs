@@ -25,8 +25,12 @@ pub struct Errand {
     pub secret: bool,
     /// Attempts that have to be final before it may begin.
     pub after: Vec<Key>,
-    /// The id of the host's records, where this night has seen it.
+    /// The id of the records that hold those attempts, where they were heard of.
+    pub after_in: Option<String>,
+    /// The id of the records that were there when it started, where they were heard of.
     pub records: Option<String>,
+    /// The id of the records that have passed for the host's own last.
+    pub seen: Option<String>,
 }
 
 /// What is sent in one call.
@@ -61,7 +65,7 @@ impl Errand {
                     words.push(("secret", "1".to_owned()));
                 }
                 words.push(("newid", new_id));
-                if let Some(seen) = &self.records {
+                if let Some(seen) = &self.seen {
                     words.push(("seen", seen.clone()));
                 }
                 let mut payload = self.r#become.clone().unwrap_or_default();
@@ -72,6 +76,10 @@ impl Errand {
                 if !self.after.is_empty() {
                     let keys: Vec<String> = self.after.iter().map(Key::to_string).collect();
                     words.push(("after", keys.join(",")));
+                    if let Some(id) = &self.after_in {
+                        // Other records would say of them that they never ran.
+                        words.push(("rootid", id.clone()));
+                    }
                 }
                 let payload = vec![payload.into_bytes(), self.input.clone()];
                 *(if whole { &mut at_once } else { &mut later }) = payload;
@@ -101,8 +109,8 @@ impl Errand {
                 words.push(("root", root.to_owned()));
                 words.push(("rootid", id.to_owned()));
             } else if let Some(id) = &self.records {
-                // Records that are not those of this night's other steps cannot say that this one
-                // never ran.
+                // Records that are not those that were there when it started cannot say that it never
+                // ran.
                 words.push(("rootid", id.clone()));
             }
         }

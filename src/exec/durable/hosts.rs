@@ -1,11 +1,11 @@
 //! What is known of hosts for all durable steps of a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Semaphore;
 
-use crate::base::HostId;
+use crate::base::{HostId, StepId};
 use crate::engine::Sync;
 
 /// Connections that are opened anew at once, through one way.
@@ -18,6 +18,9 @@ pub(in crate::exec) struct Known {
     pub speaks: bool,
     /// The name of the folder where it keeps what it knows of runs.
     pub root_id: Option<String>,
+    /// Steps of which somebody was told that earlier attempts cannot be asked about there: the
+    /// records that held them are gone.
+    pub told: BTreeSet<StepId>,
     /// How far its starts outlive a power cut.
     pub sync: Option<Sync>,
     /// Why no step is durable there.

@@ -11,13 +11,13 @@ use golive::engine::{
 };
 use golive::exec::Report;
 use golive::journal::{Disk, Journal};
-use golive::session::{Core, SubmitError, fold};
+use golive::session::{Core, SubmitError, View, fold};
 
 use super::disk::Lying;
 use super::hosts::RUN;
 use super::trips::{Known, Trip};
 use super::world::{Bug, Happening, Night};
-use crate::histories::{choices, wishes};
+use crate::histories::{choices, first_start, wishes};
 use crate::memdisk::{Fault, How, Keep, MemDisk, Op};
 
 /// A process.
@@ -85,11 +85,16 @@ impl Night {
         cut: Option<golive::journal::Recovery>,
     ) {
         let opening = core.opening(self.genesis(), entries, cut, self.time());
+        let mut known: BTreeMap<usize, Known> = BTreeMap::new();
+        for (host, records) in core.state().records_on_hosts() {
+            let host = self.hosts.iter().position(|it| it.name == host.as_str()).unwrap();
+            known.insert(host, Known::recalled(&records));
+        }
         self.golive = Some(Golive {
             core,
             trips: BTreeMap::new(),
             attached: BTreeMap::new(),
-            known: BTreeMap::new(),
+            known,
             reports: Vec::new(),
         });
         self.untouched = true;
@@ -115,6 +120,10 @@ impl Night {
         {
             let reports = std::mem::take(&mut golive.reports);
             let effects = golive.core.take_reports(&stamp, reports);
+            let ahead = golive.core.ahead();
+            if self.plan.steps.keys().any(|step| ahead.has_started(step)) {
+                self.count("starts that were said ahead");
+            }
             self.recorded(effects);
         }
     }
@@ -239,6 +248,14 @@ impl Night {
         self.golive.as_ref().map(|golive| Arc::clone(golive.core.state()))
     }
 
+    /// Who drives by rules says ahead what is to start next.
+    fn say_ahead(&self) {
+        if let Some(golive) = self.golive.as_ref().filter(|_| !self.untouched) {
+            let next = |view: &View| Some((wei(), first_start(&view.state, view.at)?));
+            golive.core.ahead().give(next);
+        }
+    }
+
     /// Asks for something; whether it was done.
     fn ask(&mut self, command: &Command) -> bool {
         let was = std::mem::replace(&mut self.untouched, false);
@@ -255,6 +272,9 @@ impl Night {
     /// Somebody presses a key.
     pub(super) fn operate(&mut self) {
         let Some(state) = self.state() else { return };
+        if self.luck.percent(50) {
+            self.say_ahead();
+        }
         let how = u16::try_from(self.luck.below(u64::from(u16::MAX))).unwrap();
         let steps: Vec<_> = state.plan().steps.keys().cloned().collect();
         let step = steps[self.luck.pick(steps.len())].clone();

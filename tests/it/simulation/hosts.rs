@@ -1,5 +1,6 @@
 //! The hosts, what runs on them, and the network between them and golive.
 
+use golive::engine::Verdict;
 use golive::exec::durable::{ErrorStream, OutputStream, Over};
 use golive::practice::{Act, Call, Launch, Now, Spool, State, Stream, Strength};
 
@@ -17,6 +18,8 @@ pub(super) struct Host {
     boots: u32,
     booted: u64,
     pids: u32,
+    /// How often its records were lost.
+    pub(super) wipes: u32,
 }
 
 /// What really became of one key on one host.
@@ -26,8 +29,10 @@ pub(super) struct Truth {
     pub(super) pid: u32,
     pub(super) alive: bool,
     pub(super) deaf: bool,
+    /// How often the host had been booted when it began.
     pub(super) boots: u32,
-    /// How often the host has been booted since it began.
+    /// How often the host's records had been lost when it began.
+    pub(super) wipes: u32,
     pub(super) code: Option<u8>,
     pub(super) out: Vec<u8>,
     pub(super) err: Vec<u8>,
@@ -83,6 +88,7 @@ impl Host {
             boots: 0,
             booted: 0,
             pids: 100 + u32::try_from(luck.below(900)).unwrap(),
+            wipes: 0,
         }
     }
 
@@ -344,19 +350,24 @@ impl Night {
         let others = self.truths.iter().filter(|((on, other), truth)| {
             *on == host && *other != key && truth.alive && step_of(other) == step_of(&key)
         });
-        if let Some(((_, other), _)) = others.into_iter().next() {
-            let text = format!("{key} runs on {name} while {other} does");
-            self.broken(text);
+        let others: Vec<String> = others.map(|((_, other), _)| other.clone()).collect();
+        for other in others {
+            if self.is_known_to_be_forgotten(host, &other) {
+                self.count("attempts beside one that its host has forgotten");
+            } else {
+                self.broken(format!("{key} runs on {name} while {other} does"));
+            }
         }
         let deaf = self.luck.percent(10);
-        let boots = self.hosts[host].boots;
+        let (boots, wipes) = (self.hosts[host].boots, self.hosts[host].wipes);
         let truth = self.truths.entry((host, key.clone())).or_default();
         truth.launches += 1;
         if truth.launches > 1 {
             self.broken(format!("{key} ran twice on {name}"));
             return;
         }
-        (truth.pid, truth.alive, truth.deaf, truth.boots) = (pid, true, deaf, boots);
+        (truth.pid, truth.alive, truth.deaf) = (pid, true, deaf);
+        (truth.boots, truth.wipes) = (boots, wipes);
         let long = if self.luck.percent(30) { 100_000 } else { 8_000 };
         let long = if self.luck.percent(10) { 600_000 } else { long };
         let span = self.luck.below(long);
@@ -383,7 +394,8 @@ impl Night {
             Stream::Out => truth.out.extend_from_slice(line.as_bytes()),
             Stream::Err => truth.err.extend_from_slice(line.as_bytes()),
         }
-        assert!(self.hosts[host].spool.write(pid, stream, line.as_bytes()));
+        let kept = self.hosts[host].spool.write(pid, stream, line.as_bytes());
+        assert!(kept || self.is_forgotten(host, &key));
         self.pump(host);
     }
 
@@ -436,6 +448,35 @@ impl Night {
         self.after(span, Happening::HostUp(host));
     }
 
+    /// A host loses its records: a cleaner takes them, or it is made anew, and then nothing runs there
+    /// any more. The calls under way die with them.
+    pub(super) fn wipe(&mut self, host: usize) {
+        // What the record does not have of a host, nobody can miss there.
+        let heard_of = self.golive.as_ref().is_some_and(|golive| {
+            let records = golive.core.state().records_on_hosts();
+            records.keys().any(|it| it.as_str() == self.hosts[host].name)
+        });
+        if !heard_of {
+            return;
+        }
+        let anew = self.luck.percent(50);
+        let it = &mut self.hosts[host];
+        it.wipes += 1;
+        it.spool.forget();
+        let how = if anew { "is made anew" } else { "loses its records" };
+        let text = format!("{} {how}", it.name);
+        self.say(&text);
+        self.count(&format!("hosts: {how}"));
+        if anew {
+            return self.reboot(host);
+        }
+        self.cut(host);
+        for chan in self.chans.values_mut().filter(|chan| chan.host == host) {
+            chan.over = true;
+            chan.call = None;
+        }
+    }
+
     /// The supervisor of a step is killed.
     pub(super) fn orphan(&mut self, host: usize) {
         let alive = self.truths.iter().find(|((on, _), truth)| *on == host && truth.alive);
@@ -450,6 +491,31 @@ impl Night {
     pub(super) fn was_booted(&self, host: usize, key: &str) -> bool {
         let truth = self.truths.get(&(host, key.to_owned()));
         truth.is_some_and(|truth| truth.boots != self.hosts[host].boots)
+    }
+
+    /// Whether the host has lost its records since `key` began there.
+    pub(super) fn is_forgotten(&self, host: usize, key: &str) -> bool {
+        let truth = self.truths.get(&(host, key.to_owned()));
+        truth.is_some_and(|truth| truth.wipes != self.hosts[host].wipes)
+    }
+
+    /// Whether it is so, and golive says of `key` nothing but that it does not know: whoever goes on
+    /// then goes on by his own judgement.
+    fn is_known_to_be_forgotten(&self, host: usize, key: &str) -> bool {
+        let Some(golive) = self.golive.as_ref().filter(|_| self.is_forgotten(host, key)) else {
+            return false;
+        };
+        let state = golive.core.state();
+        let tracks = state.plan().steps.keys();
+        let tracks = tracks.flat_map(|id| [state.track(id), state.undo_track(id)]);
+        let mut attempts = tracks.flat_map(|track| &track.attempts);
+        let name = &self.hosts[host].name;
+        attempts.find(|it| it.key.to_string() == key).is_some_and(|attempt| {
+            let place = attempt.places.iter().find(|(place, _)| place.to_string() == *name);
+            place
+                .and_then(|(_, end)| end.as_ref())
+                .is_some_and(|it| it.end.verdict() == Verdict::Unknown)
+        })
     }
 
     /// How the host sees `key`.

@@ -4,8 +4,9 @@
 //! every durable step, the protocol's words in both directions, and the hosts' half as the practice
 //! fleet has it. Simulated are the clock, the disk, the network, the steps, and a person who
 //! presses plausible keys. Messages are late, calls overtake each other, links break with requests
-//! still on their way, hosts reboot, supervisors are killed, golive dies between any two
-//! operations of its disk or between two effects, and its machine loses power.
+//! still on their way, hosts reboot, supervisors are killed, hosts lose their records or are made
+//! anew, golive dies between any two operations of its disk or between two effects, and its machine
+//! loses power.
 //!
 //! What has to hold: no key runs twice; no attempt runs while another of the same step does on that
 //! host; what is said to have succeeded did exit with that status, and all its bytes came; what is
@@ -179,9 +180,11 @@ fn every_night_holds() {
         "fates not started",
         "fates rebooted",
         "fates stopped",
+        "fates unknown: Forgotten",
         "fates unknown: Gone",
         "fates unknown: Rebooted",
         "starts that ask about earlier attempts",
+        "starts that were said ahead",
         "steps looked for after a death",
     ] {
         assert!(counts.get(what).is_some_and(|count| *count > lived / 100), "{what}: {counts:#?}");

@@ -65,8 +65,11 @@ impl Night {
         let fine = match doubt {
             Doubt::Gone => truth.is_some_and(|truth| !truth.alive),
             Doubt::Rebooted => self.was_booted(host, key),
-            // No host forgets here, and all that is written is kept.
-            Doubt::Forgotten | Doubt::Unrecorded | Doubt::Link | Doubt::LetGo => false,
+            // Or it began in new records before anybody had heard of them: those that were known are
+            // gone, and that is what is said.
+            Doubt::Forgotten => self.hosts[host].wipes > 0,
+            // All that is written is kept.
+            Doubt::Unrecorded | Doubt::Link | Doubt::LetGo => false,
         };
         (!fine).then(|| format!("is in doubt for a wrong reason: {doubt:?}, {why}"))
     }
@@ -139,7 +142,7 @@ impl Night {
             if truth.launches > 1 || self.hosts[*host].spool.launches(super::hosts::RUN, key) > 1 {
                 wrong.push(format!("{key} ran twice on {name}"));
             }
-            if truth.alive && stands.is_final() {
+            if truth.alive && stands.is_final() && !self.is_forgotten(*host, key) {
                 wrong.push(format!("{key} lives on {name}, which calls it {}", stands.word()));
             }
         }

@@ -1,10 +1,10 @@
 //! The edge of a simulated golive: the real line of conduct of every durable step, its calls over
 //! the simulated network; and all else, which only begins and ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use golive::base::{Millis, SafeText};
-use golive::engine::{Doubt, Effect, End, Job, Key, Part, Place, Run, Sync};
+use golive::base::{Millis, SafeText, StepId};
+use golive::engine::{Doubt, Effect, End, Job, Key, Part, Place, Records, Run, Sync};
 use golive::exec::durable::{
     Act, Ask, Before, Conduct, Errand, Fate, Heard, Line, Over, Piece, Word,
 };
@@ -28,13 +28,26 @@ pub(super) struct Trip {
     key: String,
     out: Vec<u8>,
     err: Vec<u8>,
+    /// The records that were there when it started, where they were heard of.
+    records: Option<String>,
 }
 
 /// What golive knows of a host.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Known {
     speaks: bool,
     sync: Option<Sync>,
+    records: Option<String>,
+    /// Steps of which somebody was told that nothing can be asked about them any more.
+    told: BTreeSet<StepId>,
+}
+
+impl Known {
+    /// What the record says of a host.
+    pub(super) fn recalled(records: &Records) -> Self {
+        let (id, sync) = (Some(records.id.to_string()), Some(records.sync));
+        Self { records: id, sync, ..Self::default() }
+    }
 }
 
 impl Night {
@@ -88,7 +101,10 @@ impl Night {
             let seed = self.luck.draw();
             let now = self.now;
             let Some(golive) = &mut self.golive else { return };
-            let known = golive.known.get(&host).copied().unwrap_or_default();
+            let known = golive.known.get(&host).cloned().unwrap_or_default();
+            let records = durable.records.get(place).map(ToString::to_string);
+            let records =
+                if follow { records.or(known.records) } else { known.records.or(records) };
             let before = Before {
                 host: self.hosts[host].name.clone(),
                 follow: follow && !again,
@@ -109,6 +125,7 @@ impl Night {
                 key,
                 out: Vec::new(),
                 err: Vec::new(),
+                records,
             };
             golive.trips.insert(job.clone(), trip);
             let first = if durable.stop { Heard::Stop(GRACE) } else { Heard::Time };
@@ -230,11 +247,15 @@ impl Night {
     fn call(&mut self, job: &Job, line: Line, ask: Ask) {
         let nonce = format!("n{}", self.next);
         let (bug, life) = (self.bug, self.life);
-        let Some(trip) = self.trip(job) else { return };
+        let Some(golive) = &mut self.golive else { return };
+        let Some(trip) = golive.trips.get_mut(job) else { return };
+        let known = golive.known.get(&trip.host).cloned().unwrap_or_default();
         let durable = trip.run.durable.as_ref();
         let starts = matches!(ask, Ask::Start { .. });
         let after = durable.and_then(|durable| durable.after.get(&job.place));
         let after = after.filter(|_| bug != Some(Bug::NoAfter) && !trip.key.ends_with("again"));
+        let after_in = durable.and_then(|durable| durable.after_in.get(&job.place));
+        let after_in = after_in.filter(|_| !known.told.contains(&job.key.step));
         let asks = starts && after.is_some_and(|keys| !keys.is_empty());
         let errand = Errand {
             run: RUN.to_owned(),
@@ -243,6 +264,9 @@ impl Night {
             step: "gl_c='do';eval \"$gl_c\"\n".to_owned(),
             input: b"abc".to_vec(),
             after: after.cloned().unwrap_or_default(),
+            after_in: after_in.map(ToString::to_string),
+            records: trip.records.clone(),
+            seen: known.records,
             ..Errand::default()
         };
         let ask = match ask {
@@ -313,7 +337,7 @@ impl Night {
                 heard.push(Heard::Over(line, over));
             }
         }
-        self.learn(host, &heard);
+        self.learn(host, &job, &heard);
         if let Some(trip) = self.trip(&job) {
             trip.out.extend(out);
             trip.err.extend(err);
@@ -321,12 +345,18 @@ impl Night {
         self.hear(&job, heard);
     }
 
-    fn learn(&mut self, host: usize, heard: &[Heard]) {
+    fn learn(&mut self, host: usize, job: &Job, heard: &[Heard]) {
         let Some(golive) = &mut self.golive else { return };
         let known = golive.known.entry(host).or_default();
         for heard in heard {
-            if let Heard::Word(_, Word::Hello(_)) = heard {
+            if let Heard::Word(_, Word::Hello(home)) = heard {
                 known.speaks = true;
+                known.records = Some(home.root_id.clone());
+            }
+            if let Heard::Word(_, Word::Error { code, .. }) = heard
+                && code == "ROOTID"
+            {
+                known.told.insert(job.key.step.clone());
             }
             if let Heard::Word(_, Word::Started { sync, .. }) = heard {
                 known.sync = Some(*sync);

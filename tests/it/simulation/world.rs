@@ -214,7 +214,8 @@ impl Night {
             }
             45..=52 => self.reboot(host),
             53..=58 => self.orphan(host),
-            59..=74 => self.die("killed", false),
+            59..=62 => self.wipe(host),
+            63..=74 => self.die("killed", false),
             75..=84 => self.die("its machine lost power", true),
             85..=93 => self.doom_disk(),
             _ => self.dies_after = Some(self.luck.pick(3)),
