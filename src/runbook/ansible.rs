@@ -70,37 +70,6 @@ pub(super) fn is_json(text: &str) -> bool {
     text.trim_start().starts_with('{')
 }
 
-/// The same text with asterisks for the texts in all variables that are not read, byte for byte:
-/// they may be secrets, and a message shows the lines around its place. What is no JSON stays.
-pub fn ansible_masked(text: &str) -> String {
-    let mut spans = Vec::new();
-    if let Ok(json) = parse(text) {
-        let vars = json.get("_meta").and_then(|meta| meta.get("hostvars"));
-        let hosts = vars.into_iter().flat_map(Json::entries).map(|(_, _, vars)| vars);
-        let groups = json.entries().filter_map(|(_, _, group)| group.get("vars"));
-        for (name, _, value) in hosts.chain(groups).flat_map(Json::entries) {
-            if !ANSIBLE_VARIABLES.contains(&name) {
-                texts(value, &mut spans);
-            }
-        }
-    }
-    let mut bytes = text.as_bytes().to_vec();
-    for span in spans {
-        // Between the quotes.
-        bytes.get_mut(span.start + 1..span.end - 1).unwrap_or_default().fill(b'*');
-    }
-    String::from_utf8(bytes).unwrap_or_default()
-}
-
-fn texts(json: &Json<'_>, spans: &mut Vec<std::ops::Range<usize>>) {
-    match &json.value {
-        Value::Text(_) => spans.push(json.span.clone()),
-        Value::List(items) => items.iter().for_each(|item| texts(item, spans)),
-        Value::Table(entries) => entries.iter().for_each(|(_, value)| texts(value, spans)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
 /// Reads the whole of it.
 pub(super) fn file(reading: &mut Reading<'_>) -> Option<RawInventory> {
     let source = reading.source;

@@ -11,6 +11,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod ansible;
+mod ansible_mask;
 mod check;
 mod code;
 mod include;
@@ -40,7 +41,8 @@ mod shell;
 mod suggest;
 mod template;
 
-pub use ansible::{ANSIBLE_VARIABLES, ansible_masked};
+pub use ansible::ANSIBLE_VARIABLES;
+pub use ansible_mask::ansible_masked;
 pub use code::{Code, Severity, UnknownCode};
 pub use load::{ANSIBLE, Checked, Options, check, check_inventory, check_with, sort_problems};
 pub use model::*;
