@@ -255,19 +255,48 @@ pub(super) fn view(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
         put(buf, area, 0, m.to(words::NO_PROBES), theme.style(Role::Text));
         return;
     }
-    let columns = usize::from(area.width / 28).clamp(1, 4).min(panels.len());
-    let wanted = panels.len().div_ceil(columns);
-    let height = (usize::from(area.height) / wanted.max(1)).clamp(5, 9);
+    let groups = groups(&panels);
+    let most = groups.iter().map(|(_, panels)| panels.len()).max().unwrap_or(1);
+    let columns = usize::from(area.width / 28).clamp(1, 4).min(most);
+    let lines: usize = groups.iter().map(|(_, panels)| panels.len().div_ceil(columns)).sum();
+    let titles = if groups.len() > 1 { groups.len() } else { 0 };
+    let height = (usize::from(area.height).saturating_sub(titles) / lines.max(1)).clamp(5, 9);
+    let height = super::canvas::cell_count(height);
     let width = area.width / super::canvas::cell_count(columns);
-    for (at, panel) in panels.into_iter().enumerate() {
-        let (column, line) = (at % columns, at / columns);
-        let x = area.x + super::canvas::cell_count(column) * width;
-        let y = area.y + super::canvas::cell_count(line * height);
-        if y >= area.bottom() {
-            break;
+    let (mut y, mut left) = (area.y, panels.len());
+    for (title, panels) in &groups {
+        if titles > 0 && y < area.bottom() {
+            let place = Rect { y, height: 1, ..area };
+            put(buf, place, 0, &format!(" {title}"), theme.style(Role::Title));
+            y += 1;
         }
-        let place = Rect { x, y, width, height: super::canvas::cell_count(height) };
-        let kind = panel.probe.source.word();
-        boxed(buf, place.intersection(area), (panel, kind), m, theme);
+        for row in panels.chunks(columns) {
+            for (column, panel) in row.iter().enumerate().filter(|_| y < area.bottom()) {
+                let x = area.x + super::canvas::cell_count(column) * width;
+                let place = Rect { x, y, width, height };
+                let kind = panel.probe.source.word();
+                boxed(buf, place.intersection(area), (panel, kind), m, theme);
+                left -= 1;
+            }
+            y = y.saturating_add(height);
+        }
     }
+    if left > 0 && area.height > 0 {
+        let place = Rect { y: area.bottom() - 1, height: 1, ..area };
+        let said = format!(" {left} more than fit: the audit and the strip tell when one turns ");
+        put(buf, place, 0, &said, theme.style(Role::Caution));
+    }
+}
+
+/// The panels by what the runbook puts them under, in the order of the file.
+fn groups<'p>(panels: &[&'p Panel]) -> Vec<(&'p str, Vec<&'p Panel>)> {
+    let mut groups: Vec<(&str, Vec<&Panel>)> = Vec::new();
+    for panel in panels {
+        let title = panel.probe.panel.as_str();
+        match groups.iter_mut().find(|(known, _)| *known == title) {
+            Some((_, panels)) => panels.push(panel),
+            None => groups.push((title, vec![panel])),
+        }
+    }
+    groups
 }
