@@ -44,8 +44,14 @@ pub fn advance(
     }
     while !events.is_empty() {
         for event in events {
-            // A hold and an alarm that follow from a report are the program's, not the host's.
+            // A hold and an alarm that follow from a report are the program's, not the host's; nor
+            // are they a person's whose word cannot be proved.
             let by = match (&event, &by) {
+                (super::event::Event::Held { .. }, _)
+                    if matches!(command, Command::DoneByHand { .. }) =>
+                {
+                    Actor::Engine
+                }
                 (super::event::Event::Held { .. }, Actor::Host(_) | Actor::Probe(_))
                 | (
                     super::event::Event::AlarmRaised { .. }

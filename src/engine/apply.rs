@@ -14,7 +14,7 @@ use super::job::{Job, Key, Part, Place, Verdict};
 use super::objective::Loss;
 use super::sight::Sight;
 use super::state::{Alarm, Hold, Note, PlaybookRecord, Rollback, RunStage, State};
-use super::track::{Attempt, PlaceEnd, Status, Stopping, Track, Wave};
+use super::track::{Attempt, Claim, PlaceEnd, Status, Stopping, Track, Wave};
 
 impl State {
     /// Folds an event into the state.
@@ -62,6 +62,7 @@ impl State {
             | Event::SoakBreached { .. }
             | Event::Settled { .. }
             | Event::Skipped { .. }
+            | Event::SaidDone { .. }
             | Event::DoneByHand { .. }
             | Event::FailureAccepted { .. }
             | Event::SignedOff { .. }
@@ -213,6 +214,13 @@ impl State {
             Event::Skipped { step, reason } => {
                 self.settle(at, step, Part::Action, Status::Skipped, Some(reason));
             }
+            Event::SaidDone { step, part, reason } => {
+                let (by, reason) = (by.clone(), reason.clone());
+                self.with_track(step, *part, |track| {
+                    track.reason = Some(reason.clone());
+                    track.claim = Some(Claim { at, by, reason, stands: true });
+                });
+            }
             Event::DoneByHand { step, part, reason } => {
                 self.settle(at, step, *part, Status::DoneByHand, Some(reason));
             }
@@ -309,6 +317,11 @@ impl State {
             track.started.get_or_insert(at);
             track.settled = None;
             track.retry_at = None;
+            if matches!(attempt.key.part, Part::Action | Part::Undo)
+                && let Some(claim) = &mut track.claim
+            {
+                claim.stands = false; // What it is from here on is golive's doing as well.
+            }
             track.attempts.push(attempt);
         });
     }

@@ -6,8 +6,8 @@ use crate::base::{ChannelId, HostId, Millis, PlaybookId, SafeText, StepId};
 use crate::plan::Plan;
 use crate::runbook::Class;
 
-use super::event::{Choice, Evidence, Genesis};
-use super::gate::{Criterion, Voice};
+use super::event::Genesis;
+use super::gate::{Choice, Criterion, Evidence, Voice};
 use super::health::{Change, Reading};
 use super::hosts::HostSaid;
 use super::job::{End, Job, Part, Transcript};

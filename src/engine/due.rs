@@ -191,7 +191,7 @@ impl State {
         part: Part,
         now: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
-        let verify = if part.is_undo() { Part::UndoVerify } else { Part::Verify };
+        let verify = part.verification();
         if self.verify_of(step, verify).is_some() {
             if !self.is_its_stage(step, part) {
                 return Ok(self.cut_short(step, part));
@@ -202,20 +202,26 @@ impl State {
         Ok(self.after_verify(step, part, now))
     }
 
-    /// Where a verification runs: nowhere, if it watches a probe.
+    /// Where a verification runs after an attempt: where no wave has come, there is nothing yet.
     pub(super) fn verify_places(&self, step: &StepId, verify: Part) -> Vec<Place> {
+        let mut places = self.check_places(step, verify);
+        places.retain(|place| verify.is_undo() || !self.is_untried(step, place));
+        places
+    }
+
+    /// All the places where a verification can run: nowhere, if it watches a probe.
+    pub(super) fn check_places(&self, step: &StepId, verify: Part) -> Vec<Place> {
         match self.verify_of(step, verify).map(|verify| &verify.check) {
-            Some(CheckPlan::Run(_)) => {
-                let mut places = self.places_of(step, verify);
-                places.retain(|place| verify.is_undo() || !self.is_untried(step, place));
-                places
-            }
+            Some(CheckPlan::Run(_)) => self.places_of(step, verify),
             Some(CheckPlan::Http(_)) => vec![Place::Here],
             Some(CheckPlan::Probe(_)) | None => Vec::new(),
         }
     }
 
     pub(super) fn after_verify(&self, step: &StepId, part: Part, now: Timestamp) -> Vec<Event> {
+        if let Some(claim) = self.track_of(step, part).unproved() {
+            return self.done_by_hand(step, part, &claim.reason);
+        }
         if let Some(batch) = self.batch_of(step).filter(|_| !part.is_undo())
             && let Some(events) = self.after_wave(step, batch, now)
         {
@@ -314,6 +320,7 @@ impl State {
         let worst = last.places.values().flatten().map(|end| end.end.verdict()).max();
         match worst.unwrap_or(Verdict::Failed) {
             Verdict::Succeeded => self.after_verify(step, part, now),
+            _no if track.unproved().is_some() => self.not_proved(step, part, track),
             Verdict::Unknown => self.failed(step, part, Verdict::Unknown, &describe(track)),
             Verdict::Cancelled if last.stopping == Some(Stopping::Asked) => {
                 let why = format!("{}, in its verification", describe(track));
@@ -347,7 +354,13 @@ impl State {
         {
             return Vec::new();
         }
-        let why = format!(": probe {probe} was not healthy within {within}");
+        let why = format!("probe {probe} was not healthy within {within}");
+        if self.track_of(step, part).unproved().is_some() {
+            let unread = self.health(probe) == Health::Unknown;
+            let verdict = if unread { Verdict::Unknown } else { Verdict::Failed };
+            return self.unproved(step, part, verdict, &why);
+        }
+        let why = format!(": {why}");
         self.failed(step, part, Verdict::Failed, &why)
     }
 
@@ -543,7 +556,7 @@ pub(super) const fn advice(breach: Breach) -> &'static str {
 }
 
 /// The worst end of an attempt, in words, after the name of the step.
-fn describe(track: &Track) -> String {
+pub(super) fn describe(track: &Track) -> String {
     track.last().map(describe_attempt).unwrap_or_default()
 }
 

@@ -9,7 +9,7 @@ use crate::base::{
 use crate::plan::StepChange;
 use crate::runbook::Class;
 
-use super::gate::{Criterion, Frozen, Voice};
+use super::gate::{Choice, Criterion, Evidence, Frozen, Voice};
 use super::health::{Health, Reading};
 use super::hosts::HostFact;
 use super::job::{End, Job, Key, Part, Place, Transcript, Verdict};
@@ -104,31 +104,6 @@ pub struct Genesis {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer: Option<SafeText>,
 }
-
-/// A go / no-go answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Choice {
-    /// Go on.
-    Go,
-    /// Do not.
-    NoGo,
-}
-
-/// One fact that a gate was decided on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Evidence {
-    /// The probe.
-    pub probe: ProbeId,
-    /// What it said.
-    pub health: Health,
-    /// The last reading.
-    pub reading: Option<Reading>,
-    /// How old the reading was.
-    pub age: Option<Millis>,
-}
-
-impl Eq for Evidence {}
 
 /// How hard an alarm asks for attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -311,7 +286,16 @@ pub enum Event {
         /// Why.
         reason: SafeText,
     },
-    /// Somebody did a step or an undo by hand.
+    /// Somebody says that they did it by hand; its verification, which begins, is to prove it.
+    SaidDone {
+        /// Which step.
+        step: StepId,
+        /// Its action or its undo.
+        part: Part,
+        /// How, and how they checked it.
+        reason: SafeText,
+    },
+    /// A step or an undo was done by hand: it has no verification, or that holds.
     DoneByHand {
         /// Which step.
         step: StepId,

@@ -7,8 +7,8 @@ use crate::base::{Millis, ProbeId, RoleId, SafeText, StepId, Timestamp};
 use crate::plan::{Work, forecast, signed};
 use crate::runbook::Gate;
 
-use super::event::{Actor, Choice, Evidence};
-use super::health::Health;
+use super::event::Actor;
+use super::health::{Health, Reading};
 use super::readiness::{Lamp, Readiness};
 use super::state::State;
 use super::track::Status;
@@ -18,6 +18,31 @@ use super::voice::Said;
 pub const WORD_LASTS: Millis = Millis::from_secs(20 * 60);
 /// A waiver for longer than this is no exception any more.
 pub const WAIVER_MAX: Millis = Millis::from_secs(24 * 60 * 60);
+
+/// A go / no-go answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Choice {
+    /// Go on.
+    Go,
+    /// Do not.
+    NoGo,
+}
+
+/// One fact that a gate was decided on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The probe.
+    pub probe: ProbeId,
+    /// What it said.
+    pub health: Health,
+    /// The last reading.
+    pub reading: Option<Reading>,
+    /// How old the reading was.
+    pub age: Option<Millis>,
+}
+
+impl Eq for Evidence {}
 
 /// How a gate was decided.
 #[derive(Clone, Debug, PartialEq, Eq)]

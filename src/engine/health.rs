@@ -9,7 +9,7 @@ use crate::base::{Millis, ProbeId, SafeText, Timestamp};
 use crate::plan::Plan;
 use crate::runbook::Probe;
 
-use super::event::Evidence;
+use super::gate::Evidence;
 
 /// Readings kept for the sparkline: half an hour at one every two seconds.
 pub const READINGS_MAX: usize = 900;

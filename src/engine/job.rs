@@ -32,6 +32,12 @@ impl Part {
         matches!(self, Self::Undo | Self::UndoVerify)
     }
 
+    /// The verification that belongs to it.
+    #[must_use]
+    pub const fn verification(self) -> Self {
+        if self.is_undo() { Self::UndoVerify } else { Self::Verify }
+    }
+
     /// The thing itself: the action or the undo that a verification belongs to.
     #[must_use]
     pub const fn thing(self) -> Self {

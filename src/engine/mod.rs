@@ -21,6 +21,7 @@
 mod advance;
 mod apply;
 mod because;
+mod by_hand;
 mod clock;
 mod command;
 mod decide;
@@ -60,12 +61,10 @@ pub use decide::decide;
 pub use done::Done;
 pub use edit::Edit;
 pub use effect::{Durable, Effect, Poll, Run};
-pub use event::{
-    Actor, AlarmId, Choice, Confirmed, Event, Evidence, Genesis, Item, Level, Return, RunKind,
-};
+pub use event::{Actor, AlarmId, Confirmed, Event, Genesis, Item, Level, Return, RunKind};
 pub use gate::{
-    Approval, Criterion, Frozen, GateRecord, Judged, Tally, Voice, Vote, WAIVER_MAX, WORD_LASTS,
-    Waiver,
+    Approval, Choice, Criterion, Evidence, Frozen, GateRecord, Judged, Tally, Voice, Vote,
+    WAIVER_MAX, WORD_LASTS, Waiver,
 };
 pub use health::{Board, Change, Health, Panel, READINGS_MAX, Reading};
 pub use hosts::{ClockOffset, HostFact, HostRecord, HostSaid, StoodStill};
@@ -80,7 +79,7 @@ pub use refusal::Refusal;
 pub use replan::Replanned;
 pub use sight::{Begun, Doubt, OutOfSight, Records, Seen, Sight, Sync};
 pub use state::{Alarm, Hold, Note, PlaybookRecord, Rollback, RunStage, State};
-pub use track::{Attempt, PlaceEnd, Status, Stopping, Track, Wave};
+pub use track::{Attempt, Claim, PlaceEnd, Status, Stopping, Track, Wave};
 pub use unrecorded::{Lost, Overridden};
 pub use voice::{Said, Signed};
 pub use way_back::{Checkpoint, WayBack, WayBackItem};

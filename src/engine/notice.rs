@@ -8,7 +8,8 @@ use crate::base::{ChannelId, SafeText, SessionId, Timestamp};
 use crate::runbook::{Channel, NoticeEvent};
 
 use super::effect::Effect;
-use super::event::{AlarmId, Choice, Event, Level, RunKind};
+use super::event::{AlarmId, Event, Level, RunKind};
+use super::gate::Choice;
 use super::job::{Part, Verdict};
 use super::state::State;
 

@@ -63,6 +63,7 @@ fn done(state: &State, event: &Event) -> Vec<Effect> {
         | Event::JobSighted { .. }
         | Event::JobEnded { .. }
         | Event::SoakBreached { .. }
+        | Event::SaidDone { .. }
         | Event::DoneByHand { .. }
         | Event::FailureAccepted { .. }
         | Event::SignedOff { .. }

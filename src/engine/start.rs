@@ -12,7 +12,7 @@ use super::job::{End, Job, Key, Part, Place, Verdict};
 use super::refusal::Refusal;
 use super::sight::{Doubt, Seen};
 use super::state::State;
-use super::track::{Attempt, PlaceEnd, Status};
+use super::track::{Attempt, PlaceEnd};
 
 /// How much longer than `within` a verification may take before it is stopped.
 const VERIFY_GRACE: Millis = Millis::from_secs(15);
@@ -39,11 +39,7 @@ impl State {
 
     /// The verification that belongs to `part`.
     pub(super) fn verify_of(&self, step: &StepId, part: Part) -> Option<&VerifyPlan> {
-        if part.is_undo() {
-            self.undo_of(step)?.verify.as_ref()
-        } else {
-            self.plan.step(step)?.verify.as_ref()
-        }
+        self.plan.step(step)?.verification(part.is_undo())
     }
 
     /// The work that `part` of a step is; none for verifications and for steps without undo.
@@ -100,7 +96,7 @@ impl State {
             return places; // Done by hand: nobody wrote down where.
         }
         let attempts = self.track(step).present();
-        let by_hand = self.track(step).status == Status::DoneByHand;
+        let by_hand = self.track(step).is_by_hand();
         let untouched = |place: &Place| {
             let mut ends = attempts.iter().filter_map(|attempt| attempt.places.get(place));
             // Not a place of the step, or one that no wave has come to; a person may have.

@@ -283,6 +283,7 @@ impl State {
             settled: None,
             retry_at: None,
             reason: None,
+            claim: None,
             since: 0,
         };
         let tracks = if part.is_undo() { &self.undos } else { &self.actions };

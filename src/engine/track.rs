@@ -94,9 +94,24 @@ pub struct Track {
     pub retry_at: Option<Timestamp>,
     /// Why it was skipped, done by hand or accepted; the words of a sign-off.
     pub reason: Option<SafeText>,
+    /// That a person did it, as they say, where its verification is to prove it.
+    pub claim: Option<Claim>,
     /// Attempts before this one were before a return to a checkpoint, or belong to an earlier
     /// opening of a playbook: they are told, and count no more.
     pub since: usize,
+}
+
+/// A person's word that they did something by hand, before it is proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// When they said so.
+    pub at: Timestamp,
+    /// Who.
+    pub by: Actor,
+    /// How, and how they checked it.
+    pub reason: SafeText,
+    /// Whether golive has done nothing of it since: a verification that holds proves their word.
+    pub stands: bool,
 }
 
 /// One attempt.
@@ -239,10 +254,20 @@ impl Track {
         ends.filter(|(_, end)| bad(*end)).map(|(place, _)| place.clone()).collect()
     }
 
+    /// Whether a person did it, or says so: nobody wrote down where.
+    pub fn is_by_hand(&self) -> bool {
+        self.status == Status::DoneByHand || self.claim.is_some()
+    }
+
+    /// The word that a verification which holds now would prove.
+    pub fn unproved(&self) -> Option<&Claim> {
+        self.claim.as_ref().filter(|claim| claim.stands)
+    }
+
     /// Whether anything may have been done: an attempt that is not known never to have started.
     pub fn may_have_run(&self) -> bool {
         let untouched = |end: &Option<PlaceEnd>| end.as_ref().is_some_and(PlaceEnd::never_started);
-        self.status == Status::DoneByHand
+        self.is_by_hand()
             || self.present().iter().any(|a| {
                 matches!(a.key.part, Part::Action | Part::Undo)
                     && (a.places.is_empty() || !a.places.values().all(untouched))

@@ -124,7 +124,8 @@ impl State {
             Event::AttemptStarted { key, .. }
             | Event::WavesPlanned { key, .. }
             | Event::WaveStarted { key, .. } => self.on_the_way_back(&key.step, key.part),
-            Event::DoneByHand { step, part, .. }
+            Event::SaidDone { step, part, .. }
+            | Event::DoneByHand { step, part, .. }
             | Event::StepEdited { step, part, .. }
             | Event::FailureAccepted { step, part, .. }
             | Event::SignedOff { step, part, .. } => self.on_the_way_back(step, *part),

@@ -257,6 +257,15 @@ pub struct StepPlan {
 }
 
 impl StepPlan {
+    /// What verifies its action, or its undo where it is about the way back.
+    pub fn verification(&self, back: bool) -> Option<&VerifyPlan> {
+        match &self.undo {
+            UndoPlan::Undo(undo) if back => undo.verify.as_ref(),
+            UndoPlan::None | UndoPlan::Irreversible(_) if back => None,
+            UndoPlan::None | UndoPlan::Undo(_) | UndoPlan::Irreversible(_) => self.verify.as_ref(),
+        }
+    }
+
     /// What is watched of it: after its action, or alone.
     pub fn watched(&self) -> Option<&Soak<Text>> {
         match &self.work {

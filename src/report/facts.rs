@@ -113,6 +113,10 @@ pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
             of(step, format!("{}ended", part_of(*part))).result(verdict_word(*verdict)).main(main)
         }
         Event::Skipped { step, reason } => by_word(step, "skipped", reason, "SKIPPED"),
+        Event::SaidDone { step, part, reason } => {
+            let what = format!("{}said to be done by hand", part_of(*part));
+            by_word(step, &what, reason, "TO BE VERIFIED")
+        }
         Event::DoneByHand { step, part, reason } => {
             by_word(step, &format!("{}done by hand", part_of(*part)), reason, "DONE BY HAND")
         }

@@ -172,6 +172,7 @@ pub(super) fn decisions(story: &Story<'_>, to: &mut Document) {
 fn is_decision(event: &Event) -> bool {
     match event {
         Event::Skipped { .. }
+        | Event::SaidDone { .. }
         | Event::DoneByHand { .. }
         | Event::FailureAccepted { .. }
         | Event::SignedOff { .. }

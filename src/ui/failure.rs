@@ -6,7 +6,7 @@ use crate::base::{StepId, Timestamp, cells, pad};
 use crate::engine::{
     AlarmId, Command, Gesture, Part, Place, RunStage, Status, Track, Verdict, Which,
 };
-use crate::plan::{StepPlan, UndoPlan, Work};
+use crate::plan::Work;
 use crate::runbook::Class;
 
 use super::header::short_span;
@@ -90,7 +90,8 @@ impl Failure {
         };
         let mut list = vec![offer(Action::HoldAndLook, words::HOLD, words::HOLD_WHAT, none())];
         list.extend(self.retries(m, &takes));
-        if self.has_verify(step) {
+        let verified = step.verification(self.part.is_undo()).is_some();
+        if verified {
             list.push(offer(Action::Recheck, words::RECHECK, words::RECHECK_WHAT, none()));
         }
         if m.state.editable(&self.step, self.part).is_ok() {
@@ -99,7 +100,8 @@ impl Failure {
         if step.skippable && !self.part.is_undo() {
             list.push(offer(Action::Skip, words::SKIP, words::SKIP_WHAT, none()));
         }
-        list.push(offer(Action::ByHand, words::BY_HAND, words::BY_HAND_WHAT, none()));
+        let by_hand = if verified { words::BY_HAND_PROVED } else { words::BY_HAND_WHAT };
+        list.push(offer(Action::ByHand, words::BY_HAND, by_hand, none()));
         list.push(offer(Action::Accept, words::ACCEPT, words::ACCEPT_WHAT, none()));
         if m.state.stage() == RunStage::Active {
             let what = words::roll_back_what(lang, m.way_back.items.len());
@@ -132,13 +134,6 @@ impl Failure {
             offer(Action::RetryFailed, name, words::RETRY_THERE_WHAT.own(lang)),
             offer(Action::RetryAll, words::RETRY_ALL.own(lang), every),
         ]
-    }
-
-    fn has_verify(&self, step: &StepPlan) -> bool {
-        match &step.undo {
-            UndoPlan::Undo(undo) if self.part.is_undo() => undo.verify.is_some(),
-            UndoPlan::None | UndoPlan::Undo(_) | UndoPlan::Irreversible(_) => step.verify.is_some(),
-        }
     }
 
     /// The dialog as rows.
@@ -176,6 +171,7 @@ impl Failure {
             rows.say_as(label::REPEAT, m.to(words::SAFE_TO_REPEAT), Role::Title);
         }
         self.why(rows);
+        rows.claim(track);
         let started = track.last_action().map(|attempt| attempt.started);
         for (place, end) in track.latest_ends() {
             let Some(end) = end else { continue };

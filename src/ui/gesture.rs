@@ -125,7 +125,7 @@ impl Screen {
         let purpose = if choice == Action::Skip {
             Purpose::Skip { step }
         } else if choice == Action::ByHand {
-            Purpose::ByHand { step, part }
+            Purpose::by_hand(step, part, m)
         } else {
             Purpose::Accept { step, part }
         };
@@ -173,7 +173,7 @@ impl Screen {
             }
             Purpose::Skip { step }
         } else {
-            Purpose::ByHand { step, part }
+            Purpose::by_hand(step, part, m)
         };
         self.ask_text(purpose, m);
     }

@@ -40,6 +40,8 @@ pub(super) enum Purpose {
     ByHand {
         step: StepId,
         part: Part,
+        /// Whether a verification has to prove it.
+        verified: bool,
     },
     Accept {
         step: StepId,
@@ -88,6 +90,13 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
+    /// How something was done by hand.
+    pub(super) fn by_hand(step: StepId, part: Part, m: &Model<'_>) -> Self {
+        let plan = m.plan().step(&step);
+        let verified = plan.is_some_and(|plan| plan.verification(part.is_undo()).is_some());
+        Self::ByHand { step, part, verified }
+    }
+
     /// Whether it may be empty.
     pub(super) const fn may_be_empty(&self) -> bool {
         matches!(

@@ -300,10 +300,7 @@ impl Rows<'_, '_> {
         if runs && !part.is_undo() {
             self.say(label::PASS, &words::pass(self.lang(), &step.expect));
         }
-        let check = match &step.undo {
-            UndoPlan::Undo(undo) if part.is_undo() => undo.verify.as_ref(),
-            UndoPlan::None | UndoPlan::Undo(_) | UndoPlan::Irreversible(_) => step.verify.as_ref(),
-        };
+        let check = step.verification(part.is_undo());
         self.say(label::VERIFY, &check.map(|check| verify(self.m, check)).unwrap_or_default());
         self.say(label::SOAK, &step.soak.as_ref().map(|it| soak(self.m, it)).unwrap_or_default());
         if let Some(when) = &step.when {
@@ -317,9 +314,30 @@ impl Rows<'_, '_> {
         self.results(track);
     }
 
+    /// Who said that they did it by hand, and whether that is proved.
+    pub(super) fn claim(&mut self, track: &Track) {
+        let Some(claim) = &track.claim else { return };
+        let stands = if track.status == Status::DoneByHand {
+            words::CLAIM_PROVED
+        } else if track.status == Status::FailureAccepted {
+            words::CLAIM_NEVER
+        } else if !claim.stands {
+            words::CLAIM_RUN_AGAIN
+        } else if track.status == Status::Verifying {
+            words::CLAIM_VERIFIED
+        } else {
+            words::CLAIM_UNPROVED
+        };
+        let stands = self.m.to(stands);
+        let (at, by, reason) = (self.m.time(claim.at), claim.by.name(), &claim.reason);
+        self.say(label::BY_HAND, &format!("{at} {by}: {reason} ({stands})"));
+    }
+
     /// What became of it: the standing, then every place of the last attempt.
     pub(super) fn results(&mut self, track: &Track) {
-        if let Some(reason) = &track.reason {
+        if track.claim.is_some() {
+            self.claim(track);
+        } else if let Some(reason) = &track.reason {
             self.say(label::SAID, reason.as_str());
         }
         if let Status::Soaking { until } = track.status {

@@ -88,7 +88,7 @@ impl Screen {
                 return self.edit_written(&purpose, written, m);
             }
             Purpose::Skip { step } => Command::Skip { step, reason },
-            Purpose::ByHand { step, part } => Command::DoneByHand { step, part, reason },
+            Purpose::ByHand { step, part, .. } => Command::DoneByHand { step, part, reason },
             Purpose::Accept { step, part } => Command::AcceptFailure { step, part, reason },
             Purpose::Vote { step, voice, choice } => {
                 self.drafts.retain(|(of, _)| *of != purpose);

@@ -118,6 +118,12 @@ impl Night {
     /// A night that has come to the verification of the copied rows.
     pub(crate) fn migrating(kind: RunKind) -> Self {
         let mut night = Self::new(kind);
+        night.to_the_migration();
+        night
+    }
+
+    fn to_the_migration(&mut self) {
+        let night = self;
         night.ask(&Command::Begin);
         for step in ["a1", "a2", "c1", "c2"] {
             night.run(step);
@@ -129,12 +135,26 @@ impl Night {
         night.print("c3", "db-new-1", "WARN slow read ledger_2025 2.9s\n");
         night.print("c3", "db-new-1", "table=ledger_2025 rows=9 020 331 sum=77b2 ok\n");
         night.health(&[("p95", 212.0), ("errors", 0.02), ("lag", 41.0), ("orders", 118.0)]);
-        night
     }
 
     /// A night whose canary runs on two load balancers.
     pub(crate) fn at_the_canary(kind: RunKind) -> Self {
-        let mut night = Self::migrating(kind);
+        let mut night = Self::new(kind);
+        night.to_the_canary();
+        night
+    }
+
+    /// All that comes before the canary, and the canary begins.
+    pub(crate) fn to_the_canary(&mut self) {
+        self.before_the_canary();
+        self.start("e3");
+        self.pass(14);
+    }
+
+    /// All that comes before the canary.
+    pub(crate) fn before_the_canary(&mut self) {
+        let night = self;
+        night.to_the_migration();
         night.end("c3", "db-old-1", 0);
         night.end("c3", "db-new-1", 0);
         night.health(&[("lag", 6.0)]);
@@ -143,9 +163,6 @@ impl Night {
         night.sign_off();
         night.run("e1");
         night.pass(30);
-        night.start("e3");
-        night.pass(14);
-        night
     }
 
     /// A night whose canary has failed on one of two load balancers.

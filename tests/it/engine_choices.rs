@@ -315,7 +315,97 @@ fn a_manual_step_is_signed_off_with_its_whole_list() {
          10 sign n 2 again | n:verifying; run n.verify.2 local; free
          11 end n.verify.2.local unknown | n:unknown
          12 sign n 2 why | refused `n` is unknown
-         13 hand n I looked | completed",
+         13 hand n I looked | n:verifying; free; run n.verify.3 local
+         14 end n.verify.3.local ok | n:done_by_hand; completed; by golive done-by-hand",
+    );
+}
+
+#[test]
+fn what_is_said_to_be_done_by_hand_is_done_once_its_verification_holds() {
+    let verify = "verify = { run = \"check\", every = \"5s\", within = \"1m\" }";
+    // From a failure: it did not hold, it could not be read, it holds.
+    story(
+        &(change("a", WEB, verify) + &change("b", ONE, "")),
+        "1 start a             | run a.1 web1,web2
+         2 end a.1.web1 ok
+         2 end a.1.web2 bad    | a:failed; held
+         3 hand a              | refused marking it done by hand needs a reason
+         3 hand a on web2, too | a:verifying; free; quiet; run a.verify.1 web1,web2; by Wei Zhang said-done
+         4 start b             | refused `b` needs `a`, which is verifying
+         5 end a.verify.1.web1 ok
+         5 end a.verify.1.web2 bad | a:failed; held; alarm said to be done by hand, and its verification did not hold on web2
+         6 start b             | refused held
+         7 hand a once more    | a:verifying; run a.verify.2 web1,web2
+         8 end a.verify.2.web1 ok
+         8 end a.verify.2.web2 unknown | a:unknown; held; alarm said to be done by hand, and not verified on web2
+         9 retry a             | refused needs a reason
+         9 recheck a           | a:verifying; free; run a.verify.3 web1,web2
+         10 end a.verify.3.web1 ok
+         10 end a.verify.3.web2 ok | a:done_by_hand; quiet; by golive done-by-hand
+         11 start b            | run b.1 web1",
+    );
+    // Before golive did anything; and nothing but a reason passes what did not hold.
+    story(
+        &change("a", ONE, verify),
+        "1 hand a in the console of the provider | a:verifying; run a.verify.1 web1
+         2 end a.verify.1.web1 bad | a:failed; held
+         3 accept a the check is wrong tonight | a:failure_accepted; completed",
+    );
+    // Run again since: what holds then is golive's own attempt.
+    story(
+        &change("a", ONE, verify),
+        "1 hand a why | run a.verify.1 web1
+         2 end a.verify.1.web1 bad | a:failed
+         3 retry a    | run a.1 web1
+         4 end a.1.web1 ok | run a.verify.2 web1
+         5 end a.verify.2.web1 ok | a:succeeded; completed",
+    );
+    let probe = "verify = { probe = \"p99\", within = \"1m\" }";
+    story(
+        &change("a", ONE, probe),
+        "1 hand a why | a:verifying
+         80 wake      | a:unknown; alarm probe p99 was not healthy
+         81 health p99 failed
+         82 recheck a
+         150 wake     | a:failed
+         151 recheck a
+         152 health p99 healthy | a:done_by_hand; completed",
+    );
+}
+
+#[test]
+fn a_verification_that_cannot_even_begin_proves_no_word() {
+    let body = change(
+        "a",
+        ONE,
+        "capture = { id = \"id=(.*)\" }
+         verify = { run = \"check {{ id }}\", within = \"1m\" }",
+    );
+    story(
+        &body,
+        "1 hand a why | a:unknown; held; alarm said to be done by hand, and cannot be verified
+         2 accept a seen in the console | a:failure_accepted; completed",
+    );
+}
+
+#[test]
+fn one_act_of_a_person_in_two_systems_is_done_once_it_holds_in_both() {
+    let body = manual(
+        "m",
+        "on = [\"web1\", \"web2\"]\nverify = { run = \"check\", within = \"1m\" }
+         undo = { manual = \"the old record\", verify = { run = \"check\", within = \"1m\" } }",
+    );
+    story(
+        &body,
+        "1 start m | m:waiting
+         2 sign m 2 both | m:verifying; run m.verify.1 web1,web2
+         3 end m.verify.1.web1 ok
+         3 end m.verify.1.web2 bad | m:failed; alarm its verification did not hold
+         4 sign m 2 now really | m:verifying; run m.verify.2 web1,web2
+         5 end m.verify.2.web1 ok
+         5 end m.verify.2.web2 ok | m:succeeded
+         6 roll-back enough | rolling-back; ~m:waiting
+         7 sign m undo 0 back | ~m:verifying; run m.undo-verify.1 web1,web2",
     );
 }
 

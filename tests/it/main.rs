@@ -6,6 +6,8 @@ mod ansible;
 #[cfg(test)]
 mod asked;
 #[cfg(test)]
+mod by_hand;
+#[cfg(test)]
 mod change_of_clocks;
 #[cfg(test)]
 mod cli;

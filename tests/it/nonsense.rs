@@ -248,6 +248,7 @@ impl Made<'_> {
             24 => Event::SoakBreached { step, probe: self.probe(), health: self.health() },
             25..29 => Event::Settled { step, part, verdict: self.verdict() },
             29 => Event::Skipped { step, reason: why },
+            30 if self.1.is_multiple_of(2) => Event::SaidDone { step, part, reason: why },
             30 => Event::DoneByHand { step, part, reason: why },
             31 => Event::FailureAccepted { step, part, reason: why },
             32 => Event::SignedOff { step, part, words: why },

@@ -352,7 +352,7 @@ fn rule_8_every_event_names_who_caused_it() {
         for fact in turn.facts {
             let person = matches!(fact.by, Actor::Operator(_));
             match &fact.event {
-                Event::DoneByHand { .. }
+                Event::SaidDone { .. }
                 | Event::FailureAccepted { .. }
                 | Event::SignedOff { .. }
                 | Event::GateDecided { .. }
@@ -391,6 +391,35 @@ fn rule_8_every_event_names_who_caused_it() {
             }
         }
     });
+}
+
+#[test]
+fn rule_3_a_persons_word_is_proved_by_the_verification_where_there_is_one() {
+    let seen = std::cell::Cell::new(0_u32);
+    always(128, |turn| {
+        turn.each(|before, fact, after| {
+            let Event::DoneByHand { step, part, .. } = &fact.event else { return };
+            let plan = before.plan().step(step).expect("a step of the plan");
+            let Some(check) = plan.verification(part.is_undo()) else {
+                assert!(matches!(fact.by, Actor::Operator(_)), "{fact:?}");
+                return;
+            };
+            seen.set(seen.get() + 1);
+            let track = before.track_of(step, *part);
+            assert!(track.unproved().is_some(), "{step}: nobody said so");
+            let last = track.last().expect("a verification");
+            assert_eq!(last.key.part, part.verification(), "{step}: it was not verified");
+            let well = |end: &Option<golive::engine::PlaceEnd>| {
+                end.as_ref().is_some_and(|end| end.end.verdict() == Verdict::Succeeded)
+            };
+            assert!(last.places.values().all(well), "{step}: its verification did not hold");
+            if let CheckPlan::Probe(probe) = &check.check {
+                assert_eq!(before.health(probe), Health::Healthy, "{step}");
+            }
+            assert_eq!(after.track_of(step, *part).status, Status::DoneByHand);
+        });
+    });
+    assert!(seen.get() > 0, "no night proved a word");
 }
 
 #[test]

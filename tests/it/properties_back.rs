@@ -41,8 +41,9 @@ fn ran(plan: &Plan, journal: &[(Timestamp, Fact)]) -> BTreeMap<StepId, Timestamp
                     jobs.entry((job.key.clone(), job.place.clone())).and_modify(|may| *may = false);
                 }
             }
-            Event::DoneByHand { step, part: Part::Action, .. } => {
-                by_hand.insert(step.clone(), *at);
+            Event::SaidDone { step, part: Part::Action, .. }
+            | Event::DoneByHand { step, part: Part::Action, .. } => {
+                by_hand.entry(step.clone()).or_insert(*at);
             }
             _ => {}
         }

@@ -327,6 +327,11 @@ fn people() -> BoxedStrategy<Event> {
     let choice = prop_oneof![Just(Choice::Go), Just(Choice::NoGo)];
     prop_oneof![
         (id(), text()).prop_map(|(step, reason)| Event::Skipped { step, reason }),
+        (id(), part(), text()).prop_map(|(step, part, reason)| Event::SaidDone {
+            step,
+            part,
+            reason
+        }),
         (id(), part(), text()).prop_map(|(step, part, reason)| Event::DoneByHand {
             step,
             part,

@@ -75,9 +75,14 @@ pub(super) fn recheck(state: &State, step: &StepId, now: Timestamp) -> Result<Ve
         return Err(state.wrong(step, part, Deed::CheckAgain));
     }
     let mut events = state.settle_choice(step, part);
-    let verify = if part.is_undo() { Part::UndoVerify } else { Part::Verify };
+    let verify = part.verification();
     if state.verify_of(step, verify).is_some() {
-        let places = state.verify_places(step, verify);
+        let by_hand = track.unproved().is_some();
+        let places = if by_hand {
+            state.check_places(step, verify)
+        } else {
+            state.verify_places(step, verify)
+        };
         events.extend(state.begin(step, verify, places, Confirmed::ByRule, now)?);
         return Ok(events);
     }
@@ -108,6 +113,35 @@ pub(super) fn skip(state: &State, step: &StepId, reason: &SafeText) -> Result<Ve
     Ok(events)
 }
 
+/// A person says that they did it. Where it has a verification, that has to hold first: a word
+/// given at 03:30 about the wrong host is proved wrong before anything is built on it.
+pub(super) fn by_hand(
+    state: &State,
+    step: &StepId,
+    part: Part,
+    reason: &SafeText,
+    now: Timestamp,
+) -> Result<Vec<Event>, Refusal> {
+    let (id, said) = (step.clone(), reason.clone());
+    let verify = part.verification();
+    let proves = state.verify_of(step, verify).is_some();
+    let event = if proves {
+        Event::SaidDone { step: id, part, reason: said }
+    } else {
+        Event::DoneByHand { step: id, part, reason: said }
+    };
+    let mut events = choice(state, step, part, reason, event, "marking it done by hand")?;
+    if proves {
+        // Wherever the step runs: nobody wrote down where the person was.
+        let places = state.check_places(step, verify);
+        let begun = state.begin(step, verify, places, Confirmed::ByRule, now);
+        events.extend(begun.unwrap_or_else(|why| {
+            state.unproved(step, part, Verdict::Unknown, &format!("cannot be verified: {why}"))
+        }));
+    }
+    Ok(events)
+}
+
 pub(super) fn choice(
     state: &State,
     step: &StepId,
@@ -120,7 +154,7 @@ pub(super) fn choice(
     let plan = state.known(step)?;
     need_reason(reason, what)?;
     let status = state.track_of(step, part).status;
-    let by_hand = matches!(event, Event::DoneByHand { .. });
+    let by_hand = matches!(event, Event::DoneByHand { .. } | Event::SaidDone { .. });
     let open = matches!(status, Status::Pending | Status::Waiting) && by_hand;
     if !status.wants_choice() && !open {
         return Err(state.wrong(step, part, what));

@@ -1,8 +1,8 @@
 //! Gates: the roles' answers, waivers, the decision; and the second person of a step.
 
 use crate::base::{Millis, SafeText, StepId, Timestamp};
-use crate::engine::event::{AlarmId, Choice, Event, Evidence, Level};
-use crate::engine::gate::{Criterion, Judged, Voice, WAIVER_MAX};
+use crate::engine::event::{AlarmId, Event, Level};
+use crate::engine::gate::{Choice, Criterion, Evidence, Judged, Voice, WAIVER_MAX};
 use crate::engine::health::Health;
 use crate::engine::job::Part;
 use crate::engine::refusal::Refusal;

@@ -77,9 +77,7 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
         Command::Recheck { step } => choice::recheck(state, step, now),
         Command::Skip { step, reason } => choice::skip(state, step, reason),
         Command::DoneByHand { step, part, reason } => {
-            let part = part.thing();
-            let event = Event::DoneByHand { step: step.clone(), part, reason: reason.clone() };
-            choice::choice(state, step, part, reason, event, Deed::DoneByHand)
+            choice::by_hand(state, step, part.thing(), reason, now)
         }
         Command::AcceptFailure { step, part, reason } => {
             let part = part.thing();

@@ -74,6 +74,7 @@ pub(in crate::ui) fn describe(lang: Lang, event: &Event) -> (&'static str, Strin
             ("settled", format!("{undo}{step} {}", ends::verdict(*verdict).to(lang)))
         }
         Event::Skipped { step, reason } => ("skipped", format!("{step}: {reason}")),
+        Event::SaidDone { step, reason, .. } => ("said to be done", format!("{step}: {reason}")),
         Event::DoneByHand { step, reason, .. } => ("done by hand", format!("{step}: {reason}")),
         Event::FailureAccepted { step, reason, .. } => {
             ("failure accepted", format!("{step}: {reason}"))

@@ -25,6 +25,8 @@ pub(in crate::ui) const SKIP: Say = say("Skip, with a reason", "跳过，写明�
 pub(in crate::ui) const SKIP_WHAT: Say =
     say("it is SKIPPED; what needs it may start", "记为跳过；依赖它的步骤可以开始");
 pub(in crate::ui) const BY_HAND: Say = say("Done by hand", "标记完成");
+pub(in crate::ui) const BY_HAND_PROVED: Say =
+    say("say how; its `verify` runs and has to prove it", "写明怎么做的；由其 `verify` 证明");
 pub(in crate::ui) const BY_HAND_WHAT: Say =
     say("how, and how it was checked; nothing is run", "写明怎么做、怎么查；不执行命令");
 pub(in crate::ui) const ACCEPT: Say = say("Accept the failure", "接受失败");

@@ -110,6 +110,7 @@ pub(in crate::ui) const fn then(purpose: &Purpose) -> Say {
         Purpose::Command { .. } => say("show what changes", "显示差异"),
         Purpose::EditReason { .. } => say("back to the edit", "回到修改"),
         Purpose::Skip { .. } => say("skip it", "跳过"),
+        Purpose::ByHand { verified: true, .. } => say("say so, and verify it", "声明完成并验证"),
         Purpose::ByHand { .. } => say("mark it done by hand", "标记完成"),
         Purpose::Accept { .. } => say("accept the failure", "接受失败"),
         Purpose::LetGo { .. } => say("call it unknown", "记为结果未知"),

@@ -25,6 +25,13 @@ pub(in crate::ui) fn pass(lang: Lang, expect: &Expect) -> String {
     all.join(say(", ", "，").to(lang))
 }
 
+/// What became of a person's word that they did it by hand.
+pub(in crate::ui) const CLAIM_PROVED: Say = say("proved by its verification", "已由其验证证明");
+pub(in crate::ui) const CLAIM_NEVER: Say = say("never proved", "始终未证明");
+pub(in crate::ui) const CLAIM_RUN_AGAIN: Say = say("run again since", "之后又执行过");
+pub(in crate::ui) const CLAIM_VERIFIED: Say = say("being verified", "正在验证");
+pub(in crate::ui) const CLAIM_UNPROVED: Say = say("NOT PROVED", "未证明");
+
 pub(in crate::ui) fn probe_is_healthy(lang: Lang, probe: &str) -> String {
     both!(lang, "probe {probe} is healthy", "探针 {probe} 正常")
 }
