@@ -34,6 +34,7 @@ pub(super) fn due(state: &State, now: Timestamp) -> Vec<Event> {
     let told = [
         state.waivers_due(now),
         state.triggers_due(now),
+        state.return_due(),
         state.objectives_due(now),
         state.readiness_due(),
     ];

@@ -135,6 +135,8 @@ pub enum AlarmId {
     Waiver(StepId),
     /// A probe has been unwell for so long that the runbook proposes to roll back.
     Trigger(ProbeId),
+    /// The way back is planned for now.
+    PlannedReturn,
     /// A host cannot be reached.
     Host(HostId),
     /// A host showed another key than the one it is held to.

@@ -296,6 +296,7 @@ mod tests {
             after: Vec::new(),
             running: InFlight::Cancel,
             triggers: Vec::new(),
+            planned: None,
             playbooks: Vec::new(),
             probes: vec![probe],
             channels: Vec::new(),

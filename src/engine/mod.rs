@@ -39,6 +39,7 @@ mod line;
 mod notice;
 mod objective;
 mod parallel;
+mod planned;
 mod react;
 mod readiness;
 mod reconcile;

@@ -88,6 +88,7 @@ fn alarm_name(id: &AlarmId) -> String {
         AlarmId::Window => "window".to_owned(),
         AlarmId::Notice(channel) => format!("notice {channel}"),
         AlarmId::Signing => "signing".to_owned(),
+        AlarmId::PlannedReturn => "planned return".to_owned(),
         AlarmId::Readiness => "readiness".to_owned(),
         AlarmId::Rto => "rto".to_owned(),
         AlarmId::Rpo => "rpo".to_owned(),

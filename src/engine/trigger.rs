@@ -75,12 +75,7 @@ impl State {
 
     fn pulled(&self, trigger: &Trigger) -> Vec<Event> {
         let Trigger { probe, state, r#for, auto } = trigger;
-        let held = self.hold.as_ref().is_some_and(|hold| hold.by != Actor::Engine);
-        let acts = *auto
-            && !held
-            && self.lost.is_none()
-            && self.guard.is_none()
-            && self.past_no_return().is_none();
+        let acts = *auto && self.may_pull();
         let what = format!("trigger: {probe} has been {} for {}", state.word(), r#for);
         let text = format!("{what}: the runbook proposes to ROLL BACK (R)");
         let mut events = self.alarm(AlarmId::Trigger(probe.clone()), Level::Warning, &text);
@@ -91,6 +86,13 @@ impl State {
             events.extend(self.back_events(&reason, None, None));
         }
         events
+    }
+
+    /// Whether the program may begin a rollback by itself: not while a person holds the run or
+    /// looks at the guard, not unrecorded, and not past the point of no return.
+    pub(super) fn may_pull(&self) -> bool {
+        let held = self.hold.as_ref().is_some_and(|hold| hold.by != Actor::Engine);
+        !held && self.lost.is_none() && self.guard.is_none() && self.past_no_return().is_none()
     }
 
     /// When triggers that are met will be due, for those that are not due yet.

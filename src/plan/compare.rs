@@ -123,7 +123,7 @@ pub fn is_same_machine(old: &Host, new: &Host) -> bool {
     of(old) == of(new)
 }
 
-fn facets(step: &StepPlan) -> [(&'static str, String); 31] {
+fn facets(step: &StepPlan) -> [(&'static str, String); 32] {
     [
         (ACTION, work(&step.work)),
         ("on", format!("{:?}", step.hosts)),
@@ -155,6 +155,7 @@ fn facets(step: &StepPlan) -> [(&'static str, String); 31] {
         ("dir", step.dir.as_ref().map(|dir| dir.shown().to_owned()).unwrap_or_default()),
         ("shell", format!("{:?} {} {}", step.shell, step.detached, step.reboot)),
         ("skippable", step.skippable.to_string()),
+        ("dry_run", format!("{:?}", step.dry_run)),
         ("for_each", format!("{:?} {:?}", step.each, step.with)),
     ]
 }

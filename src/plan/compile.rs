@@ -126,6 +126,7 @@ pub fn compile(
         after: ids(&runbook.rollback.after),
         running: runbook.rollback.running,
         triggers: runbook.rollback.triggers.clone(),
+        planned: runbook.rollback.planned.clone(),
         playbooks: runbook.playbooks.iter().map(|playbook| compiler.playbook(playbook)).collect(),
         probes: runbook.probes.iter().map(|probe| compiler.probe(probe)).collect(),
         channels: compiler.channels(),
@@ -386,6 +387,7 @@ impl<'a> Compiler<'a> {
             detached: step.detached && !step.read_only,
             reboot: step.reboot,
             skippable: step.skippable,
+            dry_run: step.dry_run.clone(),
             stage: step.stage,
             each: step.each.clone(),
             with: step.with.clone(),
@@ -530,7 +532,9 @@ impl<'a> Compiler<'a> {
         let part = format!("the undo of step `{}`", step.id);
         let work = self.work(step, &undo.action, &part);
         let estimate = undo.estimate.unwrap_or(estimate);
-        let remote = work.is_on_hosts();
+        // Where a person puts back what a person did, in the same systems, is where it is verified.
+        let by_hand = |action: &Action| matches!(action, Action::Manual(_));
+        let remote = work.is_on_hosts() || (by_hand(&step.action) && by_hand(&undo.action));
         let hosts = undo.on.as_ref().unwrap_or(&step.on);
         UndoStep {
             hosts: if remote { hosts.clone() } else { Vec::new() },

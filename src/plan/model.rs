@@ -8,8 +8,8 @@ use crate::base::{
 };
 use crate::runbook::{
     Asked, Builtin, Channel, Class, Each, Expect, Gate, Given, Host, Http, InFlight, Manual,
-    Objectives, Parallel, Probe, Retry, Role, SecretSource, Soak, Stage, Strategy, Trigger,
-    UndoStage, Window,
+    Objectives, Parallel, PlannedReturn, Probe, Retry, Role, SecretSource, Soak, Stage, Strategy,
+    Trigger, UndoStage, Window,
 };
 
 use super::compare::Later;
@@ -65,6 +65,8 @@ pub struct Plan {
     pub running: InFlight,
     /// What proposes a rollback.
     pub triggers: Vec<Trigger>,
+    /// After which step the way back is planned.
+    pub planned: Option<PlannedReturn>,
     /// Emergency procedures.
     pub playbooks: Vec<PlaybookPlan>,
     /// The probes.
@@ -252,6 +254,8 @@ pub struct StepPlan {
     pub stage: Option<UndoStage>,
     /// The value that it is for, if it is one of the steps that a `for_each` makes.
     pub each: Option<Each>,
+    /// The step that showed, without changing anything, what this one is going to do.
+    pub dry_run: Option<StepId>,
     /// The parameters of the snippet that it comes from.
     pub with: BTreeMap<VarName, String>,
 }

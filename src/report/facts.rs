@@ -318,6 +318,7 @@ fn alarm(id: &AlarmId, what: String) -> Told {
         | AlarmId::LatestSafe
         | AlarmId::Window
         | AlarmId::Signing
+        | AlarmId::PlannedReturn
         | AlarmId::Readiness
         | AlarmId::Rto
         | AlarmId::Rpo => None,

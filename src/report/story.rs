@@ -134,6 +134,7 @@ pub(super) mod tests {
             after: Vec::new(),
             running: InFlight::Cancel,
             triggers: Vec::new(),
+            planned: None,
             playbooks: Vec::new(),
             probes: Vec::new(),
             channels: Vec::new(),

@@ -33,6 +33,7 @@ pub(super) fn alarm_words(id: &AlarmId) -> String {
         AlarmId::LatestSafe => "latest safe rollback".to_owned(),
         AlarmId::Window => "window".to_owned(),
         AlarmId::Signing => "signing of the record".to_owned(),
+        AlarmId::PlannedReturn => "planned return".to_owned(),
         AlarmId::Readiness => "readiness of the way back".to_owned(),
         AlarmId::Rto => "recovery time".to_owned(),
         AlarmId::Rpo => "data lost".to_owned(),

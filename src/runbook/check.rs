@@ -31,6 +31,7 @@ pub(super) fn check(joined: &mut Joined<'_>, draft: &mut Draft, vars: &BTreeMap<
         draft.steps().flat_map(|step| contradictions(joined, draft, step)).collect();
     joined.reading.problems.extend(problems);
     needs(joined, draft);
+    super::check_links::check(joined, draft);
     checkpoints(joined, draft);
     captures(joined, draft);
     variables(joined, draft, vars);
@@ -184,7 +185,7 @@ fn no_target(joined: &Joined<'_>, step: &Step, unwritten: bool) -> Option<Proble
     let remote = undo.action.is_remote();
     let nowhere = match &undo.on {
         Some(on) => on.is_empty() && joined.known_hosts && !unknown,
-        None => !step.is_remote(),
+        None => !step.is_remote() && step.on.is_empty(),
     };
     (remote && nowhere).then(|| {
         let place = places.of(&format!("undo of {}", step.id), undo.action.word());

@@ -13,6 +13,7 @@
 mod ansible;
 mod ansible_mask;
 mod check;
+mod check_links;
 mod code;
 mod include;
 mod json;

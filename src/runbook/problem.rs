@@ -56,6 +56,12 @@ impl SourceFile {
         Self { name: name.to_owned(), text: text.to_owned() }
     }
 
+    /// The file, the line and the column of a byte, for people.
+    pub(super) fn spot(&self, offset: usize) -> String {
+        let (line, column) = line_col(&self.text, offset);
+        format!("{}:{line}:{column}", self.name)
+    }
+
     /// The place of `span` in this text, moved onto character boundaries.
     pub fn place(&self, span: &Range<usize>) -> Place {
         let start = self.text.floor_char_boundary(span.start);

@@ -606,4 +606,4 @@ const HINTS: &[(&str, &str, &str)] = &[
 ];
 
 /// Keys of the format that this version does not act on, by table.
-const LATER: &[(&str, &[&str])] = &[("a role", &["keys"]), ("a step", &["use", "with"])];
+const LATER: &[(&str, &[&str])] = &[("a step that uses a snippet", &["for_each"])];

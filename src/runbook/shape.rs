@@ -25,7 +25,7 @@ use super::shape_probe;
 use super::shape_secret;
 use super::shape_source;
 use super::shape_step::{Role as StepRole, Targets};
-use super::shape_use::{self, Snippets};
+use super::shape_use::{self, Link, Snippets};
 use super::shape_vars;
 use super::suggest;
 use super::template::Quoting;
@@ -58,6 +58,8 @@ pub(super) struct Draft {
 pub(super) struct Context<'t> {
     /// Steps that are written once and used in several places.
     pub(super) snippets: Snippets<'t>,
+    /// The uses of snippets that lead to what is being read, outermost first.
+    pub(super) using: Vec<Link>,
     /// Where the variables are written.
     pub(super) vars: BTreeMap<VarName, Place>,
     /// The probes, for `healthy = ["*"]`.

@@ -4,7 +4,7 @@
 use crate::base::{Millis, PlaybookId, SafeText};
 
 use super::code::Code;
-use super::model::{Ailing, InFlight, Playbook, Rollback, Step, Trigger};
+use super::model::{Ailing, InFlight, PlannedReturn, Playbook, Rollback, Step, Trigger};
 use super::reader::{Item, Kind, Reading, Scope, Table};
 use super::shape::{Context, own_name, template};
 use super::shape_each;
@@ -23,11 +23,13 @@ pub(super) fn rollback(
         let items = reading.list(&item, "tables");
         items.iter().filter_map(|item| trigger(reading, item)).collect()
     });
+    let planned = table.take(reading, "planned").and_then(|item| planned(reading, &item));
     let before = steps(reading, context, &mut table, ("before", "[[rollback.before]] tables"));
     let after = steps(reading, context, &mut table, ("after", "[[rollback.after]] tables"));
     table.finish(reading);
     Some(Rollback {
         triggers: triggers.unwrap_or_default(),
+        planned,
         running: running.unwrap_or_default(),
         before,
         after,
@@ -44,6 +46,15 @@ fn steps(
     let role = if key == "step" { Role::Playbook } else { Role::Rollback };
     let items = reading.list(&item, what);
     items.iter().flat_map(|item| shape_each::steps(reading, context, item, role)).collect()
+}
+
+fn planned(reading: &mut Reading<'_>, item: &Item<'_>) -> Option<PlannedReturn> {
+    let mut table = Table::open(reading, item, "a planned return", "planned")?;
+    let after = table.need(reading, "after").and_then(|item| reading.filled(&item));
+    let after = after.and_then(|text| reading.used_name(Kind::Step, text));
+    let auto = table.take(reading, "auto").and_then(|item| reading.flag(&item));
+    table.finish(reading);
+    Some(PlannedReturn { after: after?.value, auto: auto.unwrap_or(false) })
 }
 
 const STATES: &[(&str, Ailing)] =

@@ -15,7 +15,7 @@ use super::shape_step::{self, Role};
 use super::shape_use;
 
 /// More values are another kind of tool, as are more steps.
-const VALUES_MAX: usize = 2_000;
+pub(super) const VALUES_MAX: usize = 2_000;
 
 /// The steps with `for_each`, each with the steps that it makes, in order.
 #[derive(Debug, Default)]
@@ -116,6 +116,7 @@ fn values(reading: &mut Reading<'_>, context: &Context<'_>, step: &Item<'_>) -> 
     let Some(table) = step.raw().as_table() else { return Vec::new() };
     let written = |key: &str| table.get(key).map(serde_spanned::Spanned::get_ref);
     let Some(stem) = written("id").and_then(DeValue::as_str) else { return Vec::new() };
+    let stem = prefixed(reading, stem);
     let Ok(of) = stem.parse::<StepId>() else { return Vec::new() };
     let Some(item) = Table::peek_in(table, "for_each") else { return Vec::new() };
     let entries = reading.entries(&item, "one variable and its values");
@@ -129,6 +130,10 @@ fn values(reading: &mut Reading<'_>, context: &Context<'_>, step: &Item<'_>) -> 
     };
     let span = entry.key_span.0..entry.key_span.1;
     let Some(name) = variable_name(reading, entry.key, &span) else { return Vec::new() };
+    if reading.inside.as_ref().is_some_and(|inside| inside.with.contains_key(&name)) {
+        let message = format!("`{name}` is a parameter of the snippet and the variable of a step");
+        reading.complain(Code::Duplicate, &span, &message, "", "give them two names");
+    }
     let found = list(reading, entry);
     let steps: usize = context.targets.len() + found.len();
     let long = format!("{stem}.{}", found.len()).parse::<StepId>().is_err();
@@ -162,23 +167,33 @@ fn list(reading: &mut Reading<'_>, item: &Item<'_>) -> Vec<String> {
     items.iter().filter_map(|item| reading.value(item)).collect()
 }
 
+/// The name of a step as written, behind that of the use of the snippet that it is in.
+pub(super) fn prefixed(reading: &Reading<'_>, name: &str) -> String {
+    reading.inside.as_ref().map_or_else(|| name.to_owned(), |it| format!("{}.{name}", it.of))
+}
+
+/// The same, read from its table.
+fn stem_of(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<StepId> {
+    if reading.inside.is_none() {
+        return own_name(reading, table, Kind::Step);
+    }
+    let item = table.need(reading, "id")?;
+    let text = reading.filled(&item)?;
+    let at = At { value: prefixed(reading, &text.value), place: text.place };
+    table.name_owner(reading, &format!("step {}", at.value));
+    table.take(reading, "id");
+    let id = reading.name(&at);
+    reading.defined.push((Kind::Step, at));
+    id
+}
+
 /// The name of the step that is being read: its own, or with the number of its value.
 pub(super) fn own_id(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<StepId> {
-    if let Some(inside) = reading.inside.clone() {
-        let item = table.need(reading, "id")?;
-        let text = reading.filled(&item)?;
-        let at = At { value: format!("{}.{}", inside.of, text.value), place: text.place };
-        table.name_owner(reading, &format!("step {}", at.value));
-        table.take(reading, "id");
-        let id = reading.name(&at);
-        reading.defined.push((Kind::Step, at));
-        return id;
-    }
     let Some(Each { of, number, .. }) = reading.each.clone() else {
-        return own_name(reading, table, Kind::Step);
+        return stem_of(reading, table);
     };
     if number == 1 {
-        own_name::<StepId>(reading, table, Kind::Step);
+        stem_of(reading, table);
     }
     let name = format!("{of}.{number}");
     table.name_owner(reading, &format!("step {name}"));

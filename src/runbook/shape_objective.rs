@@ -135,7 +135,7 @@ fn step(reading: &mut Reading<'_>, table: &mut Table<'_>, key: &'static str) -> 
 }
 
 /// All that has to be over before a step starts.
-fn before(runbook: &Runbook, step: &StepId) -> BTreeSet<StepId> {
+pub(super) fn before(runbook: &Runbook, step: &StepId) -> BTreeSet<StepId> {
     let needs = runbook.needs();
     let mut seen = BTreeSet::new();
     let mut open = vec![step];

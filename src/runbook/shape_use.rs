@@ -2,23 +2,28 @@
 //! places.
 //!
 //! A use makes all steps of the snippet, each called `use.step`. Parameters are variables of these
-//! steps alone. What is wrong is told with its place in both files.
+//! steps alone. A snippet may use others, so far and no farther, and in no circle. What is wrong is
+//! told with its place in every file that leads to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::DeTable;
 
 use crate::base::{RoleId, StepId, StreamId, VarName};
 
 use super::code::Code;
-use super::model::Step;
+use super::model::{Step, UndoStage};
 use super::problem::{Place, Problem, SourceFile};
 use super::reader::{At, Inside, Item, Kind, Reading, Scope, Table};
-use super::shape::{Context, own_name, variable_name};
+use super::shape::{Context, template as text_of, variable_name};
+use super::shape_each;
 use super::shape_hosts;
 use super::shape_step::{self, Role};
 use super::suggest;
-use super::template;
+use super::template::{self, Quoting};
+
+/// How many snippets may lead to one: more is another kind of tool.
+const DEPTH_MAX: usize = 8;
 
 /// Steps that are written once.
 pub(super) struct Snippet<'t> {
@@ -92,11 +97,20 @@ pub(super) fn unused(reading: &mut Reading<'_>, snippets: &Snippets<'_>) {
     }
 }
 
+/// A use of a snippet that leads to what is being read.
+pub(super) struct Link {
+    name: At<String>,
+    /// Its file, line and column.
+    written: String,
+}
+
 /// The keys of a step that uses a snippet.
 struct Use<'t> {
     id: StepId,
+    title: Option<String>,
     place: Place,
     with: Option<Item<'t>>,
+    stage: Option<UndoStage>,
     on: Vec<At<shape_hosts::Target>>,
     stream: Option<StreamId>,
     needs: Option<Vec<StepId>>,
@@ -112,28 +126,29 @@ pub(super) fn used(
     role: Role,
 ) -> Option<Vec<Step>> {
     item.raw().as_table().filter(|table| table.contains_key("use"))?;
-    if role != Role::Forward || reading.inside.is_some() {
-        return None; // Said to be not supported, like any other key that does nothing.
-    }
     let mut table = Table::open(reading, item, "a step that uses a snippet", "step")?;
-    let id = own_name::<StepId>(reading, &mut table, Kind::Step);
+    let id = shape_each::own_id(reading, &mut table);
+    let title = text_of(reading, &mut table, "title", &Scope::Vars, Quoting::Plain);
     let named = table.take(reading, "use").and_then(|item| reading.filled(&item));
     let with = table.take(reading, "with");
     let on = table.take(reading, "on").map(|item| shape_hosts::targets(reading, &item));
+    for key in ["stream", "needs"] {
+        if let Some(item) = table.peek(key).filter(|_| role != Role::Forward) {
+            shape_step::without_effect(reading, &item, role.name());
+        }
+    }
     let stream = table.take(reading, "stream").and_then(|item| reading.filled(&item));
     let stream = stream.and_then(|text| reading.name(&text));
-    let needs = table.take(reading, "needs").map(|item| {
-        let texts = reading.texts(&item).into_iter();
-        let names = texts.filter_map(|text| reading.used_name(Kind::Step, text));
-        names.map(|need| need.value).collect()
-    });
+    let needs = shape_step::needs(reading, &mut table);
+    let stage = (role == Role::Rollback).then(|| shape_step::stage(reading, &mut table)).flatten();
     let when = table.take(reading, "when").and_then(|item| reading.filled(&item));
     let owner = table.take(reading, "owner").and_then(|item| reading.filled(&item));
     let owner = owner.and_then(|text| reading.used_name(Kind::Role, text)).map(|role| role.value);
     table.finish(reading);
     let (Some(id), Some(named)) = (id, named) else { return Some(Vec::new()) };
     let place = named.place.clone();
-    let wish = Use { id, place, with, on: on.unwrap_or_default(), stream, needs, when, owner };
+    let on = on.unwrap_or_default();
+    let wish = Use { id, title, place, with, stage, on, stream, needs, when, owner };
     let Some(snippet) = context.snippets.get_mut(&named.value) else {
         let names = context.snippets.keys().map(String::as_str);
         let help =
@@ -144,11 +159,50 @@ pub(super) fn used(
         return Some(Vec::new());
     };
     snippet.used = true;
+    let link = Link { written: reading.source.spot(named.place.start), name: named };
+    if let Some(problem) = too_deep(&link, snippet, &context.using) {
+        reading.problems.push(problem);
+        return Some(Vec::new());
+    }
     let (source, children, params) =
         (snippet.source, snippet.steps.clone(), snippet.params.clone());
     let written = snippet.place.clone();
     let values = values(reading, context, &wish, (&params, &written));
-    Some(steps(reading, context, &wish, (source, &children, &params, values)))
+    context.using.push(link);
+    let steps = steps(reading, context, (&wish, role), (source, &children, &params, values));
+    context.using.pop();
+    Some(steps)
+}
+
+/// What is wrong with a use at the end of those that lead to it: a circle, told link by link, or
+/// more links than there may be.
+fn too_deep(last: &Link, snippet: &Snippet<'_>, using: &[Link]) -> Option<Problem> {
+    let way = |links: &[Link]| {
+        let links = links.iter().chain([last]);
+        let links = links.map(|link| format!("{} ({})", link.name.value, link.written));
+        links.collect::<Vec<_>>().join(" → ")
+    };
+    let linked = |mut problem: Problem, links: &[Link]| {
+        for link in links {
+            let said = format!("`{}` is used here", link.name.value);
+            problem = problem.also(link.name.place.clone(), &said);
+        }
+        problem.also(snippet.place.clone(), "the snippet")
+    };
+    let place = last.name.place.clone();
+    if let Some(at) = using.iter().position(|link| link.name.value == last.name.value) {
+        let links = using.get(at..).unwrap_or_default();
+        let message = format!("snippets use each other in a circle: {}", way(links));
+        let problem = Problem::new(Code::Contradiction, place, &message);
+        let problem = problem.label("and here it begins anew").help("remove one of these uses");
+        return Some(linked(problem, links));
+    }
+    (using.len() >= DEPTH_MAX).then(|| {
+        let message = format!("more than {DEPTH_MAX} snippets in one another: {}", way(using));
+        let problem = Problem::new(Code::Limit, place, &message);
+        let help = "use it from a snippet that is nearer to the step";
+        linked(problem.label("one too many").help(help), using)
+    })
 }
 
 /// The values of the parameters: each one that is asked for, and no other.
@@ -159,10 +213,11 @@ fn values(
     (params, snippet): (&[At<VarName>], &Place),
 ) -> BTreeMap<VarName, String> {
     let mut values = BTreeMap::new();
+    let outer = reading.inside.as_ref().map(|inside| inside.with.clone());
     let entries = wish.with.map(|item| reading.entries(&item, "values of parameters"));
     for item in entries.unwrap_or_default() {
         let span = item.key_span.0..item.key_span.1;
-        let value = reading.value(&item);
+        let mut value = reading.value(&item);
         let Some(param) = params.iter().find(|param| param.value.as_str() == item.key) else {
             let names = params.iter().map(|param| param.value.as_str());
             let help = suggest::help(item.key, names, "remove it: the snippet has no parameters");
@@ -172,7 +227,9 @@ fn values(
             *problem = told.help(&help);
             continue;
         };
-        if value.as_ref().is_some_and(|value| value.contains("{{")) {
+        if let (Some(outer), Some(text)) = (&outer, &mut value) {
+            handed_on(reading, &item, text, outer);
+        } else if value.as_ref().is_some_and(|value| value.contains("{{")) {
             let help = "use the variable in the snippet itself: it sees those of the runbook too";
             let message = format!("`{}` is taken as it is, not as a template", item.key);
             reading.complain(Code::BadValue, &item.span(), &message, "braces stay braces", help);
@@ -198,45 +255,83 @@ fn values(
     values
 }
 
+/// Fills in the parameters that a snippet hands on to one that it uses itself.
+fn handed_on(
+    reading: &mut Reading<'_>,
+    item: &Item<'_>,
+    text: &mut String,
+    outer: &BTreeMap<VarName, String>,
+) {
+    if !text.contains("{{") {
+        return;
+    }
+    let at = reading.at(text.clone(), &item.span());
+    if let Ok(filled) = template::render(text, outer, &BTreeSet::new(), Quoting::Plain) {
+        reading.uses_template(at, &Scope::Vars, Some(Quoting::Plain));
+        *text = filled;
+        return;
+    }
+    let names = outer.keys().map(VarName::as_str).collect::<Vec<_>>().join("`, `");
+    let message = format!("`{}` can hand on the parameters of this snippet only", item.key);
+    let own = "the other snippet sees the runbook's variables by itself";
+    let help = if names.is_empty() {
+        format!("this one has none; {own}")
+    } else {
+        format!("those are `{names}`; {own}")
+    };
+    reading.complain(Code::UndefinedVariable, &item.span(), &message, "", &help);
+}
+
 type Written<'a, 't> =
     (&'t SourceFile, &'a [Item<'t>], &'a [At<VarName>], BTreeMap<VarName, String>);
 
 fn steps(
     reading: &mut Reading<'_>,
     context: &mut Context<'_>,
-    wish: &Use<'_>,
+    (wish, role): (&Use<'_>, Role),
     (source, children, params, with): Written<'_, '_>,
 ) -> Vec<Step> {
     let mut inner = Reading::new(source);
     let at = wish.place.clone();
+    let outer = reading.inside.as_ref().map(|inside| inside.with.clone()).unwrap_or_default();
+    means_two_things(reading, wish, &outer, &with);
     inner.inside = Some(Inside { of: wish.id.clone(), with, at: at.clone() });
     let mut steps: Vec<Step> = Vec::new();
     for child in children {
-        let Some(mut step) = shape_step::step(&mut inner, context, child, Role::Forward) else {
-            continue;
-        };
-        if steps.is_empty() && step.needs.is_none() {
-            step.needs.clone_from(&wish.needs);
+        let before = context.targets.len();
+        if before > shape_each::VALUES_MAX {
+            break; // Said once, of the runbook as a whole.
         }
-        step.stream = step.stream.or_else(|| wish.stream.clone());
-        step.owner = step.owner.or_else(|| wish.owner.clone());
-        if let Some(when) = &wish.when {
-            let scope = Scope::Before(step.id.clone());
-            reading.uses_template(when.clone(), &scope, None);
-            step.when = Some(match step.when {
-                Some(own) => format!("({}) and ({own})", when.value),
-                None => when.value.clone(),
-            });
+        let made = shape_each::steps(&mut inner, context, child, role);
+        for (number, mut step) in made.into_iter().enumerate() {
+            if steps.is_empty() && step.needs.is_none() {
+                step.needs.clone_from(&wish.needs);
+            }
+            step.stream = step.stream.or_else(|| wish.stream.clone());
+            step.owner = step.owner.or_else(|| wish.owner.clone());
+            step.stage = step.stage.or(wish.stage);
+            for (name, value) in &outer {
+                step.with.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+            if let Some(when) = &wish.when {
+                let scope = Scope::Before(step.id.clone());
+                reading.uses_template(when.clone(), &scope, None);
+                step.when = Some(match step.when {
+                    Some(own) => format!("({}) and ({own})", when.value),
+                    None => when.value.clone(),
+                });
+            }
+            if let Some(targets) = context.targets.get_mut(before + number)
+                && targets.on.is_empty()
+                && step.is_remote()
+            {
+                targets.on.clone_from(&wish.on);
+            }
+            context.series.group(&wish.id, &step.id);
+            steps.push(step);
         }
-        if let Some(targets) = context.targets.last_mut()
-            && targets.on.is_empty()
-            && step.is_remote()
-        {
-            targets.on.clone_from(&wish.on);
-        }
-        context.series.group(&wish.id, &step.id);
-        steps.push(step);
     }
+    entitle(wish, &mut steps);
     for param in params {
         let uses = |text: &str| {
             let names = template::variables(text).unwrap_or_default();
@@ -249,11 +344,48 @@ fn steps(
             inner.problems.push(problem.help("use it, or remove it from `params` and from `with`"));
         }
     }
-    let problems = inner.problems.into_iter();
+    let problems = std::mem::take(&mut inner.problems).into_iter();
     reading.problems.extend(problems.map(|problem| problem.also(at.clone(), "used here")));
     reading.places.extend(inner.places);
     reading.defined.extend(inner.defined);
     reading.used.extend(inner.used);
     reading.templates.extend(inner.templates);
     steps
+}
+
+/// The title of a use: that of its step, or before those of its steps.
+fn entitle(wish: &Use<'_>, steps: &mut [Step]) {
+    let Some(title) = &wish.title else { return };
+    if let [one] = steps {
+        one.title.clone_from(title);
+        return;
+    }
+    for step in steps {
+        // A step without a title of its own is told by what it is called in the snippet.
+        let own = format!("{}.", wish.id);
+        let its = step.title.strip_prefix(&own).unwrap_or(&step.title);
+        step.title = format!("{title}: {its}");
+    }
+}
+
+/// Says where the title or the `when` of a use names a parameter of the snippet that it stands in,
+/// and the used one gives that name another value: its steps have the one value only.
+fn means_two_things(
+    reading: &mut Reading<'_>,
+    wish: &Use<'_>,
+    outer: &BTreeMap<VarName, String>,
+    with: &BTreeMap<VarName, String>,
+) {
+    let title = wish.title.as_deref().map(template::variables);
+    let when = wish.when.as_ref().map(|when| template::expression_variables(&when.value));
+    let named: Vec<_> = [title, when].into_iter().flatten().flatten().flatten().collect();
+    let other = |name: &VarName| with.get(name).is_some_and(|value| outer.get(name) != Some(value));
+    for name in outer.keys().filter(|name| named.iter().any(|it| *it == name.as_str())) {
+        if other(name) {
+            let message = format!("`{name}` is a parameter of both snippets, with two values");
+            let problem = Problem::new(Code::Duplicate, wish.place.clone(), &message);
+            let problem = problem.label("used here");
+            reading.problems.push(problem.help("give the parameters two names"));
+        }
+    }
 }

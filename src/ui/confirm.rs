@@ -343,6 +343,7 @@ impl Confirm {
         what_is_sent(rows, step, Part::Action);
         rows.blank();
         rows.hosts(step, Part::Action);
+        rows.dry_run(step);
         let must = rows.lines.len();
         if let Some((said, role)) = super::pick::agreed(m, id, Part::Action) {
             rows.say_as(label::SECOND, &said, role);

@@ -22,6 +22,7 @@ mod bottom;
 mod canvas;
 mod choose;
 mod confirm;
+mod dry_run;
 mod edit;
 mod failure;
 mod gate;

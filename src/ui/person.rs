@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span};
 
 use crate::base::{Millis, SafeText, StepId};
 use crate::engine::Part;
-use crate::plan::Work;
+use crate::plan::{CheckPlan, StepPlan, UndoPlan, Work};
 use crate::runbook::Manual;
 
 use super::header::short_span;
@@ -85,7 +85,7 @@ impl Checklist {
 
 /// The work by hand of a step, or of its undo, if it is such work.
 pub(super) fn manual_of<'m>(m: &Model<'m>, step: &StepId, part: Part) -> Option<&'m Manual> {
-    let step: &'m crate::plan::StepPlan = m.plan().step(step)?;
+    let step: &'m StepPlan = m.plan().step(step)?;
     match Model::work(step, part)? {
         Work::Manual(manual) => Some(manual),
         Work::Run(_)
@@ -95,6 +95,17 @@ pub(super) fn manual_of<'m>(m: &Model<'m>, step: &StepId, part: Part) -> Option<
         | Work::Soak(_)
         | Work::Notify { .. } => None,
     }
+}
+
+/// The systems that are changed in one act, where they are verified after it.
+fn systems(step: &StepPlan, part: Part) -> Option<String> {
+    let verify = step.verification(part.is_undo())?;
+    let hosts = match &step.undo {
+        UndoPlan::Undo(undo) if part.is_undo() => &undo.hosts,
+        UndoPlan::None | UndoPlan::Undo(_) | UndoPlan::Irreversible(_) => &step.hosts,
+    };
+    let there = matches!(verify.check, CheckPlan::Run(_)) && !hosts.is_empty();
+    there.then(|| super::step::names(hosts))
 }
 
 /// A person's work.
@@ -126,6 +137,10 @@ impl ManualDialog {
         if let Some(step) = m.plan().step(&self.step) {
             title = words::by_hand(m.lang, &self.step, step.title.as_str());
             rows.say(label::OWNER, &m.owner(step).unwrap_or_default());
+            if let Some(names) = systems(step, self.part) {
+                let said = words::on_each(m.lang, &names);
+                rows.say_as(label::ON, &said, Role::Title);
+            }
             if !self.part.is_undo() {
                 rows.undo(step);
             }

@@ -266,6 +266,54 @@ fn a_trigger_proposes_after_its_time_and_acts_by_itself_only_where_it_may() {
     );
 }
 
+#[test]
+fn a_planned_return_is_next_once_its_step_is_over() {
+    let body = |more: &str| {
+        change("a", ONE, "")
+            + "[[phase.step]]\nid = \"stay\"\nsoak = { for = \"1m\", probes = [\"p99\"] }\n"
+            + &change("b", ONE, "")
+            + &format!("[rollback]\nplanned = {{ after = \"stay\"{more} }}\n")
+    };
+    let there = "1 health p99 healthy
+         1 start a        | run a.1 web1
+         2 end a.1.web1 ok
+         3 start stay     | stay:soaking";
+    story(
+        &body(""),
+        &format!(
+            "{there}
+         62 wake          | active; facts: 
+         63 wake          | stay:succeeded; active; alarm Caution: planned return: stay is over: the way back is next
+         64 wake          | facts: 
+         65 roll-back the hour is over | rolling-back; quiet; run a.undo.1 web1
+         66 end a.undo.1.web1 ok | rolled-back"
+        ),
+    );
+    story(
+        &body(", auto = true"),
+        &format!(
+            "{there}
+         63 wake          | stay:succeeded; rolling-back; by golive rollback-began; run a.undo.1 web1"
+        ),
+    );
+    // Who holds the run decides; and what was passed over has waited for nothing.
+    story(
+        &body(", auto = true"),
+        &format!(
+            "{there}
+         4 hold let me look
+         63 wake          | stay:succeeded; active; alarm planned return
+         70 continue      | active"
+        ),
+    );
+    story(
+        &body(", auto = true"),
+        "1 start a        | run a.1 web1
+         2 end a.1.web1 ok
+         3 skip stay why  | stay:skipped; active; alarm planned return",
+    );
+}
+
 // ---- playbooks --------------------------------------------------------------------------------
 
 const PLAYBOOK: &str = "

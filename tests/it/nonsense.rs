@@ -139,6 +139,7 @@ impl Made<'_> {
             AlarmId::Trigger(self.probe()),
             AlarmId::Signing,
             AlarmId::Readiness,
+            AlarmId::PlannedReturn,
             AlarmId::Rto,
             AlarmId::Rpo,
         ])

@@ -247,6 +247,9 @@ fn keys_without_an_effect_are_problems() {
         ("manual = \"x\"\nauto = true", Code::NoEffect),
         ("manual = \"x\"\nread_only = true", Code::NoEffect),
         ("local = \"x\"\non = \"web1\"", Code::NoEffect),
+        ("manual = \"x\"\non = \"web1\"", Code::NoEffect),
+        ("manual = \"x\"\non = \"web1\"\nverify = { probe = \"p\" }", Code::NoEffect),
+        ("manual = \"x\"\ndry_run = \"s\"", Code::NoEffect),
         ("local = \"x\"\nbecome = true", Code::NoEffect),
         ("gate = {}\nundo = { local = \"x\" }", Code::NoEffect),
         ("gate = {}\ntimeout = \"5m\"", Code::NoEffect),
@@ -266,4 +269,73 @@ fn keys_without_an_effect_are_problems() {
         let (codes, listing) = codes(&format!("[[phase.step]]\nid = \"s\"\n{step}\n"));
         assert!(codes.contains(&code), "{step}\n{listing}");
     }
+}
+
+#[test]
+fn a_dry_run_is_a_check_that_comes_before() {
+    let dry = "[[phase.step]]\nid = \"dry\"\nlocal = \"push --dry-run\"\nread_only = true\n";
+    let push = "[[phase.step]]\nid = \"push\"\nlocal = \"push\"\ndry_run = \"dry\"\n\
+                undo = { local = \"pull\" }\n";
+    let of = |text: &str| {
+        let (_, found) = checked(&whole(text), &Options::default());
+        let wrong = found.errors().map(|problem| (problem.code, problem.message.clone()));
+        wrong.collect::<Vec<_>>()
+    };
+    assert_eq!(of(&format!("{dry}{push}")), []);
+    let wrong = [
+        (format!("{push}{dry}"), Code::Contradiction, "is not over before `push` starts"),
+        (
+            format!("{}{push}", dry.replace("read_only = true", "undo = { local = \"x\" }")),
+            Code::Contradiction,
+            "`dry` is no dry run",
+        ),
+        (
+            format!("{}{push}", dry.replace("local", "for_each = { n = [1, 2] }\nlocal")),
+            Code::Contradiction,
+            "`dry` is several steps",
+        ),
+        (push.to_owned(), Code::UnknownName, "no step `dry`"),
+    ];
+    for (text, code, said) in wrong {
+        let found = of(&text);
+        assert!(found.iter().any(|(is, why)| *is == code && why.contains(said)), "{found:?}");
+    }
+}
+
+#[test]
+fn a_planned_return_begins_where_there_is_a_way_back() {
+    let of = |step: &str, back: &str| {
+        let text = format!(
+            "[[phase.step]]\nid = \"a\"\nlocal = \"x\"\nundo = {{ local = \"y\" }}\n{step}\n\
+             [[phase.step]]\nid = \"stay\"\nmanual = \"wait\"\n[rollback]\n{back}\n"
+        );
+        let (_, found) = checked(&whole(&text), &Options::default());
+        found.errors().map(|problem| problem.code).collect::<Vec<_>>()
+    };
+    assert_eq!(of("", "planned = { after = \"stay\", auto = true }"), []);
+    assert_eq!(of("", "planned = { after = \"sty\" }"), [Code::UnknownName]);
+    assert_eq!(of("", "planned = { auto = true }"), [Code::MissingKey]);
+    assert_eq!(of("commit = true", "planned = { after = \"stay\" }"), [Code::Contradiction]);
+    assert_eq!(
+        of("point_of_no_return = true", "planned = { after = \"a\" }"),
+        [Code::Contradiction]
+    );
+    let each = "for_each = { n = [1, 2] }";
+    assert_eq!(of(each, "planned = { after = \"a\" }"), [Code::Contradiction]);
+}
+
+#[test]
+fn what_a_person_changes_in_two_systems_is_verified_in_both() {
+    let text = "[hosts.gcp]\n[hosts.aws]\n[[phase.step]]\nid = \"a\"\non = [\"gcp\", \"aws\"]\n\
+         manual = { text = \"the record\", checklist = [\"gcp\", \"aws\"] }\n\
+         verify = { run = \"dig\" }\nundo = { manual = \"the old record\", verify = { run = \"dig\" } }\n";
+    let main = format!(
+        "golive = 1\n[runbook]\nid = \"x\"\n{}",
+        text.replace("[[phase.step]]", "[[phase]]\nid = \"p\"\n[[phase.step]]")
+    );
+    let source = SourceFile::new("x.toml", &main);
+    let found = check(&source, &mut |path| Err(path.to_owned()));
+    assert_eq!(found.errors().count(), 0, "{}", listing(&found));
+    let step = found.runbook.as_ref().unwrap().forward().next().unwrap();
+    assert_eq!(step.on.len(), 2);
 }

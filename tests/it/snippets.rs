@@ -102,8 +102,13 @@ fn what_is_wrong_is_told_with_its_place_in_both_files() {
         (good, DRAIN.replace("$GL_WHO", "x").replace("{{ who }}", "x"), Code::Unused),
         (
             good,
-            DRAIN.replace("id = \"wait\"", "id = \"wait\"\nfor_each = { n = [1] }"),
-            Code::NotSupported,
+            DRAIN.replace("id = \"wait\"", "id = \"wait\"\nfor_each = { share = [1] }"),
+            Code::Duplicate,
+        ),
+        (
+            good,
+            DRAIN.replace("local = \"wait-for $GL_WHO\"\nread_only = true", "use = \"drian\""),
+            Code::UnknownName,
         ),
     ];
     for (keys, snippet, code) in wrong {
@@ -192,4 +197,142 @@ fn included_files_are_pinned_and_count_in_the_digest() {
     assert_eq!(golive_in(&state, &["status", "one"]).code, 0);
     let pinned = std::fs::read_to_string(state.join("sessions/one/pinned/inputs.json")).unwrap();
     assert!(pinned.contains("lib/a.toml"), "{pinned}");
+}
+
+/// Snippets that use one another and repeat steps, and the way back that uses them.
+const NESTED: &str = r#"
+[[snippet]]
+id = "each"
+params = ["who"]
+[[snippet.step]]
+id = "drain"
+title = "Drain {{ who }} to {{ share }} %"
+for_each = { share = [50, 0] }
+run = "lbctl weight {{ who }} {{ share }} # {{ release }}"
+undo = { run = "lbctl weight {{ who }} 100" }
+[[snippet.step]]
+id = "tell"
+use = "say"
+title = "Tell of {{ who }}"
+needs = ["drain"]
+with = { text = "{{ who }} is out" }
+[[snippet]]
+id = "say"
+params = ["text"]
+[[snippet.step]]
+id = "note"
+local = "echo {{ text }}"
+read_only = true
+"#;
+
+const BACK: &str = "[[rollback.after]]\nid = \"told\"\nuse = \"say\"\nstage = \"notify\"\n\
+     with = { text = \"back\" }\n\
+     [[playbook]]\nid = \"help\"\ntitle = \"Help\"\n[[playbook.step]]\nid = \"call\"\nuse = \"say\"\n\
+     title = \"Call\"\nwith = { text = \"help\" }\n";
+
+#[test]
+fn snippets_use_others_repeat_steps_and_serve_the_way_back_and_playbooks() {
+    let steps = "[[phase.step]]\nid = \"a\"\nuse = \"each\"\ntitle = \"Web\"\non = \"web1\"\n\
+         owner = \"lead\"\nwith = { who = \"w 1\" }\n[[phase.step]]\nid = \"end\"\nmanual = \"look\"\n\
+         needs = [\"a\"]\n"
+        .to_owned()
+        + BACK;
+    let top = "include = [\"lib.toml\"]\n[roles.lead]\npeople = [\"Li\"]";
+    let checked = checked(&runbook(top, &steps), &[("lib.toml", NESTED)]);
+    let plan = plan_of(&checked);
+    let ids: Vec<_> = plan.order.iter().map(ToString::to_string).collect();
+    assert_eq!(ids, ["a.drain.1", "a.drain.2", "a.tell.note", "end"]);
+    let step = |id: &str| plan.step(&id.parse().unwrap()).unwrap();
+    let needs = |id: &str| step(id).needs.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(needs("a.drain.2"), ["a.drain.1"]);
+    assert_eq!(needs("a.tell.note"), ["a.drain.1", "a.drain.2"]);
+    assert_eq!(needs("end"), ["a.drain.1", "a.drain.2", "a.tell.note"]);
+    let Work::Run(text) = &step("a.drain.2").work else { panic!("it runs") };
+    assert_eq!(text.shown(), "lbctl weight 'w 1' 0 # 2");
+    assert_eq!(step("a.drain.2").hosts, ["web1".parse().unwrap()]);
+    let title = |id: &str| step(id).title.as_str().to_owned();
+    assert_eq!(
+        [title("a.drain.1"), title("a.tell.note")],
+        ["Web: Drain w 1 to 50 %", "Web: Tell of w 1"]
+    );
+    let Work::Local(text) = &step("a.tell.note").work else { panic!("it runs here") };
+    assert_eq!(text.shown(), "echo 'w 1 is out'");
+    assert_eq!(step("a.tell.note").owner.as_ref().unwrap().as_str(), "lead");
+
+    assert_eq!(plan.after, ["told.note".parse().unwrap()]);
+    let stage = step("told.note").stage.unwrap();
+    assert_eq!(stage, golive::runbook::UndoStage::Notify);
+    let playbook = plan.playbook(&"help".parse().unwrap()).unwrap();
+    assert_eq!(playbook.steps, ["call.note".parse().unwrap()]);
+    assert_eq!(title("call.note"), "Call");
+}
+
+#[test]
+fn what_is_wrong_with_snippets_in_snippets_is_told_link_by_link() {
+    let steps = use_of("a", "").replace("drain", "one");
+    let of = |files: &str, steps: &str| {
+        let main = runbook("include = [\"lib.toml\"]", steps);
+        checked(&main, &[("lib.toml", files)])
+    };
+    let link = |id: &str, step: &str, to: &str| {
+        format!("[[snippet]]\nid = \"{id}\"\n[[snippet.step]]\nid = \"{step}\"\nuse = \"{to}\"\n")
+    };
+    let circle = link("one", "x", "two") + &link("two", "y", "three") + &link("three", "z", "two");
+    let told = of(&circle, &steps);
+    let problem = told.errors().find(|problem| problem.code == Code::Contradiction).unwrap();
+    assert_eq!(
+        problem.message,
+        "snippets use each other in a circle: two (lib.toml:5:7) → three (lib.toml:10:7) → two \
+         (lib.toml:15:7)"
+    );
+    assert!(problem.help.is_some());
+    // Seven lead to an eighth, and one more is too many.
+    let chain = |length: usize| {
+        let links = (1..length).map(|n| link(&format!("n{n}"), "s", &format!("n{}", n + 1)));
+        let last = format!(
+            "[[snippet]]\nid = \"n{length}\"\n[[snippet.step]]\nid = \"s\"\nmanual = \"look\"\n"
+        );
+        of(&(links.collect::<String>() + &last), &use_of("a", "").replace("drain", "n1"))
+    };
+    assert!(chain(8).runbook.is_some(), "{}", listing(&chain(8)));
+    let long = chain(9);
+    let limit = long.errors().find(|problem| problem.code == Code::Limit).unwrap();
+    assert!(limit.message.starts_with("more than 8 snippets in one another: n1 (x.toml:"));
+    assert!(limit.message.ends_with("→ n9 (lib.toml:40:7)"), "{}", limit.message);
+
+    // What multiplies stops at the limit of steps, and does not take the machine with it.
+    let many = |id: &str, to: &str| {
+        let uses = (0..40).map(|n| format!("[[snippet.step]]\nid = \"s{n}\"\nuse = \"{to}\"\n"));
+        format!("[[snippet]]\nid = \"{id}\"\n{}", uses.collect::<String>())
+    };
+    let leaf = "[[snippet]]\nid = \"n6\"\n[[snippet.step]]\nid = \"s\"\nmanual = \"look\"\n";
+    let grows: String = (1..6).map(|n| many(&format!("n{n}"), &format!("n{}", n + 1))).collect();
+    let told = of(&(grows + leaf), &use_of("a", "").replace("drain", "n1"));
+    assert!(told.errors().any(|problem| problem.code == Code::Limit), "{}", listing(&told));
+
+    let wrong = [
+        // Only what the outer snippet was given can be handed on.
+        (NESTED.replace("{{ who }} is out", "{{ release }}"), Code::UndefinedVariable),
+        (NESTED.replace("text = \"{{ who }} is out\"", "txt = \"x\""), Code::UnknownName),
+        // The inner snippet does not see the parameters of the outer one.
+        (NESTED.replace("echo {{ text }}", "echo {{ text }} {{ who }}"), Code::UndefinedVariable),
+        // One name, two values: the title would speak of the wrong one.
+        (
+            NESTED
+                .replace("[\"text\"]", "[\"who\"]")
+                .replace("{{ text }}", "{{ who }}")
+                .replace("text = \"{{ who }} is out\"", "who = \"everybody\""),
+            Code::Duplicate,
+        ),
+    ];
+    let good = use_of("a", "on = \"web1\"\nwith = { who = \"w\" }").replace("drain", "each");
+    assert!(of(NESTED, &good).runbook.is_some(), "{}", listing(&of(NESTED, &good)));
+    for (files, code) in wrong {
+        let told = of(&files, &good);
+        let found = told.errors().find(|problem| problem.code == code);
+        assert!(found.is_some_and(|it| it.help.is_some()), "{code:?}: {}", listing(&told));
+    }
+    // On the way back there are no streams, and nothing to wait for but the step before.
+    let back = good.clone() + &BACK.replace("stage = \"notify\"", "needs = [\"a\"]");
+    assert!(of(NESTED, &back).errors().any(|problem| problem.code == Code::NoEffect));
 }

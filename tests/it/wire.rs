@@ -208,6 +208,7 @@ fn alarm() -> impl Strategy<Value = AlarmId> {
         id().prop_map(AlarmId::Notice),
         Just(AlarmId::Signing),
         Just(AlarmId::Readiness),
+        Just(AlarmId::PlannedReturn),
         Just(AlarmId::Rto),
         Just(AlarmId::Rpo),
     ]

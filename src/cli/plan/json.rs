@@ -116,7 +116,7 @@ fn step_json(facts: &Facts<'_>, step: &StepPlan) -> Value {
         "progress": step.progress, "warn_exit": step.expect.warn, "idempotent": step.idempotent,
         "detached": step.detached, "reboot": step.reboot,
         "secrets": step.secrets().collect::<Vec<_>>(),
-        "become": step.r#become, "skippable": step.skippable,
+        "become": step.r#become, "skippable": step.skippable, "dry_run": step.dry_run,
         "point_of_no_return": step.point_of_no_return,
         "undo": undo,
     })

@@ -126,6 +126,9 @@ fn details(screen: Screen, facts: &Facts<'_>, step: &StepPlan) -> Vec<String> {
     for (word, text) in manner(step) {
         one(word, &[text], None);
     }
+    if let Some(dry_run) = &step.dry_run {
+        one("dry run", &[format!("{dry_run}, shown where this one is confirmed")], None);
+    }
     if let Some(when) = &step.when {
         one("when", std::slice::from_ref(when), None);
     }

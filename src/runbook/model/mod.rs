@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{
     GroupId, HostId, Millis, PhaseId, PlaybookId, ProbeId, RoleId, RunbookId, SafeText, SecretName,
-    Timestamp, VarName, Zone,
+    StepId, Timestamp, VarName, Zone,
 };
 
 use super::secret::SecretSource;
@@ -259,6 +259,8 @@ pub enum Class {
 pub struct Rollback {
     /// What proposes a rollback.
     pub triggers: Vec<Trigger>,
+    /// After which step the way back is planned.
+    pub planned: Option<PlannedReturn>,
     /// What happens to steps in flight when a rollback begins.
     pub running: InFlight,
     /// Before the undo steps.
@@ -276,6 +278,15 @@ pub enum InFlight {
     Cancel,
     /// They run to their end, then are undone.
     Finish,
+}
+
+/// A way back that is part of the plan: a drill, or a failover that lasts for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedReturn {
+    /// The step that says until when: once it is over, the way back is next.
+    pub after: StepId,
+    /// Whether the program takes it by itself then; else it proposes it.
+    pub auto: bool,
 }
 
 /// What proposes a rollback: a probe that has not been well for a while.

@@ -92,6 +92,8 @@ pub struct Step {
     pub stage: Option<UndoStage>,
     /// The value that it is for, if it is one of the steps that a `for_each` makes.
     pub each: Option<Each>,
+    /// The step that showed, without changing anything, what this one is going to do.
+    pub dry_run: Option<StepId>,
     /// The parameters of the snippet that it comes from.
     pub with: BTreeMap<VarName, String>,
 }

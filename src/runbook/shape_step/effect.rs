@@ -19,7 +19,7 @@ const OF_COMMANDS: &[&str] = &[
     "reboot",
 ];
 /// Keys that need a command, or something that golive does itself.
-const OF_TRIES: &[&str] = &["timeout", "retry"];
+const OF_TRIES: &[&str] = &["timeout", "retry", "dry_run"];
 /// Keys that need output to take values from.
 const OF_OUTPUT: &[&str] = &["capture"];
 /// Keys that need something which may be done twice, and may change something or not.
@@ -39,6 +39,7 @@ const OF_FORWARD: &[&str] = &[
     "checkpoint",
     "commit",
     "auto",
+    "dry_run",
     "gate",
 ];
 /// Keys of steps that somebody starts.
@@ -66,7 +67,12 @@ pub(super) fn no_effect(
     };
     let what = format!("a `{kind}` step");
     if !hosts {
-        check(&["on", "batch", "pause", "max_failures"], &what);
+        check(&["batch", "pause", "max_failures"], &what);
+    }
+    // What a person does is verified where it is said to be, on every host.
+    let by_hand = kind == "manual" && verifies_on_hosts(table);
+    if !hosts && !by_hand {
+        check(&["on"], &what);
     }
     if !matches!(kind, "run" | "script" | "upload") {
         check(&["become"], &what);
@@ -96,22 +102,38 @@ pub(super) fn no_effect(
     match role {
         Role::Forward => {}
         Role::Rollback => {
-            check(OF_FORWARD, "a step of the rollback");
-            check(OF_STARTED, "a step of the rollback");
+            check(OF_FORWARD, role.name());
+            check(OF_STARTED, role.name());
         }
-        Role::Playbook => check(OF_FORWARD, "a step of a playbook"),
+        Role::Playbook => check(OF_FORWARD, role.name()),
     }
     if kind == "gate" {
         check(OF_STARTED, "a `gate` step");
     }
 }
 
-pub(super) fn without_effect(reading: &mut Reading<'_>, item: &Item<'_>, on_what: &str) {
+/// Whether the verification of a step is a command.
+fn verifies_on_hosts(table: &Table<'_>) -> bool {
+    let verify = table.peek("verify");
+    verify.and_then(|item| item.raw().as_table()).is_some_and(|table| table.contains_key("run"))
+}
+
+pub(in crate::runbook) fn without_effect(
+    reading: &mut Reading<'_>,
+    item: &Item<'_>,
+    on_what: &str,
+) {
     let (from, to) = item.key_span;
     let message = format!("`{}` has no effect on {on_what}", item.key);
     let help = match (item.key, on_what) {
         ("needs" | "stream", "a step of a playbook") => {
             "the steps of a playbook run one after the other, as written"
+        }
+        ("on", "a `manual` step") => {
+            "add `verify = { run = \"…\" }`, which runs there, on every host, once it is signed off"
+        }
+        ("dry_run", "a `manual` step" | "a `gate` step" | "a `soak` step" | "a `notify` step") => {
+            "a dry run shows what a command is going to do"
         }
         ("on", "a `reconcile` step") => {
             "each side says where it is read: left = { on = \"db-old\", run = \"…\" }"

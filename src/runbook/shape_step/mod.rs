@@ -9,7 +9,7 @@ mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::{Millis, RoleId, SafeText, VarName};
+use crate::base::{Millis, RoleId, SafeText, StepId, VarName};
 
 use super::code::Code;
 use super::model::{Class, Expect, Retry, Step};
@@ -25,7 +25,9 @@ use super::template::Quoting;
 use self::action::{action, soak};
 use self::batch::batch;
 use self::effect::no_effect;
-use self::undo::{stage, undo, verify};
+pub(in crate::runbook) use self::effect::without_effect;
+pub(in crate::runbook) use self::undo::stage;
+use self::undo::{undo, verify};
 
 /// Where a step stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,17 @@ pub(in crate::runbook) enum Role {
     Rollback,
     /// In a playbook.
     Playbook,
+}
+
+impl Role {
+    /// What a step there is, for people.
+    pub(in crate::runbook) const fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "a step",
+            Self::Rollback => "a step of the rollback",
+            Self::Playbook => "a step of a playbook",
+        }
+    }
 }
 
 /// The `on` of a step and of its undo, as written.
@@ -59,11 +72,7 @@ pub(in crate::runbook) fn step(
         table.name_owner(reading, &format!("step {name}"));
         name.parse().expect("it is a name")
     });
-    if let Some(item) = table.take(reading, "for_each").filter(|_| reading.inside.is_some()) {
-        let help = "write the `for_each` step in the phase, or use the snippet several times";
-        let message = "`for_each` is not supported in a snippet";
-        reading.complain(Code::NotSupported, &item.span(), message, "not supported", help);
-    }
+    table.take(reading, "for_each"); // Read already: this is the step for one of its values.
     let before = Scope::Before(id.clone());
     let title = template(reading, &mut table, "title", &Scope::Vars, Quoting::Plain);
     let (action, kind) = action(reading, context, &mut table, &before);
@@ -72,14 +81,7 @@ pub(in crate::runbook) fn step(
     let mut targets = Targets { on: on.unwrap_or_default(), undo_on: None };
     let stream = table.take(reading, "stream").and_then(|item| reading.filled(&item));
     let stream = stream.and_then(|text| reading.name(&text));
-    let needs = table.take(reading, "needs").map(|item| {
-        let texts = reading.texts(&item);
-        let own = reading.inside.as_ref().map(|inside| format!("{}.", inside.of));
-        let own = own.unwrap_or_default();
-        let texts = texts.into_iter().map(|it| At { value: format!("{own}{}", it.value), ..it });
-        let needs = texts.filter_map(|text| reading.used_name(Kind::Step, text));
-        needs.map(|need| need.value).collect()
-    });
+    let needs = needs(reading, &mut table);
     let soak_beside = table.take(reading, "soak").filter(|_| kind != "soak");
     let step = Step {
         title: title.unwrap_or_else(|| id.as_str().to_owned()),
@@ -116,6 +118,7 @@ pub(in crate::runbook) fn step(
         idempotent: flag(reading, &mut table, "idempotent", false),
         detached: flag(reading, &mut table, "detached", true),
         reboot: flag(reading, &mut table, "reboot", false),
+        dry_run: dry_run(reading, &mut table),
         skippable: flag(reading, &mut table, "skippable", true),
         stage: (role == Role::Rollback).then(|| stage(reading, &mut table)).flatten(),
         each: reading.each.clone(),
@@ -125,6 +128,20 @@ pub(in crate::runbook) fn step(
     table.finish(reading);
     context.targets.push(targets);
     Some(step)
+}
+
+/// The steps that a step needs. In a snippet these are steps of the same use of it.
+pub(in crate::runbook) fn needs(
+    reading: &mut Reading<'_>,
+    table: &mut Table<'_>,
+) -> Option<Vec<StepId>> {
+    let item = table.take(reading, "needs")?;
+    let mut needs = Vec::new();
+    for text in reading.texts(&item) {
+        let text = At { value: shape_each::prefixed(reading, &text.value), ..text };
+        needs.extend(reading.used_name(Kind::Step, text).map(|need| need.value));
+    }
+    Some(needs)
 }
 
 const CLASSES: &[(&str, Class)] =
@@ -146,6 +163,13 @@ fn time(reading: &mut Reading<'_>, table: &mut Table<'_>, key: &'static str) -> 
 fn owner(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<RoleId> {
     let text = table.take(reading, "owner").and_then(|item| reading.filled(&item))?;
     reading.used_name(Kind::Role, text).map(|role| role.value)
+}
+
+/// The step whose output is shown where this one is confirmed.
+fn dry_run(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<StepId> {
+    let text = table.take(reading, "dry_run").and_then(|item| reading.filled(&item))?;
+    let text = At { value: shape_each::prefixed(reading, &text.value), ..text };
+    reading.used_name(Kind::Step, text).map(|step| step.value)
 }
 
 fn checkpoint(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<SafeText> {

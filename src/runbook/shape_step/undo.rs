@@ -74,7 +74,10 @@ const STAGES: &[(&str, UndoStage)] = &[
     ("notify", UndoStage::Notify),
 ];
 
-pub(super) fn stage(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<UndoStage> {
+pub(in crate::runbook) fn stage(
+    reading: &mut Reading<'_>,
+    table: &mut Table<'_>,
+) -> Option<UndoStage> {
     table.take(reading, "stage").and_then(|item| reading.word(&item, STAGES))
 }
 

@@ -269,6 +269,15 @@ pub(in crate::ui) fn by_hand(lang: Lang, id: &StepId, title: &str) -> String {
     both!(lang, "BY HAND  {id}  {title}", "人工  {id}  {title}")
 }
 
+/// Where one act has to hold on several systems.
+pub(in crate::ui) fn on_each(lang: Lang, names: &str) -> String {
+    both!(
+        lang,
+        "{names}: done once it is verified on each of them",
+        "{names}：在每一个上都验证后才算完成"
+    )
+}
+
 pub(in crate::ui) fn manual_plan(lang: Lang, takes: &str, open: Option<&str>) -> String {
     let open = open.map(|open| both!(lang, ", open for {open}", "，已打开 {open}"));
     let open = open.unwrap_or_default();

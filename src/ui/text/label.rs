@@ -35,6 +35,7 @@ pub(in crate::ui) const MODE: Say = say("Mode", "权限");
 pub(in crate::ui) const NOTE: Say = say("Note", "备注");
 pub(in crate::ui) const NOT_BEGUN: Say = say("Not begun", "未开始");
 pub(in crate::ui) const NOT_UP: Say = say("Not up", "连不上");
+pub(in crate::ui) const ON: Say = say("On", "系统");
 pub(in crate::ui) const OPEN: Say = say("Open", "遗留");
 pub(in crate::ui) const OPENED: Say = say("Opened", "已打开");
 pub(in crate::ui) const OUTPUT: Say = say("Output", "输出");
