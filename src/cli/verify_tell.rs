@@ -27,6 +27,7 @@ pub(super) fn tell(screen: Screen, all: &Findings, driven: Option<&Holder>) -> S
     lines.push(format!("sealed     {}", seal(verdict)));
     lines.extend(witnesses(verdict));
     lines.push(format!("outputs    {} as recorded, {} bytes", verdict.transcripts, verdict.bytes));
+    lines.extend(verdict.shells.iter().map(|shell| format!("shell      {shell}")));
     if !verdict.redacted.is_empty() {
         let counts = verdict.redacted.iter().map(|(name, count)| format!("{name} {count}"));
         let counts = counts.collect::<Vec<_>>().join(", ");
@@ -288,6 +289,7 @@ pub(super) fn document(all: &Findings) -> String {
         "clock_jumps": verdict.jumps, "gaps": verdict.gaps, "anomalies": evidence.anomalies,
         "lines": verdict.lines, "good_lines": good_lines(verdict), "head": verdict.head,
         "outputs": verdict.transcripts, "bytes": verdict.bytes, "unproven": verdict.unproven,
+        "shells": verdict.shells,
         "unreadable": verdict.unreadable,
         "redacted": verdict.redacted,
         "pinned": same, "pinned_problem": why,

@@ -5,6 +5,7 @@
 //! - A key is painted at once; what nobody asked for is paced.
 //! - The terminal is given back after a panic, a signal, and every way out.
 //! - A lost terminal holds the run; it does not stop what runs.
+//! - Only an open shell hands the terminal to a host; it is reset before the console draws again.
 //!
 //! # Deliberately absent
 //!
@@ -12,6 +13,7 @@
 
 mod look;
 mod run;
+mod shell;
 mod terminal;
 
 pub use look::Look;

@@ -13,12 +13,16 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use crate::base::{Millis, SafeText, Share, Timestamp};
-use crate::engine::{Actor, Command, Event as Fact, Job, Readiness, WayBack};
+use crate::engine::{
+    Actor, Command, Event as Fact, Job, Readiness, RunKind, ShellEnd, ShellEnded, ShellOpened,
+    WayBack,
+};
 use crate::journal::Stream;
 use crate::plan::Forecast;
-use crate::session::{Chunk, Door, Handle, Knock, Signing, SubmitError, View, next_knock};
+use crate::session::{Chunk, Door, Handle, Knock, Shell, Signing, SubmitError, View, next_knock};
 use crate::ui::{self, AuditTail, Intent, Lang, Leave, LogStore, Model, Signed, Theme};
 
+use super::shell::Opened;
 use super::terminal::{Screen, let_go};
 
 /// The shortest time between two frames that no key asked for: a slow link gets fewer.
@@ -86,7 +90,7 @@ pub async fn drive(
     }
     let screen = ui::Screen::new(codes);
     let answers = FuturesUnordered::new();
-    let console = Console { terminal, screen, theme, shown, answers, handle, by };
+    let console = Console { terminal, screen, theme, shown, answers, handle, by, opening: None };
     let outcome = console.run(chunks, door).await;
     if matches!(outcome, Ok(Outcome::TerminalLost)) {
         let_go();
@@ -95,14 +99,14 @@ pub async fn drive(
 }
 
 /// The signals that the console answers to.
-struct Signals {
-    terminate: Signal,
-    hangup: Signal,
-    interrupt: Signal,
+pub(super) struct Signals {
+    pub(super) terminate: Signal,
+    pub(super) hangup: Signal,
+    pub(super) interrupt: Signal,
     /// The process goes on after it was stopped: the terminal was somebody else's meanwhile.
-    goes_on: Signal,
+    pub(super) goes_on: Signal,
     /// Ctrl-Z from outside. A stopped driver would leave what runs without its keeper.
-    stop: Signal,
+    pub(super) stop: Signal,
 }
 
 impl Signals {
@@ -118,19 +122,26 @@ impl Signals {
     }
 }
 
-struct Console {
-    terminal: Screen,
-    screen: ui::Screen,
+/// What the session answers to a wish.
+pub(super) type Answer = Result<(), SubmitError>;
+/// The answers that are waited for.
+pub(super) type Answers = FuturesUnordered<oneshot::Receiver<Answer>>;
+
+pub(super) struct Console {
+    pub(super) terminal: Screen,
+    pub(super) screen: ui::Screen,
     theme: Theme,
-    shown: Shown,
-    answers: FuturesUnordered<oneshot::Receiver<Result<(), SubmitError>>>,
-    handle: Handle,
-    by: Actor,
+    pub(super) shown: Shown,
+    pub(super) answers: Answers,
+    pub(super) handle: Handle,
+    pub(super) by: Actor,
+    /// The shell that a host is asked for.
+    pub(super) opening: Option<(ShellOpened, Opened)>,
 }
 
 /// What the screen is drawn from.
-struct Shown {
-    view: Arc<View>,
+pub(super) struct Shown {
+    pub(super) view: Arc<View>,
     forecast: Forecast,
     way_back: WayBack,
     readiness: Readiness,
@@ -201,7 +212,7 @@ impl Shown {
         self.forecast = self.view.forecast(self.now());
     }
 
-    fn output(&mut self, chunk: &Chunk) {
+    pub(super) fn output(&mut self, chunk: &Chunk) {
         let stream = match chunk.stream {
             Stream::Out => ui::Stream::Out,
             Stream::Err => ui::Stream::Err,
@@ -215,7 +226,12 @@ impl Shown {
         self.view.at.after(Millis::new(since))
     }
 
-    fn model(&self) -> Model<'_> {
+    /// What kind of run it is; the real one where that is not known.
+    pub(super) fn model_kind(&self) -> RunKind {
+        self.view.state.genesis().map_or(RunKind::Live, |genesis| genesis.kind)
+    }
+
+    pub(super) fn model(&self) -> Model<'_> {
         Model {
             state: &self.view.state,
             board: &self.view.board,
@@ -238,6 +254,24 @@ impl Shown {
     }
 }
 
+/// The shell that was asked for, once there is one, or none is to be had.
+async fn opened(
+    opening: &mut Option<(ShellOpened, Opened)>,
+) -> Option<Result<Shell, Box<ShellEnded>>> {
+    let (about, task) = opening.as_mut()?;
+    Some(task.await.unwrap_or_else(|error| {
+        let why = format!("golive itself failed while it opened it ({error})");
+        Err(Box::new(ShellEnded {
+            number: about.number,
+            host: about.host.clone(),
+            end: ShellEnd::NotOpened { why: SafeText::new(&why) },
+            lasted: Millis::ZERO,
+            transcript: None,
+            not_kept: None,
+        }))
+    }))
+}
+
 fn signed(signing: &Signing) -> Signed {
     let Signing { key, unsigned, by_own, touch, signed, trouble, .. } = signing.clone();
     Signed { key, unsigned, by_own, touch, upto: signed, trouble }
@@ -249,7 +283,9 @@ impl Console {
         chunks: mpsc::Receiver<Chunk>,
         door: &mut Option<Door>,
     ) -> io::Result<Outcome> {
-        match self.until_left(chunks, door).await {
+        let left = self.until_left(chunks, door).await;
+        self.give_up_shell().await;
+        match left {
             Ok(outcome) => Ok(outcome),
             Err(error) => {
                 tracing::warn!(%error, "the terminal cannot be used");
@@ -259,6 +295,7 @@ impl Console {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each thing that can come")]
     async fn until_left(
         &mut self,
         mut chunks: mpsc::Receiver<Chunk>,
@@ -320,6 +357,17 @@ impl Console {
                             return Ok(outcome);
                         }
                     }
+                    due = Some(Instant::now());
+                }
+                Some(shell) = opened(&mut self.opening) => {
+                    let Some((about, _)) = self.opening.take() else { continue };
+                    // Nobody but the host reads keys from here on.
+                    drop(keys);
+                    let left = self.at_the_shell(&about, shell, &mut chunks, &mut signals, door);
+                    if let Some(outcome) = left.await? {
+                        return Ok(outcome);
+                    }
+                    keys = EventStream::new();
                     due = Some(Instant::now());
                 }
                 Some(answer) = self.answers.next() => {
@@ -397,7 +445,7 @@ impl Console {
 
     /// Takes in a newer view; whether there is more to see in it than the next reading of a probe,
     /// which can wait for the next tick of the clock.
-    fn take(&mut self, view: Arc<View>) -> bool {
+    pub(super) fn take(&mut self, view: Arc<View>) -> bool {
         let was = Arc::clone(&self.shown.view);
         let news = view.unrecorded.iter().find(|(job, _)| !was.unrecorded.contains_key(job));
         if let Some((job, end)) = news {
@@ -414,10 +462,11 @@ impl Console {
             || view.links != was.links
             || view.gauges != was.gauges;
         self.shown.take(view);
+        self.look_for_shell(&was);
         soon
     }
 
-    fn answer(&mut self, answer: Result<(), SubmitError>) {
+    pub(super) fn answer(&mut self, answer: Result<(), SubmitError>) {
         match answer {
             Ok(()) => {}
             Err(SubmitError::Refused(refusal)) => self.screen.refused(&refusal),
@@ -436,20 +485,20 @@ impl Console {
     }
 
     /// Somebody takes the session over, and says why.
-    async fn give_up_to(&mut self, knock: Knock) -> io::Result<Outcome> {
+    pub(super) async fn give_up_to(&mut self, knock: Knock) -> io::Result<Outcome> {
         let outcome = self.leave_by(Outcome::TakenOver, knock.words().as_str()).await;
         knock.open("it leaves once what would be lost with it has ended");
         outcome
     }
 
     /// Somebody asks whether anybody is here.
-    fn refuse(&mut self, knock: Knock) {
+    pub(super) fn refuse(&mut self, knock: Knock) {
         self.screen.say(ui::asks_to_drive(knock.driver.as_str(), knock.machine.as_str()));
         knock.refuse("its driver is at the console");
     }
 
     /// Leaves because of something other than a key: holds the run and says why.
-    async fn leave_by(&mut self, outcome: Outcome, why: &str) -> io::Result<Outcome> {
+    pub(super) async fn leave_by(&mut self, outcome: Outcome, why: &str) -> io::Result<Outcome> {
         let why = SafeText::new(why);
         self.answers.push(self.handle.try_ask(&self.by, Command::Leave { why }));
         self.wait_for_answers().await;

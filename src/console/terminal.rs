@@ -23,6 +23,24 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 /// Whether the terminal is ours at this moment; the panic hook asks.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
+/// Whether it is lent to a host: who gives it back then sets everything back first.
+static LENT: AtomicBool = AtomicBool::new(false);
+
+/// Sets back what a program on a host may have left behind: an unfinished sequence ends (CAN, ST);
+/// soft reset (colours, margins, insert, origin, keypad, character sets, cursor); wrapping on;
+/// the host's own second screen left; reverse screen, mouse, focus, paste, synchronised updates,
+/// key protocols off; palette, colours, cursor form and link as the terminal had them.
+const SET_BACK: &str = concat!(
+    "\x18\x1b\\",
+    "\x1b[?1049l\x1b[?47l",
+    "\x1b[!p\x1b[0m\x1b(B\x0f\x1b[?7h\x1b[?5l\x1b[?1l\x1b>\x1b[4l\x1b[20l",
+    "\x1b[?9l\x1b[?1000l\x1b[?1001l\x1b[?1002l\x1b[?1003l\x1b[?1005l\x1b[?1006l\x1b[?1015l",
+    "\x1b[?1016l\x1b[?1004l\x1b[?2004l\x1b[?2026l\x1b[?1007l",
+    "\x1b[<9u\x1b[>4;0m",
+    "\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\\x1b]8;;\x1b\\",
+    "\x1b[0 q\x1b[?25h",
+);
+
 /// Saves and restores the title on terminals that keep a stack of titles; others ignore it.
 const PUSH_TITLE: &str = "\x1b[22;2t";
 const POP_TITLE: &str = "\x1b[23;2t";
@@ -88,6 +106,59 @@ impl Screen {
         // Raw mode is only entered from its absence, and the other one may have left it.
         disable_raw_mode().ok();
         enter()?;
+        self.title.clear();
+        self.forget()
+    }
+
+    /// Hands the terminal to a host: off the other screen, raw, with a banner. Our title stays
+    /// saved below whatever the host calls it.
+    pub(super) fn lend(banner: &[String]) -> io::Result<()> {
+        LENT.store(true, Ordering::SeqCst);
+        let mut out = io::stdout();
+        execute!(
+            out,
+            EndSynchronizedUpdate,
+            DisableFocusChange,
+            DisableBracketedPaste,
+            LeaveAlternateScreen,
+            cursor::Show,
+            SetTitle(banner.first().map_or("", String::as_str))
+        )?;
+        for row in banner {
+            write!(out, "\r\n\x1b[1m{row}\x1b[0m")?;
+        }
+        write!(out, "\r\n\r\n")?;
+        // What was typed for golive is not for the host.
+        rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush).ok();
+        out.flush()
+    }
+
+    /// The process was stopped while the terminal was lent: it is raw again.
+    pub(super) fn lend_again() -> io::Result<()> {
+        disable_raw_mode().ok();
+        enable_raw_mode()
+    }
+
+    /// Bytes of the host, as they are: the terminal is lent to it.
+    pub(super) fn pass_on(bytes: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout();
+        out.write_all(bytes)?;
+        out.flush()
+    }
+
+    /// Takes the terminal back from a host: what that may have set is set back, what it is still
+    /// answered is thrown away.
+    pub(super) fn take_back(&mut self, said: &str) -> io::Result<()> {
+        let mut out = io::stdout();
+        write!(out, "{SET_BACK}\r\n\x1b[1m{said}\x1b[0m\r\n")?;
+        execute!(out, EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange, cursor::Hide)?;
+        LENT.store(false, Ordering::SeqCst);
+        if !Self::is_ours() {
+            self.take_again()?; // A task panicked meanwhile, and the hook gave it back.
+        }
+        // Raw mode may have been ended from outside while nobody looked.
+        enable_raw_mode()?;
+        rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush).ok();
         self.title.clear();
         self.forget()
     }
@@ -203,6 +274,9 @@ fn give_back() {
         return;
     }
     let mut out = io::stdout();
+    if LENT.swap(false, Ordering::SeqCst) {
+        out.write_all(SET_BACK.as_bytes()).ok();
+    }
     execute!(
         out,
         EndSynchronizedUpdate,

@@ -47,6 +47,7 @@ impl State {
                 self.readiness.clear(); // Nobody has looked meanwhile.
                 self.last_away = Some((at, *away));
                 self.nobody_sees(at, *away, sought);
+                self.forget_shells();
             }
             Event::DriverLeft { .. } => self.driver_left = Some(at),
             Event::AttemptStarted { .. }
@@ -114,6 +115,8 @@ impl State {
             Event::HostNoted { host, fact } => {
                 self.hosts.entry(host.clone()).or_default().take(fact);
             }
+            Event::ShellOpened(opened) => self.shell_opened(at, by, opened),
+            Event::ShellEnded(ended) => self.shell_ended(ended),
             Event::Completed => self.stage = RunStage::Completed,
             Event::Abandoned { .. } => self.stage = RunStage::Abandoned,
             Event::Closed => self.closed = true,

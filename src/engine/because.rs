@@ -22,6 +22,8 @@ pub enum Deed {
     Replan,
     /// Steps start although the window is shut.
     OutsideWindow,
+    /// A shell is opened on a host.
+    OpenShell,
     /// The run is given up.
     GiveUp,
     /// It goes on although nothing is recorded.
@@ -63,6 +65,7 @@ impl fmt::Display for Deed {
             Self::Waive => "a waiver",
             Self::Replan => "going on by another runbook",
             Self::OutsideWindow => "starting steps outside the window",
+            Self::OpenShell => "a shell on a host",
             Self::GiveUp => "giving up the run",
             Self::Unrecorded => "going on unrecorded",
             Self::RunAgain => "running it again",

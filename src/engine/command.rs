@@ -12,6 +12,7 @@ use super::health::{Change, Reading};
 use super::hosts::HostSaid;
 use super::job::{End, Job, Part, Transcript};
 use super::readiness::{Need, Proof};
+use super::shell::ShellEnded;
 use super::sight::Sight;
 
 /// A wish of the operator, or a report of the edge. `decide` turns it into events or a refusal.
@@ -228,6 +229,17 @@ pub enum Command {
         /// The text.
         text: String,
     },
+    /// Open a shell on a host. It starts nothing of the run, and holds it.
+    OpenShell {
+        /// Which host.
+        host: HostId,
+        /// From which step, if from one.
+        step: Option<StepId>,
+        /// Why.
+        reason: SafeText,
+    },
+    /// The open shell is over.
+    ShellEnded(Box<ShellEnded>),
     /// Give the run up without rolling back.
     Abandon {
         /// Why.

@@ -15,6 +15,7 @@ use super::hosts::HostFact;
 use super::job::{End, Job, Key, Part, Place, Transcript, Verdict};
 use super::limits::WindowEdge;
 use super::readiness::{Need, Proof};
+use super::shell::{ShellEnded, ShellOpened};
 use super::sight::Sight;
 
 /// Who caused something.
@@ -583,6 +584,10 @@ pub enum Event {
         /// Why.
         why: SafeText,
     },
+    /// A person opens a shell on a host. On disk before it opens.
+    ShellOpened(ShellOpened),
+    /// It is over.
+    ShellEnded(Box<ShellEnded>),
     /// Every step is over.
     Completed,
     /// The run was given up, without rolling back.

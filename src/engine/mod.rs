@@ -45,6 +45,7 @@ mod readiness;
 mod reconcile;
 mod refusal;
 mod replan;
+mod shell;
 mod sight;
 mod start;
 mod state;
@@ -78,6 +79,7 @@ pub use readiness::{Grounds, Known, Lamp, Missing, Need, Needed, Proof, Readines
 pub use reconcile::{DIFFERENCES_MAX, Difference, Outcome, Reconciled, SideRead};
 pub use refusal::Refusal;
 pub use replan::Replanned;
+pub use shell::{ShellEnd, ShellEnded, ShellOpened, ShellRecord};
 pub use sight::{Begun, Doubt, OutOfSight, Records, Seen, Sight, Sync};
 pub use state::{Alarm, Hold, Note, PlaybookRecord, Rollback, RunStage, State};
 pub use track::{Attempt, Claim, PlaceEnd, Status, Stopping, Track, Wave};

@@ -79,6 +79,8 @@ fn done(state: &State, event: &Event) -> Vec<Effect> {
         | Event::StepEdited { .. }
         | Event::Replanned { .. }
         | Event::PlaybookClosed { .. }
+        | Event::ShellOpened(_)
+        | Event::ShellEnded(_)
         | Event::ReadinessChanged { .. }
         | Event::LossMeasured { .. }
         | Event::AlarmRaised { .. }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::base::{Millis, PlaybookId, ProbeId, RoleId, SafeText, StepId};
+use crate::base::{HostId, Millis, PlaybookId, ProbeId, RoleId, SafeText, StepId};
 use crate::plan::NotCaptured;
 use crate::runbook::Class;
 
@@ -265,6 +265,12 @@ pub enum Refusal {
     /// Every job of the step is watched, or none runs.
     #[error("nothing of `{0}` runs out of sight")]
     NothingUnseen(StepId),
+    /// No such host.
+    #[error("there is no host `{0}` in this runbook")]
+    NoSuchHost(HostId),
+    /// A shell is open.
+    #[error("a shell on `{0}` is open: leave it first")]
+    ShellOpen(HostId),
     /// The session is closed.
     #[error("the session is closed: its record is complete")]
     Closed,

@@ -15,6 +15,7 @@ use super::limits::Overrides;
 use super::notice::OpenNotice;
 use super::readiness::{Known, Need};
 use super::replan::Course;
+use super::shell::ShellRecord;
 use super::track::{Attempt, Status, Track};
 use super::trigger::Since;
 use super::unrecorded::Lost;
@@ -55,6 +56,7 @@ pub struct State {
     pub(super) last_away: Option<(Timestamp, Millis)>,
     pub(super) hosts: BTreeMap<HostId, HostRecord>,
     pub(super) standstills: Vec<StoodStill>,
+    pub(super) shells: Vec<ShellRecord>,
     pub(super) notices: Vec<OpenNotice>,
     pub(super) lost: Option<Lost>,
     pub(super) overrides: Overrides,
@@ -190,6 +192,7 @@ impl State {
             last_away: None,
             hosts: BTreeMap::new(),
             standstills: Vec::new(),
+            shells: Vec::new(),
             notices: Vec::new(),
             lost: None,
             overrides: Overrides::default(),

@@ -105,7 +105,8 @@ impl State {
             | Event::NoticeLost { .. }
             | Event::RecordingLost { .. }
             | Event::RecordingOverridden { .. }
-            | Event::RecordedLate { .. } => Needs::Nothing,
+            | Event::RecordedLate { .. }
+            | Event::ShellEnded(_) => Needs::Nothing,
             Event::HostNoted { fact, .. } => match fact {
                 HostFact::KeyAccepted { .. } => Needs::Override,
                 HostFact::KeySeen { .. } | HostFact::KeyChanged { .. } | HostFact::Clock(_) => {
@@ -144,6 +145,7 @@ impl State {
             | Event::PlaybookOpened { .. }
             | Event::PlaybookClosed { .. }
             | Event::WindowOverridden { .. }
+            | Event::ShellOpened(_)
             | Event::Completed
             | Event::Abandoned { .. }
             | Event::Closed => Needs::Record,

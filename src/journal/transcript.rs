@@ -148,7 +148,17 @@ impl Transcript {
         away: Option<&Path>,
         job: &Job,
     ) -> io::Result<Self> {
-        let path = Self::path_on(&**disk, dir, job);
+        Self::create_named(disk, dir, away, &job.to_string())
+    }
+
+    /// The same under a name of its own: for what no job printed.
+    pub fn create_named(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        away: Option<&Path>,
+        name: &str,
+    ) -> io::Result<Self> {
+        let path = away::output_in(&**disk, dir, &format!("{name}.log"));
         let named = |path: &Path, kind: io::ErrorKind, why: &dyn std::fmt::Display| {
             io::Error::new(kind, format!("{}: {why}", path.display()))
         };

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use crate::base::{Digest, Millis, SafeText, SecretName, SessionId, Timestamp};
-use crate::engine::{Event, Genesis, Job, Place, Transcript};
+use crate::engine::{Event, Genesis, Job, Place, ShellOpened, Transcript};
 
 use super::away::output_dirs_on;
 use super::chain::{Chain, Link};
@@ -52,6 +52,8 @@ pub struct Verdict {
     pub evidence: Evidence,
     /// What people signed at another terminal, and whose signature holds.
     pub voices: Vec<SignedWord>,
+    /// The shells that people opened on hosts, outside the runbook, and how each ended.
+    pub shells: Vec<String>,
     /// Where the wall clock moved against the boot-time clock; no contradiction.
     pub jumps: Vec<String>,
     /// Where nothing had been recorded for a while, and what was kept was written late; no
@@ -186,8 +188,10 @@ impl fmt::Display for Verdict {
 #[derive(Debug, Default)]
 struct Told {
     session: Option<SessionId>,
-    started: BTreeSet<Job>,
-    ended: BTreeMap<Job, Option<Transcript>>,
+    started: BTreeSet<String>,
+    ended: BTreeMap<String, Option<Transcript>>,
+    /// The shells by their numbers: where each was opened, and how it ended, in words.
+    shells: BTreeMap<u32, (ShellOpened, String)>,
     closed: Option<u64>,
     signers: Vec<Key>,
     words: Words,
@@ -275,6 +279,7 @@ pub fn verify_with(
         unreadable: Vec::new(),
         evidence,
         voices: told.words.good,
+        shells: told.shells.into_values().map(|(opened, how)| shell_words(&opened, &how)).collect(),
         jumps: told.jumps,
         gaps: told.gaps,
         findings,
@@ -390,10 +395,19 @@ impl Told {
                 event
             {
                 let job = |place: &Place| Job { key: key.clone(), place: place.clone() };
-                self.started.extend(places.iter().map(job));
+                self.started.extend(places.iter().map(|place| job(place).to_string()));
             } else if let Event::JobEnded { job, transcript, .. } = event {
-                self.started.insert(job.clone());
-                self.ended.insert(job.clone(), transcript.clone());
+                self.started.insert(job.to_string());
+                self.ended.insert(job.to_string(), transcript.clone());
+            } else if let Event::ShellOpened(opened) = event {
+                self.started.insert(opened.transcript());
+                let unknown = "its end is not in the record".to_owned();
+                self.shells.insert(opened.number, (opened.clone(), unknown));
+            } else if let Event::ShellEnded(ended) = event {
+                if let Some((opened, how)) = self.shells.get_mut(&ended.number) {
+                    *how = ended.end.words();
+                    self.ended.insert(opened.transcript(), ended.transcript.clone());
+                }
             } else if *event == Event::Closed {
                 self.closed = Some(self.closed.map_or(seq, |closed| closed.min(seq)));
             }
@@ -406,8 +420,8 @@ impl Verdict {
         &mut self,
         disk: &dyn Disk,
         dir: &Path,
-        started: &BTreeSet<Job>,
-        ended: &BTreeMap<Job, Option<Transcript>>,
+        started: &BTreeSet<String>,
+        ended: &BTreeMap<String, Option<Transcript>>,
     ) -> Result<(), JournalError> {
         // A copy elsewhere is the one that was written on; what was left at home is its beginning.
         let mut found = BTreeMap::new();
@@ -517,6 +531,11 @@ pub fn verify_files(
         Some(Finding::file(what, format!("{PINNED_DIR}/{} {text}", SafeText::new(name))))
     });
     Ok(findings.collect())
+}
+
+fn shell_words(opened: &ShellOpened, how: &str) -> String {
+    let ShellOpened { number, host, reason, .. } = opened;
+    format!("{number} on {host}, {how} ({reason})")
 }
 
 /// The names in a directory, and whether each is a regular file; empty if there is none.

@@ -17,7 +17,7 @@
 //!
 //! # Deliberately absent
 //!
-//! Terminals, file transfer, forwarding, background jobs. A command outside the built-ins is
+//! Programs that draw on a terminal, forwarding, background jobs. A command outside the built-ins is
 //! `not found on the practice fleet` (127), never approximated.
 
 mod durable;
@@ -30,6 +30,7 @@ mod shell;
 mod spool;
 mod switch;
 mod tools;
+mod tty;
 mod web;
 mod world;
 

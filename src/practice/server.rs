@@ -16,6 +16,7 @@ use super::durable;
 use super::host::{Host, Signal};
 use super::sftp;
 use super::shell::{Feed, Input, Output, Shell, standard_input};
+use super::tty::Typing;
 
 /// The one subsystem.
 const SFTP: &str = "sftp";
@@ -202,12 +203,13 @@ impl Handler for Visitor {
 async fn converse(host: Arc<Host>, user: String, channel: Channel<Msg>, handle: Handle) {
     let id = channel.id();
     let (mut read, write) = channel.split();
-    let mut env = Vec::new();
+    let (mut env, mut typing) = (Vec::new(), None);
     let script = loop {
         match read.wait().await {
             Some(ChannelMsg::Exec { command, .. }) => {
                 break Some(String::from_utf8_lossy(&command).into_owned());
             }
+            Some(ChannelMsg::RequestPty { .. }) => typing = Some(Typing::default()),
             Some(ChannelMsg::RequestShell { .. }) => break None,
             Some(ChannelMsg::RequestSubsystem { name, .. }) if name == SFTP => {
                 sftp::serve(&host, &mut read, &write).await;
@@ -224,14 +226,21 @@ async fn converse(host: Arc<Host>, user: String, channel: Channel<Msg>, handle: 
         }
     };
     let (feed, input) = standard_input();
-    let out = Output::stream(write.make_writer());
-    let err = Output::stream(write.make_writer_ext(Some(1)));
+    let (out, err) = if typing.is_some() {
+        let both = Output::terminal(write.make_writer());
+        (both.clone(), both)
+    } else {
+        (Output::stream(write.make_writer()), Output::stream(write.make_writer_ext(Some(1))))
+    };
     let end = match script {
         Some(script) if durable::is_call(&script) => {
             let status = durable::serve(&host, &user, &mut read, (out, err)).await;
             status.map_or(End::Closed, End::Status)
         }
-        script => run(&host, &user, script, env, (input, out, err), (&mut read, feed)).await,
+        script => {
+            let streams = (input, out, err);
+            run(&host, &user, script, env, streams, (&mut read, feed, typing)).await
+        }
     };
     match end {
         End::Status(status) => {
@@ -261,10 +270,11 @@ async fn run(
     script: Option<String>,
     env: Vec<(String, String)>,
     streams: (Input, Output, Output),
-    (read, mut feed): (&mut ChannelReadHalf, Feed),
+    (read, mut feed, mut typing): (&mut ChannelReadHalf, Feed, Option<Typing>),
 ) -> End {
     let process = Arc::new(host.processes.start(script.as_deref().unwrap_or("-sh")));
     let told = Arc::clone(&process);
+    let terminal = streams.1.clone();
     let mut shell = Shell::new(Arc::clone(host), process, user, streams);
     for (name, value) in env {
         shell.export(&name, value);
@@ -286,7 +296,17 @@ async fn run(
         };
         #[expect(clippy::wildcard_enum_match_arm, reason = "russh's enum, not ours")]
         match message {
-            Some(ChannelMsg::Data { data }) => feed.push(data),
+            Some(ChannelMsg::Data { data }) => match &mut typing {
+                None => feed.push(data),
+                Some(typing) => {
+                    let typed = typing.take(&data);
+                    terminal.raw(&typed.echo).await;
+                    feed.push(typed.lines.into());
+                    if typed.ends {
+                        feed.end();
+                    }
+                }
+            },
             Some(ChannelMsg::Eof) => feed.end(),
             Some(ChannelMsg::Signal { signal }) => {
                 let name = match signal {

@@ -71,7 +71,9 @@ if [ -d output ]; then
     | .job.key as $key | .transcript.digest + "  output/" + $key.step
       + (if $key.part == "action" then "" else "." + $key.part end)
       + "." + ($key.attempt | tostring)
-      + "." + (.job.place | if type == "object" then .host else "local" end) + ".log"' "$audit")
+      + "." + (.job.place | if type == "object" then .host else "local" end) + ".log"' "$audit"
+    jq -r '.facts[] | select(.ev == "shell-ended" and .transcript != null and .transcript.bytes > 0)
+    | .transcript.digest + "  output/@shell." + (.number | tostring) + "." + .host + ".log"' "$audit")
   [ -z "$outputs" ] || printf '%s\n' "$outputs" | sha256sum -c --quiet || bad=1
 fi
 [ "$bad" -eq 0 ] && echo "The record is as it was written."

@@ -3,7 +3,7 @@
 use crate::base::{Millis, ProbeId, SafeText, StepId};
 use crate::engine::{
     Actor, AlarmId, Choice, Confirmed, Event, Evidence, Fact, Genesis, Part, Proof, Reading, Said,
-    Sight, Transcript, Verdict, Voice, WindowEdge,
+    ShellEnded, ShellOpened, Sight, Transcript, Verdict, Voice, WindowEdge,
 };
 use crate::plan::Plan;
 
@@ -160,6 +160,21 @@ pub(super) fn told(plan: &Plan, fact: &Fact) -> Told {
         }
         Event::PlaybookOpened { playbook, reason } => {
             run(format!("emergency procedure {playbook} opened: {reason}")).result("BREAK GLASS")
+        }
+        Event::ShellOpened(ShellOpened { number, host, step, reason }) => {
+            let what = format!("shell {number} on {host} opened: {reason}");
+            let fact =
+                step.as_ref().map_or_else(|| run(what.clone()), |step| of(step, what.clone()));
+            fact.result("SHELL").main(true)
+        }
+        Event::ShellEnded(ended) => {
+            let ShellEnded { number, host, end, lasted, transcript, not_kept } = &**ended;
+            let printed = transcript.as_ref().map_or_else(String::new, printed);
+            let lost = not_kept.as_ref().map(|why| format!("; NOT ALL KEPT: {why}"));
+            let lost = lost.unwrap_or_default();
+            let words = end.words();
+            run(format!("shell {number} on {host} after {lasted}: {words}{printed}{lost}"))
+                .main(true)
         }
         Event::PlaybookClosed { playbook } => run(format!("emergency procedure {playbook} closed")),
         Event::GateDecided { step, choice, evidence, reason, frozen } => {

@@ -185,6 +185,8 @@ fn is_decision(event: &Event) -> bool {
         | Event::Replanned { .. }
         | Event::PlaybookOpened { .. }
         | Event::PlaybookClosed { .. }
+        | Event::ShellOpened(_)
+        | Event::ShellEnded(_)
         | Event::Returned { .. }
         | Event::StopAsked { .. }
         | Event::TimeLimitReached { .. }
@@ -377,16 +379,25 @@ pub(super) fn evidence(story: &Story<'_>, verdict: Option<&Verdict>, to: &mut Do
     }
     to.line("");
     let rows = story.facts().filter_map(|(at, fact)| {
-        let Event::JobEnded { job, end, transcript } = &fact.event else { return None };
+        let (job, end, transcript) = match &fact.event {
+            Event::JobEnded { job, end, transcript } => {
+                (job.to_string(), end_words(end), transcript.as_ref())
+            }
+            Event::ShellEnded(ended) => {
+                let name = format!("@shell.{}.{}", ended.number, ended.host);
+                (name, ended.end.words(), ended.transcript.as_ref())
+            }
+            _ => return None,
+        };
         Some(vec![
             md(&match transcript {
                 Some(transcript) if transcript.bytes == 0 => format!("{job} printed nothing"),
                 Some(_) | None => format!("output/{job}.log"),
             }),
             Zone::UTC.time(at),
-            md(&end_words(end)),
-            transcript.as_ref().map_or_else(dash, |transcript| transcript.bytes.to_string()),
-            transcript.as_ref().map_or_else(dash, |transcript| transcript.digest.to_string()),
+            md(&end),
+            transcript.map_or_else(dash, |transcript| transcript.bytes.to_string()),
+            transcript.map_or_else(dash, |transcript| transcript.digest.to_string()),
         ])
     });
     let rows: Vec<_> = rows.collect();

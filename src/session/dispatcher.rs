@@ -25,6 +25,7 @@ use super::inputs::{Inputs, InputsError};
 use super::notary::{Notary, Office};
 use super::output::Outputs;
 use super::recovery::Recovered;
+use super::shell::Shells;
 use super::store::{Found, Store, StoreError};
 
 /// How often time is looked at when nothing else happens.
@@ -141,6 +142,15 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     let clock = Arc::new(Mutex::new(clock));
     let (report_sender, reports) = mpsc::unbounded_channel();
     let unrecorded = Arc::new(AtomicBool::new(false));
+    let shells = Shells {
+        pool: start.pool.clone(),
+        secrets: start.secrets.clone(),
+        disk: Arc::clone(&disk),
+        dir: found.dir.clone(),
+        away: journal.fallback().map(std::path::Path::to_owned),
+        clock: Arc::clone(&clock),
+        runtime: runtime.clone(),
+    };
     let outputs = Outputs {
         disk: Arc::clone(&disk),
         dir: found.dir.clone(),
@@ -176,7 +186,7 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     let mut session =
         Session { core, _lock: lock, clock, edge, views, unrecorded, secrets, closing: None };
     let (requests, receiver) = mpsc::channel(REQUESTS);
-    let handle = Handle { requests, views: session.views.subscribe(), desk, ahead };
+    let handle = Handle { requests, views: session.views.subscribe(), desk, ahead, shells };
     let (tell, told) = std::sync::mpsc::channel();
     // From its first line on, this thread alone writes the journal.
     std::thread::Builder::new()
@@ -430,8 +440,14 @@ impl Session {
 
     /// Carries out `command`. The core gives effects back only when their line is on disk.
     fn submit(&mut self, by: &Actor, command: &Command) -> Result<(), SubmitError> {
-        if let Command::Edit { text, reason, .. } = command {
-            super::late::no_secret(&self.secrets, &[text, reason.as_str()])?;
+        match command {
+            Command::Edit { text, reason, .. } => {
+                super::late::no_secret(&self.secrets, &[text, reason.as_str()])?;
+            }
+            Command::OpenShell { reason, .. } => {
+                super::late::no_secret(&self.secrets, &[reason.as_str()])?;
+            }
+            _ => {}
         }
         let stamp = lock(&self.clock).stamp();
         let effects = self.core.submit(&stamp, by, command);

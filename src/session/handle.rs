@@ -10,13 +10,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::base::{ChannelId, HostId, Millis, SafeText, Share, StepId, Timestamp};
 use crate::engine::{
-    Actor, Attempt, Board, Command, End, Event, Fact, Job, Need, Refusal, State, Status,
+    Actor, Attempt, Board, Command, End, Event, Fact, Job, Need, Refusal, ShellEnded, ShellOpened,
+    State, Status,
 };
+use crate::exec::ssh::Cells;
 use crate::journal::Stream;
 use crate::plan;
 
 use super::ahead::Ahead;
 use super::notary::{Desk, Signing};
+use super::shell::{Shell, Shells};
 
 /// What a session shows of itself: a moment, complete in itself.
 #[derive(Clone, Debug)]
@@ -195,6 +198,7 @@ pub struct Handle {
     pub(super) views: watch::Receiver<Arc<View>>,
     pub(super) desk: Option<Desk>,
     pub(super) ahead: Ahead,
+    pub(super) shells: Shells,
 }
 
 impl Handle {
@@ -261,6 +265,20 @@ impl Handle {
     /// Where whoever drives by rules says what would be asked for next.
     pub const fn ahead(&self) -> &Ahead {
         &self.ahead
+    }
+
+    /// Opens the shell that the record says is opened, for a terminal of this kind (`TERM`) and
+    /// size. Whoever asks waits for a link, and does not have to keep anything else waiting.
+    ///
+    /// # Errors
+    /// There is none: how that is to be recorded.
+    pub fn open_shell(
+        &self,
+        opened: ShellOpened,
+        kind: String,
+        size: Cells,
+    ) -> impl Future<Output = Result<Shell, Box<ShellEnded>>> + Send + use<> {
+        self.shells.clone().open(opened, kind, size)
     }
 
     /// The newest view.

@@ -78,6 +78,10 @@ impl Screen {
             }
             Action::Redraw => return vec![Intent::Redraw],
             Action::Language => return self.speak(m.lang.next()),
+            Action::CommandLine => self.open_line(),
+            Action::Shell => self.shell(m),
+            // They have their meaning in the line, where there is one.
+            Action::CarryOut | Action::Complete | Action::Older | Action::Newer => {}
             Action::Open if self.spot() == super::keymap::Spot::Pick => self.pick(m),
             Action::Open => self.open_row(m),
             Action::Speaker => self.next_speaker(),
@@ -90,6 +94,9 @@ impl Screen {
             Action::Yes => return self.yes(m),
             Action::Full => self.full(m),
             Action::Words if self.spot() == super::keymap::Spot::Gate => self.vote_words(m),
+            Action::Words if matches!(self.dialogs.last(), Some(Dialog::Shell(_))) => {
+                self.shell_words(m);
+            }
             Action::Words if self.spot() == super::keymap::Spot::Edit => self.edit_words(m),
             Action::Words => self.words(m),
             Action::Tick => self.tick_item(None),
@@ -234,6 +241,7 @@ impl Screen {
                 | Dialog::Playbooks(_)
                 | Dialog::Second(_)
                 | Dialog::Edit(_)
+                | Dialog::Shell(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
@@ -389,6 +397,7 @@ impl Screen {
                 | Dialog::Playbooks(_)
                 | Dialog::Second(_)
                 | Dialog::Edit(_)
+                | Dialog::Shell(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
@@ -428,6 +437,7 @@ impl Screen {
             Some(Dialog::Manual(dialog)) => dialog.list.step_by(by),
             Some(Dialog::Playbooks(dialog)) => return dialog.step_by(by, m),
             Some(Dialog::Second(dialog)) => return dialog.step_by(by, m),
+            Some(Dialog::Shell(dialog)) if dialog.hosts.len() > 1 => return dialog.step_by(by),
             Some(Dialog::Guard(guard)) if guard.picking.is_some() => {
                 return guard.move_pick(by, m);
             }
@@ -437,6 +447,7 @@ impl Screen {
                 | Dialog::Guard(_)
                 | Dialog::Text(_)
                 | Dialog::Edit(_)
+                | Dialog::Shell(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,

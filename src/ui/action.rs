@@ -76,6 +76,12 @@ pub(super) enum Action {
     Earlier,
     Later,
     OnlyLate,
+    CommandLine,
+    Shell,
+    CarryOut,
+    Complete,
+    Older,
+    Newer,
 }
 
 impl Action {

@@ -273,7 +273,7 @@ pub(super) fn key_bar(
 ) {
     let key = |action: Action, label: Say| {
         let binding = binding(spot, action)?;
-        let press = if spot == Spot::Text || spot == Spot::Guard {
+        let press = if matches!(spot, Spot::Text | Spot::Line | Spot::Guard) {
             binding.presses.iter().find(|press| !press.is_char()).or(binding.presses.first())
         } else {
             binding.presses.first()
@@ -285,6 +285,7 @@ pub(super) fn key_bar(
     let pinned = match spot {
         Spot::Text => [Action::Save, Action::Hold, Action::Guard],
         Spot::List
+        | Spot::Line
         | Spot::Log
         | Spot::Timeline
         | Spot::Confirm

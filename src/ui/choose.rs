@@ -65,6 +65,7 @@ impl Screen {
                 | Dialog::Manual(_)
                 | Dialog::Text(_)
                 | Dialog::Edit(_)
+                | Dialog::Shell(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,

@@ -3,9 +3,10 @@
 use crate::engine::{Part, Status};
 use crate::plan::StepPlan;
 
-use super::audit::end_words;
 use super::model::Model;
 use super::step::Rows;
+use super::text::dry_run as words;
+use super::text::{self, Say};
 use super::theme::Role;
 
 /// More lines are read in the log.
@@ -18,30 +19,30 @@ impl Rows<'_, '_> {
         let m = self.m;
         let track = m.state.track(id);
         if track.status != Status::Succeeded {
-            let said = format!("{id} is {}: it shows nothing of this step", track.status.word());
-            self.say_as("Dry run", &said, Role::Caution);
+            let said = words::shows_nothing(m.lang, id.as_str(), m.status(track.status));
+            self.say_as(words::DRY_RUN, &said, Role::Caution);
             return;
         }
         let ends = track.latest_ends().into_iter();
         let ends = ends.filter_map(|(place, end)| Some((place, end?)));
         for (at, (place, end)) in ends.enumerate() {
-            let ago = m.now.since(end.at).clock();
-            let said =
-                format!("{}  {id}  {place}  {}, {ago} ago", m.time(end.at), end_words(&end.end));
-            self.say_as(if at == 0 { "Dry run" } else { "" }, &said, Role::Title);
+            let ago = words::ago(m.lang, &m.now.since(end.at).clock());
+            let how = text::ends::end(m.lang, &end.end);
+            let said = format!("{}  {id}  {place}  {how}{ago}", m.time(end.at));
+            self.say_as(if at == 0 { words::DRY_RUN } else { Say::NONE }, &said, Role::Title);
         }
         let of = |job: &crate::engine::Job| Model::is_of(job, id, Part::Action);
         let lines = m.log.last(of, u64::MAX, LINES_MAX + 1);
         if lines.is_empty() {
-            self.say_as("", "it printed nothing", Role::Text);
+            self.say_as(Say::NONE, m.to(words::NOTHING_PRINTED), Role::Text);
         }
         let more = lines.len() > LINES_MAX;
         let lines: Vec<_> = lines.into_iter().skip(usize::from(more)).collect();
         if more {
-            self.say("", &format!("the last {LINES_MAX} lines; all of them are in its log"));
+            self.say(Say::NONE, &words::last_lines(m.lang, LINES_MAX));
         }
         for (job, line) in lines {
-            self.say("", &format!("{} | {}", job.place, line.text));
+            self.say(Say::NONE, &format!("{} | {}", job.place, line.text));
         }
     }
 }

@@ -35,6 +35,7 @@ impl Screen {
             Some(Dialog::Failure(_)) => self.do_choice(m),
             Some(Dialog::Gate(_)) => self.decide(m),
             Some(Dialog::Edit(_)) => self.do_edit(m),
+            Some(Dialog::Shell(_)) => self.do_shell(m),
             Some(Dialog::Manual(dialog)) => {
                 if !dialog.list.is_done() {
                     self.say(text::TICK_FIRST);
@@ -160,6 +161,7 @@ impl Screen {
                 | Dialog::Playbooks(_)
                 | Dialog::Second(_)
                 | Dialog::Edit(_)
+                | Dialog::Shell(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
@@ -242,6 +244,7 @@ impl Screen {
                 | Dialog::Playbooks(_)
                 | Dialog::Second(_)
                 | Dialog::Edit(_)
+                | Dialog::Shell(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
@@ -272,6 +275,7 @@ impl Screen {
                 | Dialog::Playbooks(_)
                 | Dialog::Second(_)
                 | Dialog::Edit(_)
+                | Dialog::Shell(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
@@ -390,6 +394,7 @@ impl Screen {
             Dialog::Guard(dialog) => Some(&mut dialog.scroll),
             Dialog::Playbooks(dialog) => Some(&mut dialog.scroll),
             Dialog::Edit(dialog) => Some(&mut dialog.scroll),
+            Dialog::Shell(dialog) => Some(&mut dialog.scroll),
             Dialog::Help { scroll } | Dialog::Alarms { scroll } => Some(scroll),
             Dialog::Text(_) | Dialog::Leave | Dialog::Second(_) => None,
         }
@@ -404,6 +409,9 @@ impl Screen {
             dialog.read = dialog.read.max(dialog.scroll);
         }
         if let Some(Dialog::Edit(dialog)) = self.dialogs.last_mut() {
+            dialog.read = dialog.read.max(dialog.scroll);
+        }
+        if let Some(Dialog::Shell(dialog)) = self.dialogs.last_mut() {
             dialog.read = dialog.read.max(dialog.scroll);
         }
     }

@@ -34,6 +34,8 @@ pub(super) enum Spot {
     Edit,
     /// Something to read.
     Sheet,
+    /// The command line.
+    Line,
 }
 
 /// Which part of the help a key belongs to.
@@ -82,6 +84,7 @@ const DIALOGS: &[Spot] = &[
     Spot::Pick,
     Spot::Sheet,
     Spot::Edit,
+    Spot::Line,
 ];
 const MOVES: &[Spot] = &[
     Spot::List,
@@ -98,6 +101,7 @@ const MOVES: &[Spot] = &[
 ];
 const LIST: &[Spot] = &[Spot::List];
 const LOG: &[Spot] = &[Spot::Log];
+const LINE: &[Spot] = &[Spot::Line];
 const FAILURE: &[Spot] = &[Spot::Failure];
 const CHOICES: &[Spot] = &[Spot::Failure, Spot::Confirm, Spot::Manual];
 const GATE: &[Spot] = &[Spot::Gate];
@@ -191,7 +195,19 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Action::Open, &[Press::Enter], Group::Step, VIEWS, words::OPEN),
     bind(Action::Open, &[Press::Enter], Group::Step, &[Spot::Pick], words::OPEN_PICK),
     bind(Action::Hold, &[Press::Char('H'), Press::F(8)], Group::Safe, ALL, words::HOLD),
-    bind(Action::Hold, &[Press::F(8)], Group::Safe, &[Spot::Text], words::HOLD_HERE),
+    bind(
+        Action::Shell,
+        &[Press::Char('!')],
+        Group::Guarded,
+        &[Spot::List, Spot::Log, Spot::Timeline, Spot::Failure, Spot::Confirm, Spot::Manual],
+        words::SHELL,
+    ),
+    bind(Action::CommandLine, &[Press::Char(':')], Group::Safe, VIEWS, words::COMMAND_LINE),
+    bind(Action::CarryOut, &[Press::Enter], Group::Safe, LINE, words::CARRY_OUT),
+    bind(Action::Complete, &[Press::Tab], Group::Safe, LINE, words::COMPLETE),
+    bind(Action::Older, &[Press::Up], Group::Safe, LINE, words::OLDER),
+    bind(Action::Newer, &[Press::Down], Group::Safe, LINE, words::NEWER),
+    bind(Action::Hold, &[Press::F(8)], Group::Safe, &[Spot::Text, Spot::Line], words::HOLD_HERE),
     bind(
         Action::Hold,
         &[Press::F(8), Press::Char('H')],
@@ -200,7 +216,13 @@ pub(super) const TABLE: &[Binding] = &[
         words::HOLD_HERE,
     ),
     bind(Action::Guard, &[Press::Char('R'), Press::F(9)], Group::Guarded, ALL, words::GUARD),
-    bind(Action::Guard, &[Press::F(9)], Group::Guarded, &[Spot::Text], words::GUARD_HERE),
+    bind(
+        Action::Guard,
+        &[Press::F(9)],
+        Group::Guarded,
+        &[Spot::Text, Spot::Line],
+        words::GUARD_HERE,
+    ),
     bind(Action::Back, &[Press::Esc], Group::Safe, DIALOGS, words::BACK),
     bind(Action::Back, &[Press::Esc], Group::Safe, VIEWS, words::BACK_HOME),
     bind(Action::Find, &[Press::Char('/')], Group::Log, VIEWS, words::FIND),
@@ -215,7 +237,13 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Action::Playbooks, &[Press::Char('P')], Group::Guarded, ALL, words::PLAYBOOKS),
     bind(Action::Note, &[Press::Char('N')], Group::Safe, ALL, words::NOTE),
     bind(Action::Help, &[Press::Char('?'), Press::F(1)], Group::Safe, ALL, words::HELP),
-    bind(Action::Help, &[Press::F(1)], Group::Safe, &[Spot::Text, Spot::Guard], words::HELP),
+    bind(
+        Action::Help,
+        &[Press::F(1)],
+        Group::Safe,
+        &[Spot::Text, Spot::Guard, Spot::Line],
+        words::HELP,
+    ),
     bind(
         Action::View,
         &[

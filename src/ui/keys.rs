@@ -35,6 +35,9 @@ impl Screen {
         if self.log.typing && self.dialogs.is_empty() {
             return self.find_key(press, m);
         }
+        if spot == Spot::Line {
+            return self.line_key(key, press, repeats, m);
+        }
         if spot == Spot::Text {
             return self.text_key(key, press, repeats, m);
         }
@@ -111,6 +114,7 @@ impl Screen {
             | Dialog::Playbooks(_)
             | Dialog::Second(_)
             | Dialog::Edit(_)
+            | Dialog::Shell(_)
             | Dialog::Help { .. }
             | Dialog::Alarms { .. }
             | Dialog::Leave => None,
@@ -146,6 +150,7 @@ impl Screen {
                 | Dialog::Playbooks(_)
                 | Dialog::Second(_)
                 | Dialog::Edit(_)
+                | Dialog::Shell(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
@@ -236,6 +241,9 @@ impl Screen {
     pub fn paste(&mut self, pasted: &str) {
         if self.is_counting() {
             self.stop_countdown();
+            return;
+        }
+        if self.dialogs.is_empty() && self.paste_into_line(pasted) {
             return;
         }
         if self.log.typing && self.dialogs.is_empty() {
@@ -338,6 +346,7 @@ impl Screen {
             | Dialog::Playbooks(_)
             | Dialog::Second(_)
             | Dialog::Edit(_)
+            | Dialog::Shell(_)
             | Dialog::Help { .. }
             | Dialog::Alarms { .. }
             | Dialog::Leave => false,
@@ -357,7 +366,8 @@ impl Screen {
         let settled = m.state.track_of(&step, part).settled;
         let new = Some((step.clone(), part, settled));
         let rolls_on = m.run() == Run::RollingBack;
-        if self.shown_failure == new || !self.dialogs.is_empty() || self.log.typing || rolls_on {
+        let busy = !self.dialogs.is_empty() || self.log.typing || self.line.is_some();
+        if self.shown_failure == new || busy || rolls_on {
             return;
         }
         self.shown_failure = new;

@@ -118,6 +118,7 @@ impl Screen {
                 | Dialog::Playbooks(_)
                 | Dialog::Second(_)
                 | Dialog::Edit(_)
+                | Dialog::Shell(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave,
@@ -343,6 +344,7 @@ impl Screen {
             | Dialog::Playbooks(_)
             | Dialog::Second(_)
             | Dialog::Edit(_)
+            | Dialog::Shell(_)
             | Dialog::Help { .. }
             | Dialog::Alarms { .. }
             | Dialog::Leave => self
@@ -408,6 +410,7 @@ impl Screen {
             bar.push((Action::AutoAdvance, auto));
         }
         bar.push((Action::Zoom, Say::NONE));
+        bar.extend([(Action::CommandLine, Say::NONE), (Action::Shell, Say::NONE)]);
         bar
     }
 
@@ -517,12 +520,21 @@ impl Screen {
                 (Action::Checkpoints, Say::NONE),
                 (Action::Peek, Say::NONE),
             ],
+            Spot::Edit if matches!(self.dialogs.last(), Some(Dialog::Shell(_))) => {
+                super::shell::BAR.to_vec()
+            }
             Spot::Edit => super::edit::BAR.to_vec(),
             Spot::Text => vec![(Action::Back, bar::BAR_TEXT_KEPT), (Action::Help, Say::NONE)],
             Spot::Leave if m.is_over() => vec![
                 (Action::Close, Say::NONE),
                 (Action::HoldAndLeave, bar::BAR_LEAVE_OPEN),
                 (Action::Back, bar::BAR_STAY),
+            ],
+            Spot::Line => vec![
+                (Action::CarryOut, Say::NONE),
+                (Action::Complete, Say::NONE),
+                (Action::Older, Say::NONE),
+                (Action::Back, text::line::LEAVE_KEPT),
             ],
             Spot::Leave => vec![(Action::HoldAndLeave, Say::NONE), (Action::Back, bar::BAR_STAY)],
             Spot::Sheet => vec![(Action::Back, bar::BAR_CLOSE), (Action::Down, Say::NONE)],

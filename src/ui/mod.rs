@@ -33,9 +33,11 @@ mod health;
 mod keymap;
 mod keys;
 mod layout;
+mod line;
 mod log;
 mod logview;
 mod model;
+mod order;
 mod pages;
 mod person;
 mod pick;
@@ -46,6 +48,7 @@ mod reconciled;
 mod reins;
 mod screen;
 mod sheet;
+mod shell;
 mod step;
 mod steps;
 mod text;
@@ -58,6 +61,7 @@ pub use log::{JOB_LINES_MAX, LINES_MAX, LogLine, LogStore, Stream};
 pub use model::{Model, Signed};
 pub use screen::{Codes, Intent, Leave, Screen};
 pub use text::{
-    Lang, Say, Told, asks_to_drive, cannot_suspend, not_recorded_so_not_done, session_gone,
+    Lang, SHELL_OPENING, Say, Told, asks_to_drive, cannot_suspend, not_recorded_so_not_done,
+    session_gone, shell_banner, shell_closed, shell_over,
 };
 pub use theme::{Depth, GlyphSet, Theme};

@@ -12,6 +12,7 @@ use super::bottom::alarm_row;
 use super::canvas::{Frame, cell_count, columns, put, put_line, wrap_all};
 use super::keymap::{Group, TABLE, names};
 use super::model::Model;
+use super::order::ORDERS;
 use super::sheet::Sheet;
 use super::step::Rows;
 use super::text::pages as words;
@@ -45,6 +46,12 @@ pub(super) fn help(m: &Model<'_>, theme: Theme, width: usize) -> Sheet {
         }
         rows.push((String::new(), Role::Text));
     }
+    rows.push((m.to(text::line::COMMANDS).to_owned(), Role::Title));
+    for order in ORDERS {
+        let name = format!("{}{}", order.word, order.takes.word());
+        rows.push((format!("{} {}", pad(&name, 11), m.to(order.means)), Role::Text));
+    }
+    rows.push((String::new(), Role::Text));
     rows.extend(glyphs(m, theme).into_iter().map(|row| (row, Role::Text)));
     let half = rows.len().div_ceil(columns);
     let body = (0..half).map(|at| {

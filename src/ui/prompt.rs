@@ -87,6 +87,8 @@ pub(super) enum Purpose {
     Abandon,
     /// Go on although nothing is recorded.
     Unrecorded,
+    /// A shell on a host.
+    Shell,
 }
 
 impl Purpose {

@@ -16,6 +16,7 @@ use super::guard::{Guard, Stage};
 use super::header;
 use super::keymap::{Action, Spot};
 use super::layout::{Size, parts, size};
+use super::line::Field;
 use super::logview::LogView;
 use super::model::Model;
 use super::pages;
@@ -24,6 +25,7 @@ use super::pick::{Playbooks, Second};
 use super::prompt::{Prompt, Purpose};
 use super::reins::{Bell, Reins};
 use super::sheet::Sheet;
+use super::shell::ShellDialog;
 use super::steps::ListState;
 use super::text::{self, Lang, Told};
 use super::theme::Theme;
@@ -90,6 +92,7 @@ pub(super) enum Dialog {
     Playbooks(Playbooks),
     Second(Second),
     Edit(Box<EditDialog>),
+    Shell(Box<ShellDialog>),
     Help { scroll: usize },
     Alarms { scroll: usize },
     Leave,
@@ -116,6 +119,9 @@ pub struct Screen {
     pub(super) said: Option<(Timestamp, Told)>,
     pub(super) now: Timestamp,
     pub(super) drafts: Vec<(Purpose, String)>,
+    /// The command line while it is written, and the lines before it.
+    pub(super) line: Option<Field>,
+    pub(super) past: Vec<String>,
     /// The failure whose dialog has been shown, by the time it was settled.
     pub(super) shown_failure: Option<(StepId, Part, Option<Timestamp>)>,
 }
@@ -146,6 +152,8 @@ impl Screen {
             said: None,
             now: Timestamp::default(),
             drafts: Vec::new(),
+            line: None,
+            past: Vec::new(),
             shown_failure: None,
         }
     }
@@ -171,7 +179,8 @@ impl Screen {
 
     /// Whether a text field has the keyboard, so that the cursor has to be seen.
     pub fn is_editing(&self) -> bool {
-        matches!(self.dialogs.last(), Some(Dialog::Text(_))) || self.log.typing
+        let line = self.line.is_some() && self.dialogs.is_empty();
+        line || matches!(self.dialogs.last(), Some(Dialog::Text(_))) || self.log.typing
     }
 
     /// Whether something on screen moves by itself within the second: a count-down.
@@ -186,6 +195,7 @@ impl Screen {
             | Dialog::Playbooks(_)
             | Dialog::Second(_)
             | Dialog::Edit(_)
+            | Dialog::Shell(_)
             | Dialog::Help { .. }
             | Dialog::Alarms { .. }
             | Dialog::Leave => false,
@@ -208,10 +218,11 @@ impl Screen {
             Some(Dialog::Guard(guard)) if guard.picking.is_some() => Spot::Pick,
             Some(Dialog::Guard(_)) => Spot::Guard,
             Some(Dialog::Playbooks(_) | Dialog::Second(_)) => Spot::Pick,
-            Some(Dialog::Edit(_)) => Spot::Edit,
+            Some(Dialog::Edit(_) | Dialog::Shell(_)) => Spot::Edit,
             Some(Dialog::Text(_)) => Spot::Text,
             Some(Dialog::Leave) => Spot::Leave,
             Some(Dialog::Help { .. } | Dialog::Alarms { .. }) => Spot::Sheet,
+            None if self.line.is_some() => Spot::Line,
             None if self.view == View::Log || self.focus == Pane::Log => Spot::Log,
             None if self.view == View::Timeline => Spot::Timeline,
             None => Spot::List,
@@ -259,6 +270,7 @@ impl Screen {
             Dialog::Playbooks(dialog) => (dialog.sheet(m, theme, width), dialog.scroll),
             Dialog::Second(dialog) => (dialog.sheet(m, theme, width), 0),
             Dialog::Edit(dialog) => (dialog.sheet(m, theme, width), dialog.scroll),
+            Dialog::Shell(dialog) => (dialog.sheet(m, theme, width), dialog.scroll),
             Dialog::Help { scroll } => (pages::help(m, theme, width), *scroll),
             Dialog::Alarms { scroll } => (pages::alarms(m, theme, width), *scroll),
             Dialog::Leave => (pages::leave(m, theme, width), 0),
@@ -326,6 +338,7 @@ impl Screen {
                 | Dialog::Playbooks(_)
                 | Dialog::Second(_)
                 | Dialog::Edit(_)
+                | Dialog::Shell(_)
                 | Dialog::Help { .. }
                 | Dialog::Alarms { .. }
                 | Dialog::Leave),
@@ -343,7 +356,13 @@ impl Screen {
         } else {
             bottom::alarms(buf, parts.alarms, m, theme);
         }
-        self.message(buf, parts.message, m, theme);
+        let cursor = match &self.line {
+            Some(field) if self.dialogs.is_empty() => field.draw(buf, parts.message, m, theme),
+            Some(_) | None => {
+                self.message(buf, parts.message, m, theme);
+                cursor
+            }
+        };
         // A hold of a run that is over holds nothing, and a rollback has no rollback.
         let hidden: &[Action] = match (m.is_over(), m.is_back()) {
             (true, true) => &[Action::Hold, Action::Guard],

@@ -125,6 +125,21 @@ impl ListState {
         self.cursor = Some(row.clone());
     }
 
+    /// The cursor to this step, where the list has it; whether it has.
+    pub(super) fn go_to(&mut self, m: &Model<'_>, step: &StepId, part: Part) -> bool {
+        let row = RowId::Step(step.clone(), part);
+        if let Some(phase) = m.phase(step)
+            && m.state.rollback().is_none()
+        {
+            self.opened.insert(phase.id.clone(), true);
+        }
+        let there = self.rows(m).contains(&row);
+        if there {
+            self.cursor = Some(row);
+        }
+        there
+    }
+
     /// Opens a phase that is closed, closes one that is open.
     pub(super) fn toggle(&mut self, m: &Model<'_>, id: &PhaseId) {
         if let Some(phase) = m.plan().phases.iter().find(|phase| phase.id == *id) {

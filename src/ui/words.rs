@@ -87,6 +87,7 @@ impl Screen {
             Purpose::Command { .. } | Purpose::EditReason { .. } => {
                 return self.edit_written(&purpose, written, m);
             }
+            Purpose::Shell => return self.shell_reason(written, m),
             Purpose::Skip { step } => Command::Skip { step, reason },
             Purpose::ByHand { step, part, .. } => Command::DoneByHand { step, part, reason },
             Purpose::Accept { step, part } => Command::AcceptFailure { step, part, reason },

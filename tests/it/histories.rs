@@ -8,7 +8,8 @@ use std::sync::Arc;
 use golive::base::{Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
     Actor, Change, Choice, Command, Criterion, Doubt, Effect, End, Evidence, Fact, Gesture, Health,
-    Job, Part, Place, Run, RunKind, RunStage, State, Status, Voice, Which, advance,
+    Job, Part, Place, Run, RunKind, RunStage, ShellEnd, ShellEnded, ShellOpened, State, Status,
+    Voice, Which, advance,
 };
 use golive::plan::{Plan, Work};
 use golive::runbook::Class;
@@ -621,9 +622,22 @@ pub(crate) fn wishes(state: &State, how: u16, now: Timestamp) -> Vec<Command> {
         4 => all.push(Command::Abandon { reason: reason() }),
         5 => all.push(Command::Leave { why: reason() }),
         6 => all.push(Command::Close),
+        7 | 14 => all.extend(a_shell(state, reason())),
         _ => {}
     }
     all
+}
+
+/// A shell on the first host, or the end of the one that is open.
+fn a_shell(state: &State, reason: SafeText) -> Option<Command> {
+    let Some(open) = state.open_shell() else {
+        let host = state.plan().hosts.keys().next()?.clone();
+        return Some(Command::OpenShell { host, step: None, reason });
+    };
+    let ShellOpened { number, host, .. } = open.opened.clone();
+    let (end, lasted) = (ShellEnd::CutOff, Millis::from_secs(3));
+    let over = ShellEnded { number, host, end, lasted, transcript: None, not_kept: None };
+    Some(Command::ShellEnded(Box::new(over)))
 }
 
 /// What a gate's own work asks to be healthy.

@@ -17,6 +17,7 @@ mod cli_run;
 mod cli_terminal;
 #[cfg(test)]
 mod clock;
+mod command_line;
 #[cfg(test)]
 mod company;
 #[cfg(test)]
@@ -189,6 +190,8 @@ mod screen_unrecorded;
 mod secrets;
 #[cfg(test)]
 mod session;
+#[cfg(test)]
+mod shells;
 #[cfg(test)]
 mod signing;
 #[cfg(test)]

@@ -10,8 +10,8 @@ use golive::base::{Digest, Millis, SafeText, StepId, Timestamp};
 use golive::engine::{
     Actor, AlarmId, Board, Choice, ClockOffset, Command, Confirmed, Criterion, Done, Doubt, End,
     Event, Evidence, Fact, Frozen, Genesis, Gesture, Health, HostFact, Item, Job, Judged, Key,
-    Level, Need, Needed, Part, Place, Proof, Reading, Return, RunKind, State, Transcript, Verdict,
-    Voice, Vote, Which, advance,
+    Level, Need, Needed, Part, Place, Proof, Reading, Return, RunKind, ShellEnd, ShellEnded,
+    ShellOpened, State, Transcript, Verdict, Voice, Vote, Which, advance,
 };
 use golive::journal::{Entry, Journal, Stamp, read_all, verify};
 use golive::plan::Plan;
@@ -292,6 +292,20 @@ impl Made<'_> {
                 reason: why,
             },
             57 => Event::PlaybookOpened { playbook: self.playbook(), reason: why },
+            58 if self.1.is_multiple_of(3) => Event::ShellOpened(ShellOpened {
+                number: 1 + self.1 % 3,
+                host: "db-old-1".parse().unwrap(),
+                step: Some(step),
+                reason: why,
+            }),
+            58 if self.1.is_multiple_of(5) => Event::ShellEnded(Box::new(ShellEnded {
+                number: 1 + self.1 % 3,
+                host: "db-old-1".parse().unwrap(),
+                end: ShellEnd::Lost { why },
+                lasted: Millis::new(7),
+                transcript: None,
+                not_kept: Some(self.text()),
+            })),
             58 => Event::PlaybookClosed { playbook: self.playbook() },
             59 => Event::Returned { checkpoint: why },
             34 => Event::Held { why },

@@ -364,6 +364,8 @@ fn rule_8_every_event_names_who_caused_it() {
                 | Event::PlaybookOpened { .. }
                 | Event::PlaybookClosed { .. }
                 | Event::GuardOpened
+                | Event::ShellOpened(_)
+                | Event::ShellEnded(_)
                 | Event::GuardClosed { .. }
                 | Event::Abandoned { .. }
                 | Event::StopAsked { .. }

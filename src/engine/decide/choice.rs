@@ -130,7 +130,7 @@ pub(super) fn by_hand(
     } else {
         Event::DoneByHand { step: id, part, reason: said }
     };
-    let mut events = choice(state, step, part, reason, event, "marking it done by hand")?;
+    let mut events = choice(state, step, part, reason, event, Deed::DoneByHand)?;
     if proves {
         // Wherever the step runs: nobody wrote down where the person was.
         let places = state.check_places(step, verify);

@@ -152,6 +152,8 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
             }
             Ok(vec![Event::Noted { step: step.clone(), text: text.clone() }])
         }
+        Command::OpenShell { host, step, reason } => state.opens_shell(host, step.as_ref(), reason),
+        Command::ShellEnded(ended) => state.ends_shell(ended),
         Command::Abandon { reason } => {
             need_reason(reason, Deed::GiveUp)?;
             match state.stage {
@@ -199,18 +201,18 @@ fn cause(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>,
     }
 }
 
-fn need_reason(reason: &SafeText, what: Deed) -> Result<(), Refusal> {
+pub(super) fn need_reason(reason: &SafeText, what: Deed) -> Result<(), Refusal> {
     if reason.as_str().trim().is_empty() { Err(Refusal::NoReason(what)) } else { Ok(()) }
 }
 
 impl State {
     /// Whether steps, forward or back, may be under way.
-    const fn runs(&self) -> bool {
+    pub(super) const fn runs(&self) -> bool {
         matches!(self.stage, RunStage::Active | RunStage::RollingBack)
     }
 
     /// Whether a person holds the session: a choice about a step does not end that.
-    fn is_held_by_person(&self) -> bool {
+    pub(super) fn is_held_by_person(&self) -> bool {
         self.hold.as_ref().is_some_and(|Hold { by, .. }| *by != Actor::Engine)
     }
 

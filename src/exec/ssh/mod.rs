@@ -10,7 +10,7 @@
 //!
 //! # Deliberately absent
 //!
-//! Pseudo-terminals, forwarding of agents and ports, passwords, trust on first use, and a
+//! Pseudo-terminals but for a person's own shell, forwarding of agents and ports, passwords, trust on first use, and a
 //! parser of `ssh_config`: `ssh -G` is asked instead.
 
 mod aside;
@@ -32,6 +32,7 @@ mod shell;
 mod sign;
 mod stop;
 mod subsystem;
+mod terminal;
 mod transport;
 
 pub(super) use call::{At, Call, CallEnd, Said};
@@ -49,3 +50,4 @@ pub use shell::{Group, Survivor};
 pub(super) use shell::{TAKE_LINE, becoming, step_line};
 pub use sign::{KeyChoice, SigningKey};
 pub use stop::Proof;
+pub use terminal::{Cells, Shown, Terminal};

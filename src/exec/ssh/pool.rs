@@ -377,6 +377,11 @@ impl Pool {
         }
     }
 
+    /// How long a channel may take to open.
+    pub(super) fn open_budget(&self) -> Duration {
+        self.0.options.budgets.open
+    }
+
     /// The keys that the pool has opened.
     pub(super) fn ring(&self) -> &KeyRing {
         &self.0.ring

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::files::Files;
 use crate::practice::host::SharedSpool;
-use crate::practice::spool;
+use crate::practice::{spool, tty};
 
 /// A line without end is handed on in pieces of this size.
 const LINE_BYTES_MAX: usize = 1 << 20;
@@ -39,6 +39,8 @@ pub(in crate::practice) enum Output {
     Null,
     /// To a channel or a pipe, as fast as its reader takes it.
     Stream(Arc<tokio::sync::Mutex<Box<dyn AsyncWrite + Send + Unpin>>>),
+    /// The same to a terminal, whose lines end where the next ones begin.
+    Terminal(Arc<tokio::sync::Mutex<Box<dyn AsyncWrite + Send + Unpin>>>),
     /// To a file of the host.
     File(Files, String),
     /// To the spool of a durable step.
@@ -53,6 +55,20 @@ impl Output {
         Self::Stream(Arc::new(tokio::sync::Mutex::new(Box::new(writer))))
     }
 
+    /// Output into `writer`, which is a terminal's.
+    pub(in crate::practice) fn terminal(writer: impl AsyncWrite + Send + Unpin + 'static) -> Self {
+        Self::Terminal(Arc::new(tokio::sync::Mutex::new(Box::new(writer))))
+    }
+
+    /// Shows on a terminal what is typed there, as it is; a terminal that is gone shows nothing.
+    pub(in crate::practice) async fn raw(&self, bytes: &[u8]) {
+        if let Self::Terminal(writer) = self
+            && !bytes.is_empty()
+        {
+            writer.lock().await.write_all(bytes).await.ok();
+        }
+    }
+
     /// Writes all of `bytes`, waiting for the reader.
     pub(in crate::practice) async fn write(&self, bytes: &[u8]) -> Result<(), Broken> {
         if bytes.is_empty() {
@@ -62,6 +78,10 @@ impl Output {
             Self::Null => Ok(()),
             Self::Stream(writer) => {
                 writer.lock().await.write_all(bytes).await.map_err(|_| Broken::Unread)
+            }
+            Self::Terminal(writer) => {
+                let cooked = tty::cooked(bytes);
+                writer.lock().await.write_all(&cooked).await.map_err(|_| Broken::Unread)
             }
             Self::File(files, path) => files.append(path, bytes).map_err(Broken::Disk),
             Self::Spool(spool, pid, stream) => {

@@ -117,6 +117,14 @@ pub(in crate::ui) fn describe(lang: Lang, event: &Event) -> (&'static str, Strin
         Event::PlaybookOpened { playbook, reason } => {
             ("playbook open", format!("{playbook}: {reason}"))
         }
+        Event::ShellOpened(opened) => {
+            let (host, reason) = (&opened.host, &opened.reason);
+            ("SHELL opened", both!(lang, "on {host}: {reason}", "{host}：{reason}"))
+        }
+        Event::ShellEnded(ended) => {
+            let (host, how) = (&ended.host, super::shell::end(lang, &ended.end));
+            ("shell over", both!(lang, "on {host}: {how}", "{host}：{how}"))
+        }
         Event::PlaybookClosed { playbook } => ("playbook shut", playbook.to_string()),
         Event::Returned { checkpoint } => {
             ("returned", both!(lang, "to checkpoint {checkpoint}", "回到检查点 {checkpoint}"))

@@ -40,6 +40,8 @@ pub(in crate::ui) const BACK_HOME: Words =
 pub(in crate::ui) const BOTTOM: Words = key(say("last", "末行"), say("to the last", "到末行"));
 pub(in crate::ui) const BY_HAND: Words =
     key(say("by hand", "标记完成"), say("done by hand, with a reason", "标记为人工完成，写明原因"));
+pub(in crate::ui) const CARRY_OUT: Words =
+    key(say("do it", "执行"), say("carry the line out", "执行这一行"));
 pub(in crate::ui) const CHECKPOINTS: Words = key(
     say("checkpoint", "检查点"),
     say("in the guard: only back to a checkpoint", "护盖中：只退到检查点"),
@@ -52,6 +54,12 @@ pub(in crate::ui) const CLOSE: Words = key(
 );
 pub(in crate::ui) const COARSER: Words =
     key(say("coarser", "缩小"), say("timeline: longer columns", "时间线：每列更长"));
+pub(in crate::ui) const COMMAND_LINE: Words = key(
+    say("command", "命令"),
+    say("golive's own commands by name, never a shell", "按名称输入 golive 的命令，不是 Shell"),
+);
+pub(in crate::ui) const COMPLETE: Words =
+    key(say("complete", "补全"), say("complete the word", "补全单词"));
 pub(in crate::ui) const COPY_HITS: Words =
     key(say("copy hits", "复制匹配"), say("copy all hits", "复制全部匹配"));
 pub(in crate::ui) const COPY_LINE: Words =
@@ -114,6 +122,8 @@ pub(in crate::ui) const LET_GO: Words = key(
 );
 pub(in crate::ui) const MUTE: Words =
     key(say("mute", "静音"), say("no bell for 10 min", "静音 10 分钟"));
+pub(in crate::ui) const NEWER: Words =
+    key(say("line after", "下一行"), say("the line after", "后一行"));
 pub(in crate::ui) const NEXT_ERROR: Words =
     key(say("next error", "下个错误"), say("next error in the log", "日志中的下一个错误"));
 pub(in crate::ui) const NEXT_PANE: Words =
@@ -123,6 +133,8 @@ pub(in crate::ui) const NEXT_STEP: Words =
 pub(in crate::ui) const NOTE: Words = key(say("note", "备注"), say("write a note", "写备注"));
 pub(in crate::ui) const NO_GO: Words =
     key(say("NO-GO", "否决"), say("gate: NO-GO, with a reason", "关口：否决，写明原因"));
+pub(in crate::ui) const OLDER: Words =
+    key(say("line before", "上一行"), say("the line before", "前一行"));
 pub(in crate::ui) const ONLY_HITS: Words =
     key(say("only hits", "仅匹配"), say("only the hits", "只显示匹配的行"));
 pub(in crate::ui) const ONLY_LATE: Words =
@@ -171,6 +183,10 @@ pub(in crate::ui) const SECOND: Words =
     key(say("second person", "复核人"), say("who agrees, where two have to", "需双人时：谁同意"));
 pub(in crate::ui) const SHUT_PLAYBOOK: Words =
     key(say("close it", "关闭预案"), say("close a playbook", "关闭应急预案"));
+pub(in crate::ui) const SHELL: Words = key(
+    say("shell", "Shell"),
+    say("a shell on a host, recorded: asks first", "在主机上打开 Shell，有记录：先询问"),
+);
 pub(in crate::ui) const SKIP: Words =
     key(say("skip", "跳过"), say("skip, with a reason", "跳过，写明原因"));
 pub(in crate::ui) const SPEAKER: Words = key(

@@ -28,6 +28,7 @@ macro_rules! both {
 pub(super) mod audit;
 pub(super) mod bottom;
 pub(super) mod confirm;
+pub(super) mod dry_run;
 pub(super) mod edit;
 pub(super) mod ends;
 pub(super) mod failure;
@@ -37,6 +38,7 @@ pub(super) mod header_words;
 pub(super) mod health;
 pub(super) mod keys;
 pub(super) mod label;
+pub(super) mod line;
 pub(super) mod log;
 pub(super) mod pages;
 pub(super) mod pick;
@@ -45,12 +47,14 @@ pub(super) mod readiness;
 pub(super) mod recorded;
 pub(super) mod refusal;
 pub(super) mod said;
+pub(super) mod shell;
 pub(super) mod step;
 pub(super) mod timeline;
 pub(super) mod told;
 pub(super) mod work;
 
 pub(super) use said::*;
+pub use shell::{SHELL_OPENING, shell_banner, shell_closed, shell_over};
 pub use told::{asks_to_drive, cannot_suspend, not_recorded_so_not_done, session_gone};
 
 /// The language of the screen.

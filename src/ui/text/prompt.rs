@@ -86,6 +86,7 @@ pub(in crate::ui) fn title(lang: Lang, purpose: &Purpose) -> String {
             let decided = choice(*decided).to(lang);
             both!(lang, "{decided} at {step}: why?", "{step} {decided}：为何？")
         }
+        Purpose::Shell => super::shell::WHY.own(lang),
         Purpose::Unrecorded => say(
             "NOT RECORDED. Type UNRECORDED and why you go on",
             "未记录。请输入 UNRECORDED 及继续的原因",
@@ -121,6 +122,7 @@ pub(in crate::ui) const fn then(purpose: &Purpose) -> Say {
         Purpose::Approve { .. } => say("record their word", "记录同意"),
         Purpose::Playbook { .. } => say("open it", "打开"),
         Purpose::Gate { .. } => say("decide", "裁决"),
+        Purpose::Shell => super::shell::BACK_TO_DIALOG,
         Purpose::Unrecorded => say("override", "强制"),
         Purpose::Outside => say("override the window", "强制越过窗口"),
         Purpose::Abandon => say("give the run up", "放弃执行"),
