@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 use crate::base::{Millis, StepId, Timestamp};
 use crate::engine::{Attempt, Health, Lamp, Needed, Place, Readiness, RunStage, State, WayBack};
 use crate::journal::{Holder, Lock, continued};
-use crate::plan::Forecast;
+use crate::plan::{Forecast, Rag};
 use crate::session::{Clock, Recovered, Store, open};
 
 use super::args::{StatusArgs, StatusFormat};
 use super::exit::Exit;
 use super::message::Failure;
-use super::plan::{rag_word, span};
+use super::plan::span;
 use super::screen::{Ink, Screen};
 use super::sessions::kind_word;
 use crate::report::objectives_words;
@@ -94,6 +94,11 @@ impl Status<'_> {
         running.collect()
     }
 
+    /// What is watched, until when, and when both systems are compared next.
+    fn soaking(&self) -> impl Iterator<Item = (&StepId, Timestamp, Option<Timestamp>)> {
+        self.state.soaking().map(|(step, until)| (step, until, self.state.next_comparison(step)))
+    }
+
     fn short(&self) -> String {
         let (over, all) = self.state.count();
         let kind = self.recovered.genesis.kind.word();
@@ -167,6 +172,11 @@ impl Status<'_> {
                 );
                 one("unknown", screen.ink(Ink::Red, &said));
             }
+        }
+        for (step, until, next) in self.soaking() {
+            let next = next.map(|at| format!(", compares again at {}", self.time(at)));
+            let next = next.unwrap_or_default();
+            one("soaking", format!("{step} until {}{next}", self.time(until)));
         }
         for step in self.state.undecided() {
             let word = self.state.track(step).status.word();
@@ -242,7 +252,7 @@ impl Status<'_> {
 
     /// The steps left that decide when the end is, in the order in which they run.
     fn critical_path(&self) -> Vec<&StepId> {
-        let steps = self.times.steps.iter().filter(|(_, times)| times.critical);
+        let steps = self.times.steps.all().filter(|(_, times)| times.critical);
         let mut path: Vec<_> = steps.collect();
         path.sort_by_key(|(id, times)| (times.forecast.start, self.recovered.plan.number(id)));
         path.into_iter().map(|(id, _)| id).collect()
@@ -256,9 +266,13 @@ impl Status<'_> {
         }
         let mut end = self.time(self.times.end);
         if let (Some(margin), Some(rag)) = (self.margin(), self.times.rag) {
-            end = format!("{end} · margin {} · {}", span(margin), rag_word(rag));
+            end = format!("{end} · margin {} · {}", span(margin), rag.word());
         }
         one("forecast", format!("ends {end}, planned {}", self.time(self.times.planned_end)));
+        let pace = self.times.pace.words();
+        if !pace.is_empty() {
+            one("counted", pace.join(" · "));
+        }
         let path: Vec<_> = self.critical_path().into_iter().map(ToString::to_string).collect();
         if !path.is_empty() {
             one("critical", path.join(" → "));
@@ -399,13 +413,18 @@ impl Status<'_> {
             "replans": self.state.replans().len(),
             "steps": steps.collect::<Vec<_>>(),
             "ready": self.state.ready().map(|step| &step.id).collect::<Vec<_>>(),
+            "soaking": self.soaking().map(|(step, until, next)| json!({
+                "step": step, "until": until.rfc3339(),
+                "next_comparison": next.map(Timestamp::rfc3339),
+            })).collect::<Vec<_>>(),
             "undecided": self.state.undecided().collect::<Vec<_>>(),
             "health": health.collect::<Vec<_>>(),
             "alarms": alarms.collect::<Vec<_>>(),
             "hosts": hosts.collect::<Vec<_>>(),
             "forecast_end": self.under_way().then(|| self.times.end.rfc3339()),
             "margin": self.margin().filter(|_| self.under_way()),
-            "rag": self.times.rag.map(rag_word).filter(|_| self.under_way()),
+            "rag": self.times.rag.map(Rag::word).filter(|_| self.under_way()),
+            "counted": self.times.pace.words(),
             "planned_end": self.times.planned_end.rfc3339(),
             "window": self.state.window().map(|window| json!({
                 "opens": window.opens.rfc3339(), "closes": window.closes.rfc3339(),

@@ -2,11 +2,11 @@
 //! for. The forecast is the plan's; this is what the state brings to it.
 
 use crate::base::{Millis, StepId, Timestamp};
-use crate::plan::{Actual, Forecast, Goes, InTheWay, Progress, StepPlan, ends_by, forecast};
+use crate::plan::{Actual, Forecast, Goes, InTheWay, Progress, StepPlan, Tries, ends_by, forecast};
 use crate::runbook::{InFlight, Window};
 
-use super::event::{Item, RunKind};
-use super::job::Part;
+use super::event::{Actor, Item, RunKind};
+use super::job::{Part, Verdict};
 use super::state::State;
 use super::track::{Status, Track};
 
@@ -53,7 +53,9 @@ impl State {
         });
         let actual = |((id, track), step): ((&StepId, &std::sync::Arc<Track>), &StepPlan)| {
             let started = track.started.or(track.settled)?;
-            Some((id.clone(), Actual { started, goes: goes(track, step) }))
+            let actions = track.present().iter().filter(|it| it.key.part == Part::Action);
+            let once = track.status == Status::Succeeded && actions.count() <= 1;
+            Some((id.clone(), Actual { started, goes: goes(track, step), once }))
         };
         let undo = self.rollback_items().into_iter().filter(|item| item.part == Part::Undo);
         Progress {
@@ -61,8 +63,36 @@ impl State {
             steps: touched.filter_map(actual).collect(),
             in_the_way: self.in_the_way(),
             auto: self.auto,
+            tries: self.tries(),
             ..self.progress_head()
         }
+    }
+
+    /// How the tries at forward steps have ended so far.
+    fn tries(&self) -> Tries {
+        let mut tries = Tries::default();
+        let tracks = self.actions.values().zip(self.plan.steps.values());
+        for (track, _) in tracks.filter(|(_, step)| step.phase.is_some()) {
+            let mut failed = None;
+            for attempt in &track.attempts {
+                let by_hand = matches!(attempt.by, Actor::Operator(_));
+                if let Some(at) = failed.take().filter(|_| by_hand) {
+                    tries.looks += 1;
+                    tries.looked = tries.looked.plus(attempt.started.since(at));
+                }
+                let ends = attempt.places.values().flatten();
+                let Some(over) = ends.clone().map(|end| end.at).max() else { continue };
+                if !attempt.has_ended() {
+                    continue;
+                }
+                tries.all += 1;
+                if ends.map(|end| end.end.verdict()).any(|it| it != Verdict::Succeeded) {
+                    tries.failed += 1;
+                    failed = Some(over);
+                }
+            }
+        }
+        tries
     }
 
     /// What a rollback would have to wait for before it undoes anything.

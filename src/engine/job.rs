@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{Digest, HostId, Millis, SafeText, SecretName, StepId, VarName};
 
 use super::done::Done;
+use super::reconcile::Reconciled;
 use super::sight::Doubt;
 
 /// Which part of a step an attempt belongs to.
@@ -154,6 +155,19 @@ impl End {
     /// Nobody knows how it ended, for this reason.
     pub fn unknown(doubt: Doubt, why: &str) -> Self {
         Self::Unknown { why: SafeText::new(why), doubt }
+    }
+
+    /// What a comparison found, where this is the end of one.
+    pub fn reconciled(&self) -> Option<&Reconciled> {
+        match self {
+            Self::Done(done) => done.reconciled.as_deref(),
+            Self::Exited { .. }
+            | Self::Signalled { .. }
+            | Self::Stopped { .. }
+            | Self::NotStarted { .. }
+            | Self::Rebooted { .. }
+            | Self::Unknown { .. } => None,
+        }
     }
 
     /// The values that were captured from what it printed or answered.

@@ -58,7 +58,7 @@ pub(super) fn backout(
 ) -> Backout {
     let network = plan.network();
     let mut owed = vec![false; network.nodes.len()];
-    for place in progress.undo.iter().filter_map(|id| network.place(id)) {
+    for place in progress.undo.iter().filter_map(|id| network.names.place(id)) {
         if let Some(slot) = owed.get_mut(place) {
             *slot = true;
         }

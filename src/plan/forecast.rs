@@ -1,6 +1,7 @@
 //! Times: planned, forecast and actual; the critical path; the judgement against the window.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::base::{Millis, StepId, Timestamp};
 use crate::runbook::Window;
@@ -8,6 +9,8 @@ use crate::runbook::Window;
 use super::backout::{Backout, InTheWay, backout};
 use super::model::Plan;
 use super::network::Node;
+use super::pace::{Pace, Tries};
+use super::times::Times;
 
 /// What runs past its estimate is taken to need this part of what it is over, once more.
 const OVERRUN_PART: u64 = 4;
@@ -31,6 +34,8 @@ pub struct Progress {
     pub in_the_way: InTheWay,
     /// Checks start by themselves.
     pub auto: bool,
+    /// How the tries have ended.
+    pub tries: Tries,
 }
 
 impl Progress {
@@ -48,6 +53,8 @@ pub struct Actual {
     pub started: Timestamp,
     /// How it goes.
     pub goes: Goes,
+    /// It succeeded at the first try: its time is that of its work.
+    pub once: bool,
 }
 
 /// How a step that has started goes.
@@ -72,12 +79,12 @@ pub enum Goes {
 impl Actual {
     /// A step that is over.
     pub const fn over(started: Timestamp, over: Timestamp) -> Self {
-        Self { started, goes: Goes::Over(over) }
+        Self { started, goes: Goes::Over(over), once: true }
     }
 
     /// A step that runs since it started.
     pub const fn runs(started: Timestamp, takes: Millis) -> Self {
-        Self { started, goes: Goes::Runs { since: started, takes } }
+        Self { started, goes: Goes::Runs { since: started, takes }, once: false }
     }
 
     /// Whether something of it runs.
@@ -87,7 +94,7 @@ impl Actual {
 
     /// When it will be over, as it looks at `now`. Never earlier than it looked before, as long
     /// as nothing happens.
-    fn ends(self, now: Timestamp) -> Timestamp {
+    pub(super) fn ends(self, now: Timestamp) -> Timestamp {
         match self.goes {
             Goes::Over(at) => at,
             Goes::Waits { takes } => now.after(takes),
@@ -137,13 +144,24 @@ pub enum Rag {
     Red,
 }
 
+impl Rag {
+    /// The word of the field for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Green => "green",
+            Self::Amber => "amber",
+            Self::Red => "red",
+        }
+    }
+}
+
 /// All times at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forecast {
     /// The moment.
     pub at: Timestamp,
     /// The times of every forward step.
-    pub steps: BTreeMap<StepId, StepTimes>,
+    pub steps: Times,
     /// Planned end of the run.
     pub planned_end: Timestamp,
     /// Forecast end of the run.
@@ -155,6 +173,8 @@ pub struct Forecast {
     pub rag: Option<Rag>,
     /// The way back at this moment.
     pub backout: Backout,
+    /// What the night has shown of itself so far.
+    pub pace: Pace,
 }
 
 impl Forecast {
@@ -195,36 +215,39 @@ pub fn forecast(plan: &Plan, progress: &Progress, now: Timestamp) -> Forecast {
             // What it says itself is worth more than what was thought before.
             let said = left.get(place).copied().flatten().filter(|_| actual.runs_now(now));
             let said = said.map(|left| now.after(left).after(node.watches));
-            let end = said.unwrap_or_else(|| actual.ends(now));
+            let end = said.unwrap_or_else(|| pace.ends(node, actual, now));
             return Interval { start: actual.started, end };
         }
         let start = ready.max(progress.began).after(reading(node)).max(now);
         let start = not_before_opening(node, start, binds);
-        Interval { start, end: start.after(node.takes) }
+        Interval { start, end: start.after(pace.takes(node)) }
     });
     let planned_end = planned.iter().map(|times| times.end).max().unwrap_or(progress.began);
     let end = current.iter().map(|times| times.end).max().unwrap_or(now);
     let latest = network.backward(&current, end, reading);
-    let times = |(id, place): &(StepId, usize)| {
-        let (planned, forecast) = (*planned.get(*place)?, *current.get(*place)?);
-        let is_over = |actual: Actual| matches!(actual.goes, Goes::Over(_));
-        let over = actual.get(*place).copied().flatten().is_some_and(is_over);
-        let slack = latest.get(*place)?.since(forecast.end);
-        let slack = if over { Millis::ZERO } else { slack };
+    let times = |(((planned, forecast), latest), actual): Known<'_>| {
+        let over = actual.is_some_and(|actual| matches!(actual.goes, Goes::Over(_)));
+        let slack = if over { Millis::ZERO } else { latest.since(forecast.end) };
         let critical = !over && slack == Millis::ZERO;
-        Some((id.clone(), StepTimes { planned, forecast, critical, slack }))
+        StepTimes { planned: *planned, forecast: *forecast, critical, slack }
     };
+    let steps = planned.iter().zip(&current).zip(&latest).zip(&actual).map(times).collect();
     let backout = backout(plan, progress, &actual, window.as_ref(), now, end);
     Forecast {
         at: now,
-        steps: network.names.iter().filter_map(times).collect(),
+        steps: Times::new(Arc::clone(network), steps),
         planned_end,
         end,
         margin: window.as_ref().map(|window| signed(end, window.closes)),
         rag: window.as_ref().map(|window| rag(window, end, &backout)),
         backout,
+        pace,
     }
 }
+
+/// What a forecast knows of a step: planned, as it looks now, when it ends at the latest without
+/// moving the end, and what it did.
+type Known<'a> = (((&'a Interval, &'a Interval), &'a Timestamp), &'a Option<Actual>);
 
 /// Nothing that changes starts before the window opens.
 pub(super) fn not_before_opening(

@@ -19,9 +19,11 @@ mod edit;
 mod forecast;
 mod lint;
 mod model;
+mod names;
 mod network;
 mod pace;
 mod text;
+mod times;
 
 pub use backout::{Backout, InTheWay};
 pub use compare::{
@@ -38,6 +40,8 @@ pub use model::{
     VerifyPlan, Work,
 };
 pub use network::Lazy;
+pub use pace::{Learned, Pace, Tries};
 pub use text::{NotCaptured, Text, holds};
+pub use times::Times;
 
 pub use crate::runbook::Quoting;

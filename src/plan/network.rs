@@ -8,7 +8,8 @@ use crate::runbook::Class;
 
 use super::forecast::Interval;
 use super::model::{Plan, StepPlan};
-use super::pace::Starts;
+use super::names::Names;
+use super::pace::{Effort, Starts};
 
 /// The forward steps by their places in the file, with their needs, in an order in which needs
 /// come first.
@@ -16,8 +17,8 @@ use super::pace::Starts;
 pub(super) struct Network {
     /// The steps by their places.
     pub(super) nodes: Vec<Node>,
-    /// Every name with its place, by name.
-    pub(super) names: Vec<(StepId, usize)>,
+    /// Their names.
+    pub(super) names: Names,
     /// The needs of all nodes, one after the other.
     needs: Vec<usize>,
     /// The places, needs first.
@@ -39,6 +40,8 @@ pub(super) struct Node {
     pub(super) bound: bool,
     /// Who starts it.
     pub(super) starts: Starts,
+    /// What of it depends on how the night goes.
+    pub(super) effort: Effort,
     /// Where its needs begin and end in [`Network::needs`].
     needs: (usize, usize),
 }
@@ -64,32 +67,31 @@ impl PartialEq for Lazy {
 impl Eq for Lazy {}
 
 impl Plan {
-    pub(super) fn network(&self) -> &Network {
+    pub(super) fn network(&self) -> &Arc<Network> {
         self.network.0.get_or_init(|| Arc::new(Network::new(self)))
     }
 
     /// The place of a forward step in the file, from 1.
     pub fn number(&self, id: &StepId) -> Option<usize> {
-        self.network().place(id).map(|place| place + 1)
+        self.network().names.place(id).map(|place| place + 1)
     }
 }
 
 impl Network {
     fn new(plan: &Plan) -> Self {
         let steps: Vec<&StepPlan> = plan.order.iter().filter_map(|id| plan.steps.get(id)).collect();
-        let mut names: Vec<(StepId, usize)> =
-            steps.iter().enumerate().map(|(place, step)| (step.id.clone(), place)).collect();
-        names.sort();
+        let names = Names::new(steps.iter().map(|step| step.id.clone()).collect());
         let mut needs = Vec::new();
         let nodes = steps.iter().map(|step| {
             let from = needs.len();
-            needs.extend(step.needs.iter().filter_map(|need| place_of(&names, need)));
+            needs.extend(step.needs.iter().filter_map(|need| names.place(need)));
             Node {
                 takes: step.takes(),
                 watches: step.watches(),
                 undo: step.undo_takes(),
                 bound: step.class > Class::Check,
                 starts: Starts::of(step),
+                effort: Effort::of(step),
                 needs: (from, needs.len()),
             }
         });
@@ -106,23 +108,11 @@ impl Network {
         network
     }
 
-    /// The place of a step, from 0.
-    pub(super) fn place(&self, id: &StepId) -> Option<usize> {
-        place_of(&self.names, id)
-    }
-
-    /// What is known of the steps, by their places. Both are sorted by name, so one walk does it.
+    /// What is known of the steps, by their places.
     pub(super) fn aligned<T: Copy>(&self, steps: &BTreeMap<StepId, T>) -> Vec<Option<T>> {
         let mut found = vec![None; self.nodes.len()];
-        if steps.is_empty() {
-            return found;
-        }
-        let mut known = steps.iter().peekable();
-        for (name, place) in &self.names {
-            while known.next_if(|(id, _)| *id < name).is_some() {}
-            if let Some((_, known)) = known.next_if(|(id, _)| *id == name)
-                && let Some(slot) = found.get_mut(*place)
-            {
+        for (id, known) in steps {
+            if let Some(slot) = self.names.place(id).and_then(|place| found.get_mut(place)) {
                 *slot = Some(*known);
             }
         }
@@ -202,11 +192,6 @@ impl Network {
         }
         order
     }
-}
-
-fn place_of(names: &[(StepId, usize)], id: &StepId) -> Option<usize> {
-    let found = names.binary_search_by(|(name, _)| name.cmp(id)).ok()?;
-    names.get(found).map(|(_, place)| *place)
 }
 
 pub(super) fn sum<I: Iterator<Item = Millis>>(spans: I) -> Millis {

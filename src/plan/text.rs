@@ -8,7 +8,8 @@ use thiserror::Error;
 
 use crate::base::VarName;
 use crate::runbook::{
-    Given, Quoting, TemplateError, holds as expression_holds, render, stands_for, variables,
+    Given, Quoting, TemplateError, holds as expression_holds, is_plain, render, stands_for,
+    variables,
 };
 
 /// A command or a message. What earlier steps capture is filled in when the step starts.
@@ -57,7 +58,7 @@ impl Text {
         capturable: &BTreeSet<VarName>,
         quoting: Quoting,
     ) -> Result<Self, TemplateError> {
-        if !template.contains("{{") && !template.contains("{%") && !template.contains("{#") {
+        if is_plain(template) {
             return Ok(Self { quoting, ..Self::literal(template) });
         }
         let names = variables(template)?;

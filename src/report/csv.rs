@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::{Millis, SafeText, Timestamp};
-use crate::engine::{End, Event, Part};
+use crate::engine::{End, Event, Outcome, Part};
 use crate::journal::Entry;
 use crate::plan::{Plan, signed};
 
 use super::facts::who;
-use super::sections::{Row, jobs, outcome, phase};
+use super::sections::{Row, jobs, judged, outcome, phase};
 use super::story::{Story, took};
 use super::words::{alarm_words, choice_word, class_word, end_words, level_word, part_word};
 use super::write::{cell, seconds, signed_seconds};
 
-/// The tables by file name: `steps.csv`, `hosts.csv`, `alarms.csv`, `gates.csv`, `health.csv`.
+/// The tables by file name: `steps.csv`, `hosts.csv`, `alarms.csv`, `gates.csv`, `health.csv`,
+/// `reconcile.csv`.
 /// Every row begins with the kind of run and the session.
 pub fn csv(plan: &Arc<Plan>, entries: &[Entry]) -> BTreeMap<&'static str, String> {
     let story = Story::new(plan, entries);
@@ -25,6 +26,7 @@ pub fn csv(plan: &Arc<Plan>, entries: &[Entry]) -> BTreeMap<&'static str, String
         ("alarms.csv", alarms(&story)),
         ("gates.csv", gates(&story)),
         ("health.csv", health(&story)),
+        ("reconcile.csv", reconcile(&story)),
     ])
 }
 
@@ -82,11 +84,13 @@ fn steps(story: &Story<'_>) -> String {
         story,
         "step,phase,title,kind,class,owner,planned_start_site,planned_start_utc,planned_end_site,\
          planned_end_utc,start_site,start_utc,end_site,end_utc,planned_s,actual_s,delta_s,attempts,\
-         outcome,reason,undo_outcome,undo_s",
+         outcome,reason,undo_outcome,undo_s,critical,slack_s,rag",
     );
+    let judged = judged(story);
     for (id, track) in story.steps() {
         let Some(step) = story.plan.step(id) else { continue };
-        let planned = story.planned.steps.get(id).map(|times| times.planned);
+        let times = story.planned.steps.get(id);
+        let planned = times.map(|times| times.planned);
         let expected = planned.map_or(step.estimate, |planned| planned.end.since(planned.start));
         let lasted = took(track);
         let off = lasted.map(|lasted| {
@@ -118,7 +122,10 @@ fn steps(story: &Story<'_>) -> String {
             .text(track.status.word())
             .text(reason)
             .text(&undo_outcome)
-            .span(took(undo));
+            .span(took(undo))
+            .number(times.map(|times| times.critical))
+            .span(times.map(|times| times.slack))
+            .text(judged.get(id).map_or("", |rag| rag.word()));
         sheet.row(&row);
     }
     sheet.text
@@ -239,6 +246,59 @@ fn health(story: &Story<'_>) -> String {
             .number(reading.map(|reading| reading.ok))
             .text(reading.map_or("", |reading| reading.note.as_str()));
         sheet.row(&row);
+    }
+    sheet.text
+}
+
+/// Every comparison of two systems with what differed; one row without a key where nothing did, or
+/// where nobody knows. `unlisted` counts the differences that the record does not name.
+fn reconcile(story: &Story<'_>) -> String {
+    let mut sheet = Sheet::new(
+        story,
+        "step,title,part,attempt,at_site,at_utc,outcome,words,how,left_host,right_host,compared,\
+         differ,within,only_left,only_right,unlisted,key,left,right,apart",
+    );
+    for (at, fact) in story.facts() {
+        let Event::JobEnded { job, end: End::Done(done), .. } = &fact.event else { continue };
+        let Some(found) = &done.reconciled else { continue };
+        let key = &job.key;
+        let title = story.plan.step(&key.step).map_or("", |step| step.title.as_str());
+        let outcome = match found.outcome {
+            Outcome::Equal => "equal",
+            Outcome::Differs => "differs",
+            Outcome::Unknown { .. } => "unknown",
+        };
+        let lead = || {
+            Cells::default()
+                .text(key.step.as_str())
+                .text(title)
+                .text(part_word(key.part))
+                .number(Some(key.attempt))
+                .time(story, Some(at))
+                .text(outcome)
+                .text(&found.words())
+                .text(found.how.as_str())
+                .text(found.left.host.as_str())
+                .text(found.right.host.as_str())
+                .number(Some(found.count))
+                .number(Some(found.differ))
+                .number(Some(found.within))
+                .number(Some(found.only_left))
+                .number(Some(found.only_right))
+                .number(Some(found.more()))
+        };
+        if found.table.is_empty() {
+            sheet.row(&lead().text("").text("").text("").text(""));
+        }
+        for it in &found.table {
+            let side = |text: &Option<SafeText>| text.clone().unwrap_or_default();
+            let row = lead()
+                .text(it.key.as_str())
+                .text(side(&it.left).as_str())
+                .text(side(&it.right).as_str())
+                .text(side(&it.apart).as_str());
+            sheet.row(&row);
+        }
     }
     sheet.text
 }

@@ -1,6 +1,6 @@
 //! The tables of the report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::engine::{
     Attempt, Doubt, End, Event, Health, Part, Place, PlaceEnd, Reading, State, Status, Track,
 };
 use crate::journal::Verdict;
-use crate::plan::{CheckPlan, Text, UndoPlan, VerifyPlan, Work, signed};
+use crate::plan::{CheckPlan, Rag, Text, UndoPlan, VerifyPlan, Work, signed};
 
 use super::facts::{Told, told, who};
 use super::story::{Story, took};
@@ -23,9 +23,13 @@ pub(super) fn dash() -> String {
 /// What was planned, and what was.
 pub(super) fn plan_and_actual(story: &Story<'_>, to: &mut Document) {
     let time = |at: Timestamp| story.plan.zone.time(at);
+    let judged = judged(story);
     let rows = story.plan.order.iter().filter_map(|id| {
         let step = story.plan.step(id)?;
-        let planned = story.planned.steps.get(id)?.planned;
+        let times = story.planned.steps.get(id)?;
+        let planned = times.planned;
+        let slack =
+            if times.critical { "critical".to_owned() } else { to_second(times.slack).to_string() };
         let track = story.state.track(id);
         let expected = planned.end.since(planned.start);
         let lasted = took(track);
@@ -36,9 +40,11 @@ pub(super) fn plan_and_actual(story: &Story<'_>, to: &mut Document) {
             time(planned.start),
             track.started.map_or_else(dash, time),
             to_second(expected).to_string(),
+            slack,
             lasted.map_or_else(dash, |lasted| to_second(lasted).to_string()),
             lasted.map_or_else(dash, |lasted| delta(difference(expected, lasted))),
             late.map_or_else(dash, |end| delta(signed(planned.end, end))),
+            judged.get(id).map_or_else(dash, |rag| rag.word().to_owned()),
             track.status.word().to_owned(),
             md(track.reason.as_ref().map_or("", SafeText::as_str)),
         ])
@@ -51,13 +57,42 @@ pub(super) fn plan_and_actual(story: &Story<'_>, to: &mut Document) {
         "Planned start",
         "Start",
         "Planned",
+        "Slack",
         "Took",
         "Delta",
         "End against plan",
+        "RAG then",
         "Outcome",
         "Reason",
     ];
     to.table(&head, &rows, "The plan has no step.");
+    if !rows.is_empty() {
+        to.paragraph("Slack is of the plan: how much later a step may end before the end of the run moves. RAG is what the clocks said of the run against the window in the moment when the step was over.");
+    }
+}
+
+/// What the clocks said of the run when each step was over; nothing where there is no window.
+pub(super) fn judged<'a>(story: &'a Story<'_>) -> BTreeMap<&'a StepId, Rag> {
+    let settled = story.plan.order.iter().filter_map(|id| {
+        let track = story.state.track(id);
+        Some((id, track.started.and(track.settled)?))
+    });
+    let settled: Vec<_> = settled.collect();
+    let moments: BTreeSet<Timestamp> = settled.iter().map(|(_, at)| *at).collect();
+    let mut state = State::new(Arc::clone(story.first));
+    let mut judged = BTreeMap::new();
+    for entry in story.entries {
+        for fact in &entry.facts {
+            state.apply(entry.at, &fact.by, &fact.event);
+        }
+        if moments.contains(&entry.at)
+            && let Some(rag) = state.forecast(entry.at).rag
+        {
+            judged.insert(entry.at, rag);
+        }
+    }
+    let of = |(id, at)| Some((id, *judged.get(&at)?));
+    settled.into_iter().filter_map(of).collect()
 }
 
 /// What was sent, in the order in which it started, and where to: by the plan of that moment, with

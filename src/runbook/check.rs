@@ -8,7 +8,7 @@ use crate::base::{GroupId, HostId, Millis, SecretName, StepId, VarName};
 use super::code::Code;
 use super::load::Joined;
 use super::model::{Action, Asked, Class, Each, Step, UndoSource};
-use super::order::{ancestors, circle};
+use super::order::{circle, runs_before};
 use super::problem::{Place, Problem, part_of_string};
 use super::reader::{At, Kind, Scope, TemplateUse};
 use super::shape::Draft;
@@ -86,9 +86,30 @@ fn duplicates(joined: &mut Joined<'_>) {
 
 fn unknown_names(joined: &mut Joined<'_>, draft: &Draft) {
     let mut problems = Vec::new();
+    let mut names: BTreeMap<Kind, Names<'_>> = BTreeMap::new();
     for (kind, name) in &joined.reading.used {
-        let known: Vec<&str> = match kind {
-            Kind::Host | Kind::Group if !joined.known_hosts => continue,
+        if matches!(kind, Kind::Host | Kind::Group) && !joined.known_hosts {
+            continue;
+        }
+        let known = names.entry(*kind).or_insert_with(|| Names::of(joined, draft, *kind));
+        if !known.all.contains(name.value.as_str()) {
+            problems.push(unknown(joined, *kind, name, &known.in_order));
+        }
+    }
+    joined.reading.problems.extend(problems);
+}
+
+/// The names that something of one kind has.
+struct Names<'a> {
+    /// As they are told to people.
+    in_order: Vec<&'a str>,
+    /// The same, to find one among thousands.
+    all: BTreeSet<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn of(joined: &'a Joined<'_>, draft: &'a Draft, kind: Kind) -> Self {
+        let in_order: Vec<&str> = match kind {
             Kind::Host => joined.checked.inventory.hosts.keys().map(HostId::as_str).collect(),
             Kind::Group => joined.checked.inventory.groups.keys().map(GroupId::as_str).collect(),
             Kind::Step => {
@@ -106,16 +127,12 @@ fn unknown_names(joined: &mut Joined<'_>, draft: &Draft) {
             | Kind::Role
             | Kind::Channel
             | Kind::Secret => {
-                let defined = joined.reading.defined.iter().filter(|(of, _)| of == kind);
+                let defined = joined.reading.defined.iter().filter(|(of, _)| *of == kind);
                 defined.map(|(_, name)| name.value.as_str()).collect()
             }
         };
-        if known.contains(&name.value.as_str()) {
-            continue;
-        }
-        problems.push(unknown(joined, *kind, name, &known));
+        Self { all: in_order.iter().copied().collect(), in_order }
     }
-    joined.reading.problems.extend(problems);
 }
 
 fn unknown(joined: &Joined<'_>, kind: Kind, name: &At<String>, known: &[&str]) -> Problem {
@@ -459,6 +476,9 @@ impl Templates<'_> {
 
     fn check(&self, used: &TemplateUse) -> Vec<Problem> {
         let text = &used.text.value;
+        if used.quoting.is_some() && template::is_plain(text) {
+            return Vec::new();
+        }
         let names = match used.quoting {
             Some(_) => template::variables(text),
             None => template::expression_variables(text),
@@ -473,19 +493,20 @@ impl Templates<'_> {
                 .extend(template::quoted_uses(text).iter().map(|range| self.quoted(used, range)));
         }
         if problems.is_empty() {
-            problems.extend(self.rendered(used));
+            problems.extend(self.rendered(used, &names));
         }
         problems
     }
 
-    fn rendered(&self, used: &TemplateUse) -> Option<Problem> {
+    /// What is wrong with a template that uses these names when it is filled in with them.
+    fn rendered(&self, used: &TemplateUse, names: &BTreeSet<String>) -> Option<Problem> {
         let text = &used.text.value;
-        let pending = self.captured.values().map(|(name, _)| (*name).clone()).collect();
+        let captured = names.iter().filter_map(|name| self.captured.get(name.as_str()));
+        let pending = captured.map(|(name, _)| (*name).clone()).collect();
         let vars = self.vars_of(used);
         let error = if let Some(quoting) = used.quoting {
             template::render(text, &vars, &pending, quoting).err()?
         } else {
-            let names = template::expression_variables(text).ok()?;
             let later =
                 |name: &str| self.captured.contains_key(name) || self.unknown.contains(name);
             if names.iter().any(|name| later(name)) {
@@ -587,7 +608,7 @@ impl Templates<'_> {
             Scope::After(step) if step == *origin => return None,
             Scope::Before(step) | Scope::After(step) => step,
         };
-        if ancestors(&self.needs, step).contains(origin) {
+        if runs_before(&self.needs, origin, step) {
             return None;
         }
         let message = if step == *origin {

@@ -124,8 +124,8 @@ impl<'a> Lints<'a> {
         let own = self.runbook.own_rollback_steps().any(|other| other.id == step.id);
         let floor = if own { step.rollback_floor().0 } else { step.floor().0 };
         let class = step.class.map_or(floor, |class| class.max(floor));
-        if let Some(range) = shell::destroys(command)
-            && class < Class::Critical
+        if class < Class::Critical
+            && let Some(range) = shell::destroys(command)
         {
             let what = command.get(range.clone()).unwrap_or("");
             let message =
@@ -134,8 +134,8 @@ impl<'a> Lints<'a> {
             let help = "add `class = \"critical\"`: it asks for two digits";
             found.push(warning(Code::Destructive, place, &message, help));
         }
-        if let Some(range) = shell::changes(command)
-            && step.read_only
+        if step.read_only
+            && let Some(range) = shell::changes(command)
         {
             let what = command.get(range.clone()).unwrap_or("").trim();
             let message = format!("step `{}` says it only reads, and yet `{what}`", step.id);

@@ -53,4 +53,4 @@ pub use schema::{INVENTORY_SCHEMA, RUNBOOK_SCHEMA};
 pub use secret::{Given, SecretSource, stands_for};
 pub use shell::destroys;
 pub use suggest::{help as suggestion, nearest};
-pub use template::{Quoting, TemplateError, holds, render, variables};
+pub use template::{Quoting, TemplateError, holds, is_plain, render, variables};

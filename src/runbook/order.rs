@@ -1,7 +1,7 @@
 //! What follows from a runbook's steps alone: their order, what runs before what, and the class
 //! that each has at least.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::{StepId, StreamId};
 
@@ -225,21 +225,24 @@ impl Action {
     }
 }
 
-/// All steps that run before `step`.
-pub(super) fn ancestors<'a>(
-    needs: &BTreeMap<&'a StepId, Vec<&'a StepId>>,
+/// Whether `first` is over before `step` starts, however far back. The nearest steps are looked at
+/// first: what a step uses was mostly captured a few steps before it.
+pub(super) fn runs_before(
+    needs: &BTreeMap<&StepId, Vec<&StepId>>,
+    first: &StepId,
     step: &StepId,
-) -> BTreeSet<&'a StepId> {
-    let mut found = BTreeSet::new();
-    let mut open: Vec<&StepId> = needs.get(step).into_iter().flatten().copied().collect();
-    while let Some(id) = open.pop() {
-        if let Some((id, needs)) = needs.get_key_value(id)
-            && found.insert(*id)
-        {
-            open.extend(needs.iter().copied());
+) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut open: VecDeque<&StepId> = needs.get(step).into_iter().flatten().copied().collect();
+    while let Some(id) = open.pop_front() {
+        if id == first {
+            return true;
+        }
+        if seen.insert(id) {
+            open.extend(needs.get(id).into_iter().flatten());
         }
     }
-    found
+    false
 }
 
 /// One circle of steps that need each other, in the order of need, if there is one.
@@ -282,7 +285,7 @@ mod tests {
 
     use crate::base::StepId;
 
-    use super::{ancestors, circle};
+    use super::{circle, runs_before};
 
     type Graph<'a> = BTreeMap<&'a StepId, Vec<&'a StepId>>;
 
@@ -295,17 +298,21 @@ mod tests {
     }
 
     #[test]
-    fn circles_and_ancestors() {
+    fn circles_and_what_runs_before() {
         let names = ["a", "b", "c", "d"].into_iter();
         let ids = names.map(|name| (name.to_owned(), name.parse().unwrap())).collect();
         let line = graph(&ids, &[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"])]);
         assert_eq!(circle(&line), None);
-        assert_eq!(ancestors(&line, &ids["d"]).len(), 3);
-        assert_eq!(ancestors(&line, &ids["a"]).len(), 0);
+        let before = |of: &Graph<'_>, step: &str| {
+            let first = ids.iter().filter(|(_, id)| runs_before(of, id, &ids[step]));
+            first.map(|(name, _)| name.clone()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(before(&line, "d"), "a b c");
+        assert_eq!(before(&line, "a"), "");
         let round = graph(&ids, &[("a", &[]), ("b", &["a", "d"]), ("c", &["b"]), ("d", &["c"])]);
         let names: Vec<_> = circle(&round).unwrap().into_iter().map(StepId::as_str).collect();
         assert_eq!(names, ["b", "d", "c"]);
         assert_eq!(circle(&graph(&ids, &[("a", &["a"])])), Some(vec![&ids["a"]]));
-        assert_eq!(ancestors(&round, &ids["b"]).len(), 4);
+        assert_eq!(before(&round, "b"), "a b c d");
     }
 }

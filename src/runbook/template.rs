@@ -61,6 +61,11 @@ pub fn render(
     parsed.render(context(known, pending)).map_err(|error| failure(&error))
 }
 
+/// Whether `text` is what it says, and nothing in it is filled in.
+pub fn is_plain(text: &str) -> bool {
+    !text.contains("{{") && !text.contains("{%") && !text.contains("{#")
+}
+
 /// The variables that `template` uses. Errors if it cannot be parsed.
 pub fn variables(template: &str) -> Result<BTreeSet<String>, TemplateError> {
     let environment = environment(Quoting::Plain);

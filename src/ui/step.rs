@@ -347,11 +347,11 @@ impl Rows<'_, '_> {
             if let Some(next) =
                 track.last().and_then(|it| self.m.state.next_comparison(&it.key.step))
             {
-                let text = words::compares_again(self.lang(), &self.m.time(next));
+                let unread = track.retry_at.is_some();
+                let text = words::compares_again(self.lang(), unread, &self.m.time(next));
                 self.say_as(Say::NONE, &text, Role::Title);
             }
-        }
-        if let Some(at) = track.retry_at {
+        } else if let Some(at) = track.retry_at {
             let text = words::tries_again(self.lang(), &self.m.time(at));
             self.say_as(label::RETRY, &text, Role::Title);
         }

@@ -3,7 +3,7 @@
 
 use golive::base::{Millis, Timestamp};
 use golive::engine::{RunKind, WindowEdge};
-use golive::plan::Rag;
+use golive::plan::{Rag, Tries};
 
 use crate::night::{AFTER, Night, ONE, change, step, story_of};
 use crate::plans::at;
@@ -164,6 +164,9 @@ fn a_failure_waits_for_a_person_and_the_forecast_waits_with_it() {
     }
     night.line("3000 retry a | run a.2 web1");
     assert_eq!(night.state.forecast(at(3100)).end, at(3600));
+    // What it cost is counted: one of one try failed, and somebody looked for 45 minutes.
+    let looked = Millis::from_secs(2700);
+    assert_eq!(night.state.progress().tries, Tries { all: 1, failed: 1, looks: 1, looked });
 }
 
 #[test]

@@ -18,8 +18,9 @@
 //! quarter; 15 of a thousand fail and one hangs, and a person reads for up to 45 s before
 //! each key, and for minutes after a failure.
 //!
-//! The first 40 nights keep the bar of the forecast end; of 1,000 (`GOLIVE_TESTS=long`) 927 do, and
-//! the long form fails until 950 do.
+//! Where the forecast is farther off, something mostly failed or hung after half time. The long form
+//! (`GOLIVE_TESTS=long`) asks 1,000 nights; before the forecast learned from the night, 927 of them
+//! were near enough.
 //!
 //! `GOLIVE_SEED=n` lives one night, and says what it saw.
 

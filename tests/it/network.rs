@@ -189,7 +189,7 @@ proptest! {
         net.edges.push((one.min(other), one.max(other)));
         let after = initial(&net.plan(), at(0));
         prop_assert!(after.end >= before.end);
-        for (id, of) in &before.steps {
+        for (id, of) in before.steps.all() {
             prop_assert!(after.steps[id].forecast.start >= of.forecast.start, "{}", id);
         }
     }

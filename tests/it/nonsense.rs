@@ -66,7 +66,7 @@ impl Made<'_> {
     }
 
     fn part(&self) -> Part {
-        self.pick(&[Part::Action, Part::Verify, Part::Undo, Part::UndoVerify])
+        self.pick(&[Part::Action, Part::Verify, Part::Compare, Part::Undo, Part::UndoVerify])
     }
 
     fn key(&self) -> Key {

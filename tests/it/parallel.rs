@@ -126,6 +126,66 @@ fn nothing_to_compare_is_a_breach_too() {
     assert!(text.contains("nothing was compared: db-new gave nothing"), "{text}");
 }
 
+/// Three days in which what cannot be read is read three times.
+fn patient() -> Night {
+    let soak = format!("for = \"3d\", every = \"6h\", breach = \"hold\", {BOOKS}");
+    let retry = "retry = { attempts = 3, delay = \"2m\" }";
+    let text = runbook(&soak).replace(
+        "[[phase.step]]\nid = \"next\"",
+        &format!("{retry}\n[[phase.step]]\nid = \"next\""),
+    );
+    let mut night = Night::of(&text, RunKind::Drill);
+    night.ask(&Command::Begin);
+    night.start("days");
+    night
+}
+
+#[test]
+fn what_could_not_be_read_is_read_again_and_what_differs_is_not() {
+    let mut night = patient();
+    compare(&mut night, "a 1", "");
+    assert!(soaks(&night) && night.jobs().is_empty(), "it waits two minutes");
+    assert_eq!(next(&night), Some(night.now.after(Millis::from_secs(120))));
+    night.key(crossterm::event::KeyCode::Char('2'));
+    let text = night.draw(120, 36, PLAIN);
+    assert!(text.contains("could not be compared; compares again at"), "{text}");
+    night.key(crossterm::event::KeyCode::Esc);
+    night.pass(120);
+    // Read at last: the schedule goes on from here, and the next time it may fail twice again.
+    assert_eq!(compare(&mut night, "a 1", "a 1").key.attempt, 2);
+    assert_eq!(next(&night), Some(night.now.after(Millis::from_secs(6 * 3_600))));
+    night.pass(6 * 3_600);
+    for attempt in [3, 4] {
+        assert_eq!(compare(&mut night, "", "a 1").key.attempt, attempt);
+        assert!(soaks(&night));
+        night.pass(120);
+    }
+    assert_eq!(compare(&mut night, "", "a 1").key.attempt, 5);
+    assert_eq!(status(&night), Status::Failed);
+    let text = night.state.open_alarms()[0].text.to_string();
+    assert!(text.contains("comparison 5 on local: nothing was compared"), "{text}");
+
+    let mut night = patient();
+    compare(&mut night, "a 1", "");
+    night.pass(120);
+    compare(&mut night, "a 1", "a 2");
+    assert_eq!(status(&night), Status::Failed, "a difference is an answer");
+}
+
+#[test]
+fn the_last_comparison_is_read_again_after_the_end() {
+    let mut night = patient();
+    for _ in 0..12 {
+        compare(&mut night, "a 1", "a 1");
+        night.pass(6 * 3_600);
+    }
+    compare(&mut night, "a 1", "");
+    assert!(soaks(&night), "nobody knows yet whether both agree");
+    night.pass(120);
+    compare(&mut night, "a 1", "a 1");
+    assert_eq!(status(&night), Status::Succeeded);
+}
+
 #[test]
 fn one_that_hangs_is_stopped_and_one_that_is_stopped_ends_the_soak() {
     let mut night = days("hold");

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use golive::base::{Digest, HostId, Millis, StepId, Timestamp, VarName};
 use golive::plan::{
-    Actual, Forecast, InTheWay, Inputs, Plan, PlanError, Progress, Rag, UndoPlan, Work, compile,
-    forecast, initial, lint,
+    Actual, Forecast, InTheWay, Inputs, Plan, PlanError, Progress, Rag, Tries, UndoPlan, Work,
+    compile, forecast, initial, lint,
 };
 use golive::runbook::{Checked, Class, Options, SourceFile, UndoStage, check_with, sort_problems};
 use proptest::prelude::*;
@@ -221,6 +221,63 @@ fn what_runs_counts_for_the_way_back_even_if_nobody_says_so() {
         let closes = plan.window.as_ref().unwrap().closes;
         assert_eq!(times.backout.latest_safe, Some(closes.before(takes)));
     }
+}
+
+/// Steps of ten minutes, one after the other, of which so many have taken a quarter of an hour.
+fn slow_night(over: usize, tries: Tries) -> (Plan, Progress, Timestamp) {
+    let names: Vec<String> = (0..12).map(|n| format!("s{n}")).collect();
+    let needs: Vec<String> = std::iter::once("[]".to_owned())
+        .chain(names.iter().map(|name| format!("[\"{name}\"]")))
+        .collect();
+    let steps = names.iter().zip(&needs);
+    let steps: Vec<_> = steps.map(|(name, needs)| (name.as_str(), needs.as_str(), 10, 7)).collect();
+    let plan = small(WINDOW, "", &steps);
+    let mut progress = Progress { began: minute(&plan, 0), tries, ..Progress::default() };
+    for (n, name) in (0_u64..).zip(names.iter().take(over)) {
+        let (from, to) = (minute(&plan, 15 * n), minute(&plan, 15 * n + 15));
+        progress.steps.insert(id(name), Actual::over(from, to));
+    }
+    let now = minute(&plan, 15 * u64::try_from(over).unwrap());
+    (plan, progress, now)
+}
+
+#[test]
+fn a_night_tells_how_the_rest_of_it_will_go() {
+    let left = |over: usize, tries: Tries| {
+        let (plan, progress, now) = slow_night(over, tries);
+        let times = forecast(&plan, &progress, now);
+        (times.end.since(now).as_millis(), times.pace.words().join(" · "))
+    };
+    let tries = |all| Tries { all, ..Tries::default() };
+    // Seven steps say nothing yet.
+    let hands = "0s before each start by hand (7 so far)";
+    assert_eq!(left(7, tries(7)), (5 * 600_000, hands.to_owned()));
+    // Ten say that steps take half as long again; twenty more are taken to have kept to their
+    // estimates: 35 for 30. Two of seventy tries are taken to fail, and cost 12 minutes each.
+    let (millis, words) = left(10, tries(10));
+    assert_eq!(millis, 2 * (600_000 * 1166 / 1000 + 720_000 * 2 / 70));
+    let work = "work 1.16 of its estimates (10 steps so far) · 0 of 10 tries failed";
+    assert!(words.ends_with(work), "{words}");
+    // Three that failed are counted, and so is the time that people needed after two of them.
+    let looked = Millis::from_secs(20 * 60);
+    let (millis, _) = left(10, Tries { all: 10, failed: 3, looks: 2, looked });
+    assert_eq!(millis, 2 * (600_000 * 1166 / 1000 + (600_000 + 360_000) * 5 / 70));
+}
+
+#[test]
+fn what_runs_late_in_a_night_that_was_late_is_not_over_at_once() {
+    let (plan, mut progress, now) = slow_night(10, Tries { all: 10, ..Tries::default() });
+    let step = plan.step(&id("s10")).unwrap();
+    progress.steps.insert(id("s10"), Actual::runs(now, step.takes()));
+    let ends = |secs: u64| {
+        let at = now.after(Millis::from_secs(secs));
+        let times = forecast(&plan, &progress, at);
+        times.steps[&id("s10")].forecast.end.since(at).as_millis()
+    };
+    assert_eq!(ends(0), 699_600);
+    assert_eq!(ends(500), 199_600);
+    assert_eq!(ends(700), 120_000, "a fifth of it is left");
+    assert_eq!(ends(1400), 700_400 / 4);
 }
 
 #[test]

@@ -180,6 +180,23 @@ fn a_difference_fails_the_step_with_its_table() {
     ] {
         assert!(report.out.contains(line), "{line}\n{}{}", report.out, report.err);
     }
+    let sheets = tempfile::tempdir().unwrap();
+    let to = sheets.path().join("sheets");
+    golive_in(
+        state.path(),
+        &["export", "last", "--format", "csv", "--output", to.to_str().unwrap()],
+    );
+    let sheet = std::fs::read_to_string(to.join("reconcile.csv")).unwrap();
+    let rows: Vec<_> = sheet.split_terminator("\r\n").collect();
+    assert_eq!(rows.len(), 4, "{sheet}");
+    assert!(rows[0].ends_with(",unlisted,key,left,right,apart"), "{sheet}");
+    for (row, end) in rows[1..].iter().zip([
+        "3,3,0,1,1,0,orders,412110,412113,\"'+3, 0.000727… %\"",
+        "3,3,0,1,1,0,bills,7,,",
+        "3,3,0,1,1,0,new,,1,",
+    ]) {
+        assert!(row.ends_with(end) && row.contains(",books,"), "{row}\n{end}");
+    }
 }
 
 #[test]

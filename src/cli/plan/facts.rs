@@ -2,7 +2,7 @@
 
 use crate::base::{HostId, Millis, SafeText, StepId, Timestamp, VarName};
 use crate::plan::{
-    CheckPlan, Forecast, Plan, Rag, ReadyPlan, StepPlan, Text, UndoPlan, VerifyPlan, Work, initial,
+    CheckPlan, Forecast, Plan, ReadyPlan, StepPlan, Text, UndoPlan, VerifyPlan, Work, initial,
     signed,
 };
 use crate::runbook::{Asked, Breach, Class, Host, Soak, UndoStage};
@@ -83,8 +83,7 @@ impl<'a> Facts<'a> {
 
     /// The steps that decide when the end is, in the order in which they run.
     pub(in crate::cli) fn critical_path(&self) -> Vec<&StepId> {
-        let mut path: Vec<_> =
-            self.times.steps.iter().filter(|(_, times)| times.critical).collect();
+        let mut path: Vec<_> = self.times.steps.all().filter(|(_, times)| times.critical).collect();
         path.sort_by_key(|(id, times)| (times.planned.start, self.plan.number(id)));
         path.into_iter().map(|(id, _)| id).collect()
     }
@@ -173,15 +172,6 @@ pub(in crate::cli) fn ready(ready: &ReadyPlan) -> String {
     let says = ready.stdout.as_ref();
     let says = says.map_or_else(String::new, |says| format!(", says /{says}/"));
     format!("`{}` exits with 0{says}, every {}", ready.run.shown(), ready.every)
-}
-
-/// A judgement in one word.
-pub(in crate::cli) const fn rag_word(rag: Rag) -> &'static str {
-    match rag {
-        Rag::Green => "green",
-        Rag::Amber => "amber",
-        Rag::Red => "red",
-    }
 }
 
 /// A class in one word.

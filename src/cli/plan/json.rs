@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::base::SafeText;
 use crate::cli::args::strategy_name;
-use crate::plan::{StepPlan, UndoPlan, Work};
+use crate::plan::{Rag, StepPlan, UndoPlan, Work};
 
-use super::facts::{Back, Facts, class_word, lines_of, rag_word, stage_word, verify};
+use super::facts::{Back, Facts, class_word, lines_of, stage_word, verify};
 use super::tree::stage_name;
 
 /// The whole plan. Times are RFC 3339 where there is a window, spans are milliseconds.
@@ -60,7 +60,7 @@ pub(super) fn json(facts: &Facts<'_>) -> Value {
             "takes": facts.takes(),
             "starts": facts.plan.window.as_ref().map(|_| facts.began.rfc3339()),
             "ends": facts.plan.window.as_ref().map(|_| facts.times.planned_end.rfc3339()),
-            "margin": facts.margin(), "rag": facts.times.rag.map(rag_word),
+            "margin": facts.margin(), "rag": facts.times.rag.map(Rag::word),
             "critical_path": facts.critical_path(),
         },
         "way_back": facts.way_back().iter().map(back_json).collect::<Vec<_>>(),

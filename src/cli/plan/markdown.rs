@@ -5,8 +5,8 @@ use crate::cli::args::strategy_name;
 use crate::plan::{StepPlan, UndoPlan, Work};
 
 use super::facts::{
-    Facts, class_word, lines_of, manner, names, objectives, place, proofs, rag_word, ready, soak,
-    span, stage_word, verify,
+    Facts, class_word, lines_of, manner, names, objectives, place, proofs, ready, soak, span,
+    stage_word, verify,
 };
 
 /// The whole plan.
@@ -46,14 +46,16 @@ pub(super) fn markdown(facts: &Facts<'_>) -> String {
 
 fn schedule(facts: &Facts<'_>) -> Vec<String> {
     let mut lines = vec!["\n## Schedule\n".to_owned()];
-    lines.push("| # | Start | Takes | Class | Step | Where | What |".to_owned());
-    lines.push("|--:|---|--:|---|---|---|---|".to_owned());
+    lines.push("| # | Start | Takes | Slack | Class | Step | Where | What |".to_owned());
+    lines.push("|--:|---|--:|--:|---|---|---|---|".to_owned());
     for step in facts.plan.order.iter().filter_map(|id| facts.plan.step(id)) {
         let times = facts.times.steps.get(&step.id);
         let start = times.map_or(String::new(), |times| facts.time(times.planned.start));
         let star = if times.is_some_and(|times| times.critical) { " \\*" } else { "" };
+        let slack = times.filter(|times| !times.critical);
+        let slack = slack.map_or_else(String::new, |times| times.slack.to_string());
         lines.push(format!(
-            "| {}{star} | {start} | {} | {} | `{}` | {} | {} |",
+            "| {}{star} | {start} | {} | {slack} | {} | `{}` | {} | {} |",
             facts.plan.number(&step.id).unwrap_or(0),
             step.takes(),
             class_word(step.class),
@@ -65,7 +67,7 @@ fn schedule(facts: &Facts<'_>) -> Vec<String> {
     let end = facts.time(facts.times.planned_end);
     let mut text = format!("\nPlanned end {end} after {}", facts.takes());
     if let (Some(margin), Some(rag)) = (facts.margin(), facts.times.rag) {
-        text.extend([format!(", margin {} ({})", span(margin), rag_word(rag))]);
+        text.extend([format!(", margin {} ({})", span(margin), rag.word())]);
     }
     let path: Vec<_> = facts.critical_path().iter().map(|id| format!("`{id}`")).collect();
     lines.push(format!("{text}. Critical path (\\*): {}.", path.join(" → ")));

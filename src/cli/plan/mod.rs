@@ -11,7 +11,7 @@ use super::input;
 use super::message::Failure;
 use super::screen::Screen;
 
-pub(super) use facts::{Facts, class_word, rag_word, span, stage_word};
+pub(super) use facts::{Facts, class_word, span, stage_word};
 
 /// Runs the command.
 pub(super) fn run(screen: Screen, args: &PlanArgs) -> Result<Exit, Failure> {

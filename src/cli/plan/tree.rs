@@ -7,8 +7,8 @@ use crate::plan::{Plan, StepPlan, UndoPlan, Work};
 use crate::runbook::{Class, Stage};
 
 use super::facts::{
-    Facts, asked, class_word, lines_of, manner, names, objectives, place, proofs, rag_word, ready,
-    soak, span, stage_word, verify,
+    Facts, asked, class_word, lines_of, manner, names, objectives, place, proofs, ready, soak,
+    span, stage_word, verify,
 };
 
 /// Columns before the details of a step.
@@ -136,6 +136,9 @@ fn details(screen: Screen, facts: &Facts<'_>, step: &StepPlan) -> Vec<String> {
         let needs = if step.needs.is_empty() { "nothing".to_owned() } else { names(&step.needs) };
         one("needs", &[needs], None);
     }
+    if let Some(times) = facts.times.steps.get(&step.id).filter(|times| !times.critical) {
+        one("slack", &[format!("{} before it moves the end", times.slack)], Some(Ink::Dim));
+    }
     if let Some(owner) = &step.owner {
         one("owner", &[owner.to_string()], None);
     }
@@ -241,8 +244,7 @@ fn schedule(screen: Screen, facts: &Facts<'_>) -> Vec<String> {
             crate::plan::Rag::Red => Ink::Red,
         };
         let closes = window.zone.time(window.closes);
-        let text =
-            format!("{} until the window closes at {closes}: {}", span(margin), rag_word(rag));
+        let text = format!("{} until the window closes at {closes}: {}", span(margin), rag.word());
         one("margin", text, Some(ink));
     }
     let path: Vec<_> = facts.critical_path().into_iter().map(ToString::to_string).collect();

@@ -135,8 +135,11 @@ pub(in crate::ui) fn watching(lang: Lang, until: &str, left: &str) -> String {
     both!(lang, "watching until {until} (-{left})", "观察至 {until} (剩 {left})")
 }
 
-pub(in crate::ui) fn compares_again(lang: Lang, at: &str) -> String {
-    both!(lang, "compares again at {at}", "{at} 再次比对")
+/// `unread`: the last comparison could not be made.
+pub(in crate::ui) fn compares_again(lang: Lang, unread: bool, at: &str) -> String {
+    let unread = if unread { say("could not be compared; ", "未能比对；") } else { Say::NONE };
+    let unread = unread.to(lang);
+    both!(lang, "{unread}compares again at {at}", "{unread}{at} 再次比对")
 }
 
 pub(in crate::ui) fn tries_again(lang: Lang, at: &str) -> String {
