@@ -115,8 +115,7 @@ impl State {
             Event::HostNoted { host, fact } => {
                 self.hosts.entry(host.clone()).or_default().take(fact);
             }
-            Event::ShellOpened(opened) => self.shell_opened(at, by, opened),
-            Event::ShellEnded(ended) => self.shell_ended(ended),
+            Event::ShellOpened(_) | Event::ShellEnded(_) => self.apply_to_shells(at, by, event),
             Event::Completed => self.stage = RunStage::Completed,
             Event::Abandoned { .. } => self.stage = RunStage::Abandoned,
             Event::Closed => self.closed = true,

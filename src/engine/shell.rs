@@ -183,12 +183,20 @@ impl State {
         Err(Refusal::NotInFlight(format!("shell {} on {}", ended.number, ended.host)))
     }
 
-    pub(super) fn shell_opened(&mut self, at: Timestamp, by: &Actor, opened: &ShellOpened) {
+    pub(super) fn apply_to_shells(&mut self, at: Timestamp, by: &Actor, event: &Event) {
+        if let Event::ShellOpened(opened) = event {
+            self.shell_opened(at, by, opened);
+        } else if let Event::ShellEnded(ended) = event {
+            self.shell_ended(ended);
+        }
+    }
+
+    fn shell_opened(&mut self, at: Timestamp, by: &Actor, opened: &ShellOpened) {
         let (by, opened) = (by.clone(), opened.clone());
         self.shells.push(ShellRecord { at, by, opened, ended: None, unseen: false });
     }
 
-    pub(super) fn shell_ended(&mut self, ended: &ShellEnded) {
+    fn shell_ended(&mut self, ended: &ShellEnded) {
         let mut open = self.shells.iter_mut().filter(|shell| shell.is_open());
         if let Some(shell) = open.find(|shell| shell.opened.number == ended.number) {
             shell.ended = Some(ended.clone());

@@ -414,15 +414,13 @@ pub(super) fn evidence(story: &Story<'_>, verdict: Option<&Verdict>, to: &mut Do
     }
     to.line("");
     let rows = story.facts().filter_map(|(at, fact)| {
-        let (job, end, transcript) = match &fact.event {
-            Event::JobEnded { job, end, transcript } => {
-                (job.to_string(), end_words(end), transcript.as_ref())
-            }
-            Event::ShellEnded(ended) => {
-                let name = format!("@shell.{}.{}", ended.number, ended.host);
-                (name, ended.end.words(), ended.transcript.as_ref())
-            }
-            _ => return None,
+        let (job, end, transcript) = if let Event::JobEnded { job, end, transcript } = &fact.event {
+            (job.to_string(), end_words(end), transcript.as_ref())
+        } else if let Event::ShellEnded(ended) = &fact.event {
+            let name = format!("@shell.{}.{}", ended.number, ended.host);
+            (name, ended.end.words(), ended.transcript.as_ref())
+        } else {
+            return None;
         };
         Some(vec![
             md(&match transcript {

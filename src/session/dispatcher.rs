@@ -112,17 +112,7 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
     let not_before = start.resume.as_ref().map_or_else(Timestamp::default, Recovered::last);
     let clock = Clock::new(not_before);
     let now = clock.now();
-    let found = match (&start.resume, &start.name) {
-        (Some(recovered), _) => recovered.found.clone(),
-        (None, name) => {
-            let tail =
-                std::process::id() ^ u32::try_from(now.as_unix_millis() & 0xffff).unwrap_or(0);
-            let id = name
-                .clone()
-                .unwrap_or_else(|| start.store.new_id(start.plan.id.as_str(), now, tail));
-            Found { dir: start.store.dir(&id), id }
-        }
-    };
+    let found = place_of(start, now);
     let disk = RealDisk::shared();
     let holder = Holder::this_process(start.driver.clone(), machine_name(), now);
     let (mut journal, lock, entries, cut) = if start.resume.is_some() {
@@ -206,6 +196,21 @@ pub fn start(start: &Start) -> Result<(Found, Handle), StartError> {
         }
     })?;
     Ok((found, handle))
+}
+
+/// Where the session is kept: where it was, or in a folder of its own.
+fn place_of(start: &Start, now: Timestamp) -> Found {
+    match (&start.resume, &start.name) {
+        (Some(recovered), _) => recovered.found.clone(),
+        (None, name) => {
+            let tail =
+                std::process::id() ^ u32::try_from(now.as_unix_millis() & 0xffff).unwrap_or(0);
+            let id = name
+                .clone()
+                .unwrap_or_else(|| start.store.new_id(start.plan.id.as_str(), now, tail));
+            Found { dir: start.store.dir(&id), id }
+        }
+    }
 }
 
 /// What has to be said at the beginning of what the record is kept on, and was not said before. What
@@ -440,14 +445,10 @@ impl Session {
 
     /// Carries out `command`. The core gives effects back only when their line is on disk.
     fn submit(&mut self, by: &Actor, command: &Command) -> Result<(), SubmitError> {
-        match command {
-            Command::Edit { text, reason, .. } => {
-                super::late::no_secret(&self.secrets, &[text, reason.as_str()])?;
-            }
-            Command::OpenShell { reason, .. } => {
-                super::late::no_secret(&self.secrets, &[reason.as_str()])?;
-            }
-            _ => {}
+        if let Command::Edit { text, reason, .. } = command {
+            super::late::no_secret(&self.secrets, &[text, reason.as_str()])?;
+        } else if let Command::OpenShell { reason, .. } = command {
+            super::late::no_secret(&self.secrets, &[reason.as_str()])?;
         }
         let stamp = lock(&self.clock).stamp();
         let effects = self.core.submit(&stamp, by, command);

@@ -434,24 +434,46 @@ impl Screen {
         bar
     }
 
+    /// The actions of the timeline.
+    fn timeline_bar(&self, m: &Model<'_>) -> Vec<(Action, Say)> {
+        let late = if self.timeline.late { text::timeline::ALL } else { Say::NONE };
+        let late = (!m.is_back()).then_some((Action::OnlyLate, late));
+        let moves = [
+            Action::Open,
+            Action::Back,
+            Action::Finer,
+            Action::Coarser,
+            Action::Earlier,
+            Action::Later,
+        ];
+        let moves = moves.map(|action| (action, Say::NONE));
+        moves.into_iter().chain(late).chain([(Action::View, bar::BAR_VIEWS)]).collect()
+    }
+
+    /// The actions of a confirmation.
+    fn confirm_bar(&self, m: &Model<'_>) -> Vec<(Action, Say)> {
+        let digits = matches!(self.dialogs.last(), Some(Dialog::Confirm(c)) if c.code.is_some());
+        let yes = match self.dialogs.last() {
+            Some(Dialog::Confirm(dialog)) => dialog.yes(m),
+            _other => Say::NONE,
+        };
+        let yes = (!digits).then_some((Action::Yes, yes));
+        let rest =
+            [(Action::Back, Say::NONE), (Action::Full, Say::NONE), (Action::Note, Say::NONE)];
+        let misses = match self.dialogs.last() {
+            Some(Dialog::Confirm(dialog)) => dialog.second_misses(m),
+            _other => false,
+        };
+        let second = misses.then_some((Action::Second, Say::NONE));
+        let yes = yes.filter(|_| !misses);
+        second.into_iter().chain(yes).chain(rest).collect()
+    }
+
     /// The actions of the key bar, the most useful first.
     pub(super) fn bar(&self, m: &Model<'_>) -> Vec<(Action, Say)> {
         match self.spot() {
             Spot::List => self.list_bar(m),
-            Spot::Timeline => {
-                let late = if self.timeline.late { text::timeline::ALL } else { Say::NONE };
-                let late = (!m.is_back()).then_some((Action::OnlyLate, late));
-                let moves = [
-                    Action::Open,
-                    Action::Back,
-                    Action::Finer,
-                    Action::Coarser,
-                    Action::Earlier,
-                    Action::Later,
-                ];
-                let moves = moves.map(|action| (action, Say::NONE));
-                moves.into_iter().chain(late).chain([(Action::View, bar::BAR_VIEWS)]).collect()
-            }
+            Spot::Timeline => self.timeline_bar(m),
             Spot::Log => vec![
                 (Action::Find, Say::NONE),
                 (Action::Back, Say::NONE),
@@ -464,27 +486,7 @@ impl Screen {
                 (Action::AllSteps, Say::NONE),
                 (Action::CopyLine, Say::NONE),
             ],
-            Spot::Confirm => {
-                let digits =
-                    matches!(self.dialogs.last(), Some(Dialog::Confirm(c)) if c.code.is_some());
-                let yes = match self.dialogs.last() {
-                    Some(Dialog::Confirm(dialog)) => dialog.yes(m),
-                    _other => Say::NONE,
-                };
-                let yes = (!digits).then_some((Action::Yes, yes));
-                let rest = [
-                    (Action::Back, Say::NONE),
-                    (Action::Full, Say::NONE),
-                    (Action::Note, Say::NONE),
-                ];
-                let misses = match self.dialogs.last() {
-                    Some(Dialog::Confirm(dialog)) => dialog.second_misses(m),
-                    _other => false,
-                };
-                let second = misses.then_some((Action::Second, Say::NONE));
-                let yes = yes.filter(|_| !misses);
-                second.into_iter().chain(yes).chain(rest).collect()
-            }
+            Spot::Confirm => self.confirm_bar(m),
             Spot::Failure => self.failure_bar(m),
             Spot::Gate => vec![
                 (Action::Go, Say::NONE),

@@ -259,6 +259,10 @@ impl Screen {
         Vec::new()
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what is not the line's own does what it does elsewhere"
+    )]
     fn line_action(&mut self, action: Action, press: Press, m: &Model<'_>) -> Vec<Intent> {
         match action {
             Action::CarryOut => return self.carry_out_line(m),

@@ -66,30 +66,24 @@ impl ShellDialog {
         rows.blank();
         rows.say_as(label::OUTSIDE, m.to(words::OUTSIDE), Role::Caution);
         rows.say_as(label::RECORD, m.to(words::RECORD), Role::Text);
-        let holds = words::holds(m.is_over(), m.state.hold().is_some());
+        let holds = words::holds((m.is_over(), m.state.hold().is_some()));
         rows.say_as(label::THE_RUN, m.to(holds), Role::Text);
         rows.say_as(label::TERMINAL, m.to(words::TERMINAL), Role::Text);
         rows.say_as(label::BACK_HOW, m.to(words::BACK), Role::Title);
         let must = rows.lines.len();
         rows.say_as(label::REASON, &self.reason, Role::Title); // Whoever wrote it has seen it.
         let possible = self.host().map(|host| m.state.may_open_shell(host));
-        let first = match possible {
-            Some(Err(why)) => Line::styled(
-                words::not_now(m.lang, &text::refusal::words(m.lang, &why)),
-                theme.style(Role::Caution),
-            ),
-            Some(Ok(())) | None => {
-                let y = m.to(if self.reason.is_empty() { words::Y_ASKS } else { words::Y });
-                Line::from(vec![
-                    Span::styled("y", theme.style(Role::Key)),
-                    Span::styled(format!("  {y}"), theme.style(Role::Text)),
-                    Span::styled("      Esc", theme.style(Role::Key)),
-                    Span::styled(
-                        format!("  {}", m.to(words::NOTHING_OPENS)),
-                        theme.style(Role::Text),
-                    ),
-                ])
-            }
+        let first = if let Some(Err(why)) = possible {
+            let why = text::refusal::words(m.lang, &why);
+            Line::styled(words::not_now(m.lang, &why), theme.style(Role::Caution))
+        } else {
+            let y = m.to(if self.reason.is_empty() { words::Y_ASKS } else { words::Y });
+            Line::from(vec![
+                Span::styled("y", theme.style(Role::Key)),
+                Span::styled(format!("  {y}"), theme.style(Role::Text)),
+                Span::styled("      Esc", theme.style(Role::Key)),
+                Span::styled(format!("  {}", m.to(words::NOTHING_OPENS)), theme.style(Role::Text)),
+            ])
         };
         let host = self.host().map_or("", HostId::as_str);
         Sheet {

@@ -53,8 +53,7 @@ impl Screen {
     /// A text is finished: it goes where it was asked for.
     pub(super) fn save(&mut self, m: &Model<'_>) -> Vec<Intent> {
         let Some(Dialog::Text(prompt)) = self.dialogs.last() else { return Vec::new() };
-        let written = prompt.text();
-        let purpose = prompt.purpose.clone();
+        let (written, purpose) = (prompt.text(), prompt.purpose.clone());
         if written.is_empty() && !purpose.may_be_empty() {
             self.say(text::EMPTY);
             return Vec::new();

@@ -14,7 +14,7 @@ fn failed() -> Console {
     assert!(BILLING.contains(canary));
     let verified = format!("{canary}  verify = {{ run = \"golive-lb show\", within = \"1m\" }}\n");
     let mut night = Console::of(&BILLING.replace(canary, &verified), RunKind::Live);
-    night.to_the_canary();
+    night.reach_the_canary();
     night.print("e3", "lb-2", "error: pool \"billing\" has 1 healthy new member, need 2\n");
     night.end("e3", "lb-1", 0);
     night.end("e3", "lb-2", 22);

@@ -118,11 +118,11 @@ impl Night {
     /// A night that has come to the verification of the copied rows.
     pub(crate) fn migrating(kind: RunKind) -> Self {
         let mut night = Self::new(kind);
-        night.to_the_migration();
+        night.reach_the_migration();
         night
     }
 
-    fn to_the_migration(&mut self) {
+    fn reach_the_migration(&mut self) {
         let night = self;
         night.ask(&Command::Begin);
         for step in ["a1", "a2", "c1", "c2"] {
@@ -140,12 +140,12 @@ impl Night {
     /// A night whose canary runs on two load balancers.
     pub(crate) fn at_the_canary(kind: RunKind) -> Self {
         let mut night = Self::new(kind);
-        night.to_the_canary();
+        night.reach_the_canary();
         night
     }
 
     /// All that comes before the canary, and the canary begins.
-    pub(crate) fn to_the_canary(&mut self) {
+    pub(crate) fn reach_the_canary(&mut self) {
         self.before_the_canary();
         self.start("e3");
         self.pass(14);
@@ -154,7 +154,7 @@ impl Night {
     /// All that comes before the canary.
     pub(crate) fn before_the_canary(&mut self) {
         let night = self;
-        night.to_the_migration();
+        night.reach_the_migration();
         night.end("c3", "db-old-1", 0);
         night.end("c3", "db-new-1", 0);
         night.health(&[("lag", 6.0)]);

@@ -257,8 +257,7 @@ fn the_terminal_is_the_hosts_and_comes_back_as_it_was() {
     golive.press_until("h", "go on with");
     assert_eq!(golive.wait().exit_code(), 6);
     let bytes = String::from_utf8_lossy(&golive.bytes()).into_owned();
-    let over = bytes.rfind("\x1b]2;mine").unwrap();
-    let after = &bytes[over..];
+    let (_, after) = bytes.rsplit_once("\x1b]2;mine").unwrap();
     for reset in ["\x1b[!p", "\x1b[?1000l", "\x1b[?2004l", "\x1b[?1049h"] {
         assert!(after.contains(reset), "{reset:?}");
     }
@@ -306,9 +305,9 @@ fn a_shell_that_does_not_answer_is_cut_off_from_here() {
     golive.press_until("h", "go on with");
     golive.wait();
     let (_, facts) = record(dir.path());
-    let end = facts.iter().find_map(|fact| match fact {
-        Event::ShellEnded(ended) => Some(ended.end.clone()),
-        _ => None,
+    let end = facts.iter().find_map(|fact| {
+        let Event::ShellEnded(ended) = fact else { return None };
+        Some(ended.end.clone())
     });
     assert_eq!(end, Some(ShellEnd::CutOff));
 }

@@ -333,6 +333,6 @@ fn what_is_wrong_with_snippets_in_snippets_is_told_link_by_link() {
         assert!(found.is_some_and(|it| it.help.is_some()), "{code:?}: {}", listing(&told));
     }
     // On the way back there are no streams, and nothing to wait for but the step before.
-    let back = good.clone() + &BACK.replace("stage = \"notify\"", "needs = [\"a\"]");
+    let back = good + &BACK.replace("stage = \"notify\"", "needs = [\"a\"]");
     assert!(of(NESTED, &back).errors().any(|problem| problem.code == Code::NoEffect));
 }

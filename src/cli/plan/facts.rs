@@ -110,7 +110,7 @@ impl<'a> Facts<'a> {
         };
         let mut forward: Vec<_> = self.plan.order.iter().collect();
         forward.sort_by_key(|id| {
-            let start = self.times.steps.get(*id).map(|times| times.planned.start);
+            let start = self.times.steps.get(id).map(|times| times.planned.start);
             std::cmp::Reverse((start, self.plan.number(id)))
         });
         let undo = |id: &StepId| {

@@ -188,6 +188,7 @@ impl Terminal {
 /// Whether a request was granted; nothing where the channel is gone.
 async fn granted(read: &mut ChannelReadHalf) -> Option<bool> {
     loop {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the library's messages are not ours")]
         match read.wait().await? {
             ChannelMsg::Success => return Some(true),
             ChannelMsg::Failure => return Some(false),

@@ -6,6 +6,7 @@ use crate::plan::NotCaptured;
 use super::{Lang, class, ends};
 
 /// Why not.
+#[expect(clippy::too_many_lines, reason = "one arm for each refusal")]
 pub(in crate::ui) fn words(lang: Lang, refusal: &Refusal) -> String {
     if lang == Lang::En {
         return refusal.to_string();

@@ -36,7 +36,7 @@ pub(in crate::ui) const BACK_TO_DIALOG: Say = say("back to the dialog", "回到�
 pub(in crate::ui) const NO_HOSTS: Say = say("This runbook has no hosts.", "此操作手册没有主机。");
 
 /// What becomes of the run meanwhile.
-pub(in crate::ui) const fn holds(over: bool, held: bool) -> Say {
+pub(in crate::ui) const fn holds((over, held): (bool, bool)) -> Say {
     match (over, held) {
         (true, _) => say("It is over: nothing is held.", "执行已结束：不暂停任何步骤。"),
         (false, true) => say(

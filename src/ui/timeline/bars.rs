@@ -127,7 +127,9 @@ pub(super) fn phase(m: &Model<'_>, phase: &PhasePlan, axis: &Axis) -> [Bar; 2] {
     };
     let mut steps: Vec<&StepId> = phase.steps.iter().collect();
     steps.sort_by_key(rank);
-    steps.into_iter().for_each(|id| actual(is, m, id, axis));
+    for id in steps {
+        actual(is, m, id, axis);
+    }
     bars
 }
 

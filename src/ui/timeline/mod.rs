@@ -304,17 +304,12 @@ fn back_end(m: &Model<'_>) -> String {
     let ended = m.state.rollback().and_then(|rollback| rollback.ended);
     let closes = m.window().map(|window| window.closes);
     let left = |end: Timestamp| margin(m, closes.map(|closes| crate::plan::signed(end, closes)));
-    match ended {
-        Some(at) => {
-            let ended = words::ended(m.lang, &m.minute(at));
-            format!("{ended}{}{}", left(at), m.to(words::STOP))
-        }
-        None => {
-            let ends = bars::way_back(m).iter().map(|item| item.is.end).max().unwrap_or(m.now);
-            let stop = m.to(words::STOP);
-            format!("{}{}{stop}", words::ends(m.lang, &m.minute(ends)), left(ends))
-        }
+    let stop = m.to(words::STOP);
+    if let Some(at) = ended {
+        return format!("{}{}{stop}", words::ended(m.lang, &m.minute(at)), left(at));
     }
+    let ends = bars::way_back(m).iter().map(|item| item.is.end).max().unwrap_or(m.now);
+    format!("{}{}{stop}", words::ends(m.lang, &m.minute(ends)), left(ends))
 }
 
 fn forward_end(m: &Model<'_>) -> String {
