@@ -52,7 +52,10 @@ impl Found {
         let file = std::fs::File::open(path).map(|file| file.take(LOOKED_AT));
         file.and_then(|mut file| file.read_to_string(&mut text)).ok(); // Told below.
         if is_inventory(&text) {
-            let source = SourceFile::new(&name, &ansible_masked(&text));
+            // What Ansible prints is full of things that are nobody's business; TOML is golive's own.
+            let foreign = text.trim_start().starts_with('{');
+            let shown = if foreign { ansible_masked(&text) } else { text };
+            let source = SourceFile::new(&name, &shown);
             let (_, problems) = check_inventory(&source);
             self.add(problems, Sources::from([(name, source)]));
             return;

@@ -283,7 +283,7 @@ pub(super) fn view(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     }
     if left > 0 && area.height > 0 {
         let place = Rect { y: area.bottom() - 1, height: 1, ..area };
-        let said = format!(" {left} more than fit: the audit and the strip tell when one turns ");
+        let said = words::do_not_fit(m.lang, left);
         put(buf, place, 0, &said, theme.style(Role::Caution));
     }
 }

@@ -599,6 +599,9 @@ pub(crate) fn wishes(state: &State, how: u16, now: Timestamp) -> Vec<Command> {
         let lasts = Millis::from_secs(u64::from(how % 90));
         all.push(Command::Waive { step: step.clone(), criterion, reason: reason(), lasts });
     }
+    if state.open_shell().is_some() {
+        all.extend(a_shell(state, reason()));
+    }
     let playbook: golive::base::PlaybookId = "help".parse().unwrap();
     all.extend([
         Command::OpenPlaybook { playbook: playbook.clone(), reason: reason() },
@@ -622,7 +625,7 @@ pub(crate) fn wishes(state: &State, how: u16, now: Timestamp) -> Vec<Command> {
         4 => all.push(Command::Abandon { reason: reason() }),
         5 => all.push(Command::Leave { why: reason() }),
         6 => all.push(Command::Close),
-        7 | 14 => all.extend(a_shell(state, reason())),
+        14 => all.extend(a_shell(state, reason())),
         _ => {}
     }
     all

@@ -23,6 +23,10 @@ const SAME: &[&[&str]] = &[
     &["UNRECORDED", "resume"],
     // The language that the key switches to, and the environment in both.
     &["PROD", "DRILL", "REHEARSAL"],
+    // Commands of the command line, and what they take.
+    &["drive", "step", "log", "health", "timeline", "audit", "notes", "alarms", "playbooks"],
+    &["goto", "hold", "continue", "note", "ack", "mute", "auto", "stop", "rollback", "abandon"],
+    &["lang", "help", "reload", "shell", "quit", "exit", "STEP", "HOST", "TEXT"],
     // The machine of the operator, as files and the record name it; kinds of sources of probes.
     &["local", "http", "prometheus", "metrics", "tcp", "run"],
 ];

@@ -31,6 +31,15 @@ pub(in crate::ui) fn now(lang: Lang, value: &str) -> String {
     both!(lang, "now {value}", "现值 {value}")
 }
 
+/// Panels for which the page has no room.
+pub(in crate::ui) fn do_not_fit(lang: Lang, n: usize) -> String {
+    both!(
+        lang,
+        " {n} more than fit: the audit and the strip tell when one turns ",
+        " 另有 {n} 个放不下：变化时见审计和健康条 "
+    )
+}
+
 pub(in crate::ui) fn more(lang: Lang, n: usize, counts: &str) -> String {
     both!(lang, "{n} more: 4   {counts}", "另有 {n} 个：4   {counts}")
 }

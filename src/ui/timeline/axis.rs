@@ -74,7 +74,7 @@ impl Axis {
         let run = reach.ends.since(reach.from).as_millis().max(1000);
         let all = reach.closes.map_or(run, |closes| closes.since(reach.from).as_millis());
         let shown = if all > run && all <= run.saturating_mul(3) { all } else { run };
-        let fits = |secs: &u64| secs * 1000 * columns >= shown + shown / columns;
+        let fits = |secs: &u64| secs * 1000 * columns >= shown.saturating_add(shown / columns);
         let fitting = SPANS.iter().position(fits).unwrap_or(SPANS.len() - 1);
         let at = fitting.saturating_add_signed(-isize::from(choice.zoom));
         let secs = SPANS.get(at).or(SPANS.last()).copied().unwrap_or(1);
@@ -83,15 +83,15 @@ impl Axis {
         let first = floor(reach.from.as_unix_millis(), column);
         let last = reach.ends.max(reach.closes.unwrap_or(reach.ends)).as_unix_millis();
         // What does not fit is seen around the present.
-        let most = (last + column).saturating_sub(seen).max(first);
+        let most = last.saturating_add(column).saturating_sub(seen).max(first);
         let around = floor(reach.now.as_unix_millis().saturating_sub(seen / 3), column);
-        let fits = reach.ends.as_unix_millis() < first + seen;
+        let fits = reach.ends.as_unix_millis() < first.saturating_add(seen);
         let start = if fits { first } else { around.clamp(first, most) };
         let moved = (seen / 4 / column).max(1) * column * u64::from(choice.shift.unsigned_abs());
         let start = if choice.shift < 0 {
             start.saturating_sub(moved).max(first.min(start))
         } else {
-            (start + moved).min(most.max(start))
+            start.saturating_add(moved).min(most.max(start))
         };
         Self { from: Timestamp::from_unix_millis(start), column: Millis::new(column), width }
     }
@@ -140,7 +140,8 @@ impl Axis {
                 row.push_str(&" ".repeat(place.saturating_sub(used)));
                 row.push_str(&label);
             }
-            at += apart * 1000;
+            let Some(next) = at.checked_add(apart * 1000) else { break };
+            at = next;
         }
         row
     }
@@ -159,7 +160,7 @@ const fn floor(of: u64, unit: u64) -> u64 {
 }
 
 const fn ceil(of: u64, unit: u64) -> u64 {
-    of.div_ceil(unit) * unit
+    of.div_ceil(unit).saturating_mul(unit)
 }
 
 #[cfg(test)]
