@@ -47,10 +47,10 @@ impl Takes {
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Nothing => "",
-            Self::Step => " STEP",
-            Self::StepOrNothing => " [STEP]",
-            Self::HostOrNothing => " [HOST]",
-            Self::Words => " [TEXT]",
+            Self::Step => words::TAKES_STEP,
+            Self::StepOrNothing => words::MAY_TAKE_STEP,
+            Self::HostOrNothing => words::MAY_TAKE_HOST,
+            Self::Words => words::MAY_TAKE_TEXT,
         }
     }
 }

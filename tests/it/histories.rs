@@ -616,8 +616,8 @@ pub(crate) fn wishes(state: &State, how: u16, now: Timestamp) -> Vec<Command> {
         Command::AcknowledgeAlarms,
     ]);
     match how % 16 {
-        0..=3 => all.push(Command::RollBack { reason: reason(), break_glass: some(), to: None }),
-        8..=13 => {
+        0 | 1 => all.push(Command::RollBack { reason: reason(), break_glass: some(), to: None }),
+        2 | 3 | 8..=13 => {
             let points = state.checkpoints().into_iter().map(|point| Some(point.name));
             let to = points.chain([Some("c0".into())]).next().flatten();
             all.push(Command::RollBack { reason: reason(), break_glass: some(), to });

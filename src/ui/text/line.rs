@@ -2,6 +2,12 @@
 
 use super::{Lang, Say, Told, say};
 
+/// What stands behind a command; the same in both languages, as the commands are.
+pub(in crate::ui) const TAKES_STEP: &str = " STEP";
+pub(in crate::ui) const MAY_TAKE_STEP: &str = " [STEP]";
+pub(in crate::ui) const MAY_TAKE_HOST: &str = " [HOST]";
+pub(in crate::ui) const MAY_TAKE_TEXT: &str = " [TEXT]";
+
 pub(in crate::ui) const DRIVE: Say = say("the steps", "全部步骤");
 pub(in crate::ui) const STEP: Say = say("one step, all of it", "一个步骤的全部内容");
 pub(in crate::ui) const LOG: Say = say("what hosts print", "主机的输出");
