@@ -13,7 +13,9 @@ use crate::plan::Plan;
 use crate::runbook::Strategy;
 use crate::session::{Door, Handle, Inputs, Start, View, next_knock};
 
-use super::args::{ColorWhen, Common, DemoArgs, DriveArgs, Fleet, Guard, RehearseArgs, ResumeArgs};
+use super::args::{
+    ColorWhen, Common, DemoArgs, DriveArgs, Fleet, Guard, LangWish, RehearseArgs, ResumeArgs,
+};
 use super::exit::Exit;
 use super::ground::{self, Ground};
 use super::input;
@@ -228,7 +230,7 @@ fn look(common: &Common) -> Look {
         term: text("TERM"),
         colorterm: text("COLORTERM"),
         locale: first(["LC_ALL", "LC_CTYPE", "LANG"]),
-        lang: common.lang.lang(),
+        lang: common.lang.unwrap_or_else(|| LangWish::of_variable(&text("GOLIVE_LANG"))).lang(),
         messages: first(["LC_ALL", "LC_MESSAGES", "LANG"]),
     }
 }

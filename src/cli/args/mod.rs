@@ -75,15 +75,15 @@ pub(super) struct Common {
     #[arg(long, global = true, help_heading = "Common options")]
     pub ascii: bool,
     /// The language of the console: `auto` takes it from `LC_ALL`, `LC_MESSAGES` or `LANG`
+    /// [env: `GOLIVE_LANG`] [default: auto]
     #[arg(
         long,
         global = true,
-        env = "GOLIVE_LANG",
         value_name = "LANG",
-        default_value = "auto",
+        ignore_case = true,
         help_heading = "Common options"
     )]
-    pub lang: LangWish,
+    pub lang: Option<LangWish>,
     /// Say only what has to be read
     #[arg(short, long, global = true, help_heading = "Common options")]
     pub quiet: bool,
@@ -114,6 +114,22 @@ impl LangWish {
             Self::ZhCn => Some(Lang::Zh),
         }
     }
+
+    /// What the variable `GOLIVE_LANG` asks for: a tag or the name of a locale. It may be there for
+    /// every command of a shell, so one that golive does not know stands in the way of none.
+    pub(super) fn of_variable(value: &str) -> Self {
+        let name = value.trim().split(['.', '@']).next().unwrap_or_default();
+        // Whether the terminal shows Chinese is for whoever asks for it to know.
+        match Lang::of_tag(name).unwrap_or_else(|| Lang::of_locale(&format!("{name}.UTF-8"))) {
+            Lang::Zh => Self::ZhCn,
+            Lang::En if is_english(name) => Self::En,
+            Lang::En => Self::Auto, // Any other language, or nothing.
+        }
+    }
+}
+
+fn is_english(name: &str) -> bool {
+    name.split(['-', '_']).next().is_some_and(|first| first.eq_ignore_ascii_case("en"))
 }
 
 /// When to use colours.
@@ -315,7 +331,31 @@ pub(super) fn command() -> clap::Command {
 }
 #[cfg(test)]
 mod tests {
-    use super::command;
+    use clap::Parser as _;
+
+    use super::{Cli, LangWish, command};
+
+    #[test]
+    fn only_the_flag_is_strict_about_a_language() {
+        for (value, wish) in [
+            ("zh_CN", LangWish::ZhCn),
+            ("zh_CN.UTF-8", LangWish::ZhCn),
+            ("ZH", LangWish::ZhCn),
+            ("zh-cn", LangWish::ZhCn),
+            ("en_GB.UTF-8", LangWish::En),
+            ("EN", LangWish::En),
+            ("auto", LangWish::Auto),
+            ("zh_TW.UTF-8", LangWish::Auto),
+            ("de", LangWish::Auto),
+            ("C.UTF-8", LangWish::Auto),
+            ("", LangWish::Auto),
+        ] {
+            assert_eq!(LangWish::of_variable(value), wish, "{value}");
+        }
+        let flag = |value: &str| Cli::try_parse_from(["golive", "--lang", value, "demo"]);
+        assert_eq!(flag("ZH-cn").unwrap().common.lang, Some(LangWish::ZhCn));
+        assert!(flag("de").is_err() && flag("zh_CN.UTF-8").is_err());
+    }
 
     #[test]
     fn the_definition_is_sound() {
