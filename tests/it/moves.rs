@@ -272,6 +272,61 @@ async fn a_server_with_few_means_is_enough() {
     assert_eq!(fs::read(&to).unwrap(), fs::read(&from).unwrap());
 }
 
+/// An SFTP server that says that bytes are written, and writes them when the file is closed.
+const BUFFERING: &str = r#"#!/usr/bin/env python3
+import struct, subprocess, sys, threading
+server = subprocess.Popen(
+    ["SERVER", "-P", "fsync"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+)
+lock, held, swallowed = threading.Lock(), [], set()
+def packet(file):
+    head = file.read(4)
+    return head + file.read(struct.unpack(">I", head)[0]) if len(head) == 4 else None
+def send(file, bytes):
+    with lock:
+        file.write(bytes)
+        file.flush()
+def answers():
+    while (one := packet(out)) is not None:
+        number = one[5:9]
+        if number in swallowed:
+            swallowed.discard(number)
+        else:
+            send(sys.stdout.buffer, one)
+out = open(server.stdout.fileno(), "rb", closefd=False)
+threading.Thread(target=answers, daemon=True).start()
+while (one := packet(sys.stdin.buffer)) is not None:
+    if one[4] == 6:  # A write.
+        held.append(one)
+        status = bytes([101]) + one[5:9] + struct.pack(">III", 0, 0, 0)
+        send(sys.stdout.buffer, struct.pack(">I", len(status)) + status)
+        continue
+    if one[4] == 4:  # A close.
+        swallowed.update(write[5:9] for write in held)
+        server.stdin.write(b"".join(held))
+        held.clear()
+    server.stdin.write(one)
+server.stdin.close()
+server.wait()
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_writes_as_it_closes_is_asked_once_it_has_closed() {
+    let server = ["/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server"];
+    let server = server.into_iter().chain(["/usr/lib/ssh/sftp-server", "/usr/lib/sftp-server"]);
+    let server = server.into_iter().find(|path| Path::new(path).exists()).expect("an SFTP server");
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("buffering");
+    fs::write(&program, BUFFERING.replace("SERVER", server)).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut desk = Desk::with(&format!("Subsystem sftp {}", program.display()));
+    let to = desk.there.join("app");
+    let from = desk.local("app", &noise(9 << 20));
+    let end = done(desk.run(upload(&from, &to, 1)).await);
+    assert!(end.unmet.is_none(), "{end:?}");
+    assert_eq!(fs::read(&to).unwrap(), fs::read(&from).unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_sftp_nothing_is_sent() {
     let mut desk = Desk::with("");

@@ -73,7 +73,8 @@ impl Sending<'_> {
     }
 
     /// Writes one file under its temporary name; what is there of it already is kept. Says whether
-    /// it has been seen to be right there: a big file is read by its host while it is synced.
+    /// it has been seen to be right there: a big file is read by its host while it is synced, or
+    /// once it is closed.
     pub(super) async fn send(
         &self,
         sftp: &Sftp,
@@ -111,8 +112,19 @@ impl Sending<'_> {
             let big = item.file.bytes >= BESIDE_BYTES && !self.becomes();
             if big { self.check(sftp, &[item]).await.map(|()| true) } else { Ok(false) }
         };
+        // A server without fsync may keep the last bytes to itself until the file is closed.
+        let settled = async {
+            if sftp.fsync {
+                tokio::join!(settle, seen)
+            } else {
+                match settle.await {
+                    Ok(()) => (Ok(()), seen.await),
+                    Err(trouble) => (Err(trouble), Ok(false)),
+                }
+            }
+        };
         let trouble = match write(sftp, &item.local, (&handle, offset), progress).await {
-            Ok(()) => match tokio::join!(settle, seen) {
+            Ok(()) => match settled.await {
                 (Ok(()), seen) => return seen,
                 (Err(trouble), _) => trouble,
             },
