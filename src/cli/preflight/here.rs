@@ -12,7 +12,7 @@ use crate::cli::sign::Sign;
 use crate::engine::RunKind;
 use crate::exec::preflight::{Area, Finding, Level};
 use crate::exec::ssh::Pool;
-use crate::plan::Plan;
+use crate::plan::{Plan, initial};
 use crate::runbook::{Checked, Severity, size};
 use crate::session::{Inputs, Store, may_run, place_doubts};
 
@@ -41,7 +41,7 @@ pub(super) fn runbook(checked: &Checked, args: &PreflightArgs) -> Finding {
 
 /// When it may be, and whether the plan fits.
 pub(super) fn window(plan: &Plan, now: Timestamp) -> Vec<Finding> {
-    let facts = Facts::new(plan);
+    let mut facts = Facts::new(plan);
     let (Some(window), Some(words)) = (&plan.window, facts.window()) else {
         return vec![say("window", Level::Ok, "none: nothing says when it has to be over")];
     };
@@ -51,6 +51,8 @@ pub(super) fn window(plan: &Plan, now: Timestamp) -> Vec<Finding> {
             .fix("write the window of this night into the runbook")
     } else if now >= window.opens {
         let left = window.closes.since(now);
+        // What has gone by of it is gone for the plan as well.
+        facts = Facts { times: initial(plan, now), began: now, ..facts };
         say("window", Level::Ok, &format!("open, {left} left: {words}"))
     } else {
         let until = window.opens.since(now);
@@ -183,6 +185,26 @@ mod tests {
         let levels: Vec<_> = found.iter().map(|finding| finding.level).collect();
         assert_eq!(levels, [Level::Failed, Level::Ok, Level::Unknown, Level::Failed]);
         assert!(found.iter().all(|finding| finding.place.as_str() == "secrets"));
+    }
+
+    #[test]
+    fn a_plan_counts_from_now_once_the_window_is_open() {
+        let options = crate::runbook::Options::default();
+        let path = std::path::Path::new("tests/it/runbooks/shop.toml");
+        let (inputs, checked) = crate::session::Inputs::read(path, &options).unwrap();
+        let plan = inputs.plan(&checked).unwrap();
+        let bounds = plan.window.clone().unwrap();
+        let level = |now| {
+            let found = window(&plan, now);
+            let plan = found.iter().find(|finding| finding.place.as_str() == "plan").unwrap();
+            (plan.level, plan.words.as_str().to_owned())
+        };
+        let before = level(Timestamp::default());
+        assert_eq!(level(bounds.opens), before, "as it opens nothing is lost");
+        let late = Timestamp::from_unix_millis(bounds.closes.as_unix_millis() - 60_000);
+        let (late, words) = level(late);
+        assert!(late == Level::Failed && words.contains("too long"), "{words}");
+        assert_ne!(before.0, Level::Failed, "{}", before.1);
     }
 
     #[test]
