@@ -37,7 +37,7 @@ pub(super) async fn look(all: Arc<Preflight>, tell: UnboundedSender<Finding>) {
                 let fix = "install it on this machine, write its whole path, or correct the step";
                 tell.send(say(Level::Failed, &words).fix(fix)).ok();
             }
-            Said::Free(_) | Said::Folder(..) | Said::Nothing => {
+            Said::Free(..) | Said::Folder(..) | Said::Nothing => {
                 tell.send(say(Level::Unknown, &format!("whether {name} is there"))).ok();
             }
         }

@@ -255,9 +255,10 @@ async fn survey(
                         }
                     }
                 }
+        let mut disks = Disks::default();
                 Question::Room(path) => {
                     let need = wants.uploads.get(path).copied().unwrap_or(0);
-                    room(path, need, &said, say);
+                    disks.take(path, need, said, say);
                 }
                 Question::Records => records(said, say),
                 Question::Births => {
@@ -284,6 +285,7 @@ async fn survey(
 fn missing(
     name: &str,
     step: &StepId,
+        disks.judge(say);
     brought: bool,
     say: &impl Fn(&'static str, Level, &str, &str),
 ) {
@@ -297,33 +299,65 @@ fn missing(
     }
 }
 
-fn room(path: &str, need: u64, said: &Said, say: &impl Fn(&'static str, Level, &str, &str)) {
-    let Said::Free(free) = *said else {
-        let words = format!("how much room {path} has");
-        return say("room", Level::Unknown, &words, "");
-    };
-    let words = format!("{} free for {path}, {} to be uploaded", size(free), size(need));
-    if free < need {
-        say("room", Level::Failed, &words, "make room there before the night");
-    } else if free - need < need / 10 {
-        say("room", Level::Warning, &words, "there is hardly more than is needed");
-    } else {
-        say("room", Level::Ok, &words, "");
+/// What is uploaded to each disk of a host, by where it is mounted.
+#[derive(Default)]
+struct Disks(BTreeMap<String, Disk>);
+
+struct Disk {
+    free: u64,
+    need: u64,
+    paths: Vec<String>,
+}
+
+impl Disks {
+    /// Takes what is to be uploaded to `path`; where nobody knows how much room there is, says so.
+    fn take(
+        &mut self,
+        path: &str,
+        need: u64,
+        said: Said,
+        say: &impl Fn(&'static str, Level, &str, &str),
+    ) {
+        let Said::Free(free, mount) = said else {
+            let words = format!("how much room {path} has");
+            return say("room", Level::Unknown, &words, "");
+        };
+        let disk = self.0.entry(mount).or_insert(Disk { free, need: 0, paths: Vec::new() });
+        disk.free = disk.free.min(free);
+        disk.need = disk.need.saturating_add(need);
+        disk.paths.push(path.to_owned());
+    }
+
+    /// All that goes to one disk has to find room there together.
+    fn judge(&self, say: &impl Fn(&'static str, Level, &str, &str)) {
+        for Disk { free, need, paths } in self.0.values() {
+            let paths = paths.join(" and ");
+            let words = format!("{} free for {paths}, {} to be uploaded", size(*free), size(*need));
+            if free < need {
+                say("room", Level::Failed, &words, "make room there before the night");
+            } else if free - need < need / 10 {
+                say("room", Level::Warning, &words, "there is hardly more than is needed");
+            } else {
+                say("room", Level::Ok, &words, "");
+            }
+        }
     }
 }
 
 /// Whether steps can outlive their link: their records need a folder of their own, and room.
 fn records(said: Said, say: &impl Fn(&'static str, Level, &str, &str)) {
     match said {
-        Said::Folder(folder, free) => {
-            let few = free.is_some_and(|free| free < RECORDS_BYTES_FEW);
-            let none = free.is_some_and(|free| free < RECORDS_BYTES_MIN);
-            let free = free.map_or_else(|| "?".to_owned(), size);
-            let words = format!("steps keep what they print in {folder}, {free} free");
+        Said::Folder(folder, None) => {
+            let words = format!("how much room {folder} has, where steps keep what they print");
+            say("durable", Level::Unknown, &words, "look there with `df`");
+        }
+        Said::Folder(folder, Some(free)) => {
+            let words = format!("steps keep what they print in {folder}, {} free", size(free));
             let fix = "make room there: a step that cannot write what it prints waits or fails";
-            let level = if none { Level::Failed } else { Level::Warning };
-            if few {
-                say("durable", level, &words, fix);
+            if free < RECORDS_BYTES_MIN {
+                say("durable", Level::Failed, &words, fix);
+            } else if free < RECORDS_BYTES_FEW {
+                say("durable", Level::Warning, &words, fix);
             } else {
                 say("durable", Level::Ok, &words, "");
             }
@@ -332,7 +366,7 @@ fn records(said: Said, say: &impl Fn(&'static str, Level, &str, &str)) {
             let fix = "without it no step there outlives its link; put it right, or write `detached = false`";
             say("durable", Level::Failed, &why, fix);
         }
-        Said::Yes | Said::Free(_) | Said::Nothing => {
+        Said::Yes | Said::Free(..) | Said::Nothing => {
             say("durable", Level::Unknown, "where steps would keep what they print", "");
         }
     }
@@ -444,20 +478,46 @@ fn is_posix(shell: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_posix, room};
+    use std::cell::RefCell;
+
+    use super::{Disks, is_posix, records};
     use crate::exec::preflight::Level;
     use crate::exec::preflight::survey::Said;
 
     #[test]
     fn room_is_judged_by_what_is_needed() {
-        let judged = |free, need| {
+        let one = |free, need| judged(&[("/srv", need, Some(free), "/")]).remove(0).0;
+        assert_eq!(one(100 << 20, 10 << 20), Level::Ok);
+        assert_eq!(one(100 << 20, 101 << 20), Level::Failed);
+        assert_eq!(one(100 << 20, 95 << 20), Level::Warning);
+        assert_eq!(judged(&[("/srv", 1, None, "")])[0].0, Level::Unknown);
+    }
+
+    #[test]
+    fn what_goes_to_one_disk_needs_its_room_together() {
+        let (mb, free) = (1 << 20, Some(100 << 20));
+        let said = judged(&[
+            ("/opt/b", 60 * mb, free, "/mnt"),
+            ("/srv/a", 60 * mb, free, "/"),
+            ("/srv/b", 60 * mb, free, "/"),
+        ]);
+        let levels: Vec<_> = said.iter().map(|(level, _)| *level).collect();
+        assert_eq!(levels, [Level::Failed, Level::Ok], "{said:?}");
+        assert!(said[0].1.contains("for /srv/a and /srv/b"), "{said:?}");
+    }
+
+    #[test]
+    fn room_for_records_that_nobody_knows_is_unknown() {
+        let judged = |free| {
             let level = std::cell::Cell::new(None);
-            room("/srv", need, &Said::Free(free), &|_, found, _, _| level.set(Some(found)));
+            let said = Said::Folder("/home/shop/.golive".to_owned(), free);
+            records(said, &|_, found, _, _| level.set(Some(found)));
             level.get().unwrap()
         };
-        assert_eq!(judged(100 << 20, 10 << 20), Level::Ok);
-        assert_eq!(judged(100 << 20, 101 << 20), Level::Failed);
-        assert_eq!(judged(100 << 20, 95 << 20), Level::Warning);
+        assert_eq!(judged(None), Level::Unknown);
+        assert_eq!(judged(Some(1 << 20)), Level::Failed);
+        assert_eq!(judged(Some(64 << 20)), Level::Warning);
+        assert_eq!(judged(Some(1 << 30)), Level::Ok);
     }
 
     #[test]
@@ -466,3 +526,18 @@ mod tests {
         assert!(!is_posix("python3") && !is_posix("/usr/bin/fish"));
     }
 }
+    /// What is said of these uploads: path, bytes, bytes that are free, and where.
+    fn judged(uploads: &[(&str, u64, Option<u64>, &str)]) -> Vec<(Level, String)> {
+        let all = RefCell::new(Vec::new());
+        let say = |_: &'static str, level, words: &str, _: &str| {
+            all.borrow_mut().push((level, words.to_owned()));
+        };
+        let mut disks = Disks::default();
+        for (path, need, free, mount) in uploads {
+            let said = free.map_or(Said::Nothing, |free| Said::Free(free, (*mount).to_owned()));
+            disks.take(path, *need, said, &say);
+        }
+        disks.judge(&say);
+        all.into_inner()
+    }
+

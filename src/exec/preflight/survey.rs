@@ -15,7 +15,7 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 const SCRIPT: &str = concat!(
     include_str!("../durable/root.sh"),
     r#"
-gl_free() {
+gl_disk() {
   gl_at=$1
   while [ ! -e "$gl_at" ]; do
     case $gl_at in
@@ -23,12 +23,13 @@ gl_free() {
       *) gl_at=. ;;
     esac
   done
-  df -Pk "$gl_at" 2>/dev/null | { read -r gl_x; read -r gl_x gl_x gl_x gl_k gl_x; echo "${gl_k:--}"; }
+  df -Pk "$gl_at" 2>/dev/null | { read -r gl_x; read -r gl_x gl_x gl_x gl_k gl_x gl_m; printf '%s\n' "${gl_k:--} ${gl_m-}"; }
 }
+gl_free() { gl_disk "$1" | { read -r gl_k gl_m; echo "${gl_k:--}"; }; }
 while IFS= read -r gl_what && IFS= read -r gl_about; do
   case $gl_what in
     tool) if (PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; command -v "$gl_about") >/dev/null 2>&1; then echo yes; else echo no; fi ;;
-    room) gl_free "$gl_about" ;;
+    room) gl_disk "$gl_about" ;;
     records)
       # What is not there yet would be made in the home folder first.
       gl_place 0
@@ -65,8 +66,8 @@ pub(super) enum Question {
 pub(super) enum Said {
     Yes,
     No(String),
-    /// Bytes that are free.
-    Free(u64),
+    /// Bytes that are free, and where the disk is mounted that they are on.
+    Free(u64, String),
     /// The folder, and bytes that are free for it.
     Folder(String, Option<u64>),
     /// Nothing that could be read.
@@ -140,7 +141,9 @@ fn read(question: &Question, line: &str) -> Said {
     let kilobytes = |text: &str| text.parse::<u64>().ok().map(|it| it.saturating_mul(1024));
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     match (question, word) {
-        (Question::Room(_), word) => kilobytes(word).map_or(Said::Nothing, Said::Free),
+        (Question::Room(_), word) => {
+            kilobytes(word).map_or(Said::Nothing, |free| Said::Free(free, rest.to_owned()))
+        }
         (Question::Records, "yes") => {
             let (free, folder) = rest.split_once(' ').unwrap_or((rest, ""));
             Said::Folder(folder.to_owned(), kilobytes(free))
@@ -173,8 +176,8 @@ mod tests {
     #[test]
     fn answers_are_read_or_say_nothing() {
         let room = Question::Room("/".to_owned());
-        assert_eq!(read(&room, "12"), Said::Free(12 * 1024));
-        assert_eq!(read(&room, "-"), Said::Nothing);
+        assert_eq!(read(&room, "12 /mnt/a b"), Said::Free(12 * 1024, "/mnt/a b".to_owned()));
+        assert_eq!(read(&room, "- "), Said::Nothing);
         let tool = Question::Tool("psql".to_owned());
         assert_eq!(read(&tool, "yes"), Said::Yes);
         assert_eq!(read(&tool, "no"), Said::No(String::new()));
