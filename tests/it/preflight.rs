@@ -2,6 +2,8 @@
 //! a channel that is told: what it finds, what it says, and the code it ends with.
 
 use std::fmt::Write as _;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -191,6 +193,52 @@ fn a_key_that_nobody_knows_is_told_with_its_fingerprint() {
     let shown = called.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(shown.contains(&pin(&sshd)), "{}", called.out);
     assert!(shown.contains("golive trust -i INVENTORY new1"), "{}", called.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_value_of_a_secret_is_in_what_is_found() {
+    let sshd = Sshd::start();
+    let pin = pin(&sshd);
+    let identity = sshd.identity();
+    let site = Site::plain().await;
+    let echo = "location: /login?token=t0ken-of-nobody\r\n";
+    site.page("/", Page::Says(302, echo, String::new()));
+    let refused = "become = \"sh -c 'echo no t0ken-of-nobody for you >&2; exit 1'\"";
+    let keys = |more| Keys { pin: &pin, identity: &identity, more };
+    let ready = "run = \"true\"\nenv = { TOKEN = { secret = \"token\" } }\nundo = { run = \"true\", estimate = \"1s\", ready = { run = \"echo denied: $TOKEN >&2; exit 1\" } }\nestimate = \"1s\"\ntimeout = \"1m\"";
+    let desk = Desk::new(&[
+        HEAD,
+        "[secrets]\ntoken = { file = \"token\" }\n[probes]\nallow = [\"127.0.0.1\"]\n",
+        &format!(
+            "[[probe]]\nid = \"front\"\nevery = \"5s\"\ntimeout = \"2s\"\nsource = {{ http = \"http://127.0.0.1:{}/\", value = \"status\", bearer = {{ secret = \"token\" }} }}\nfailed = \"> 500\"\n",
+            site.addr.port()
+        ),
+        &host(&sshd, "web1", &keys("")),
+        &host(&sshd, "web2", &keys(refused)),
+        PHASE,
+        &format!("[[phase.step]]\nid = \"move\"\ntitle = \"Step\"\non = \"web1\"\n{ready}\n"),
+        &step("two", "web2", "run = \"true\"\nbecome = true"),
+    ]);
+    std::fs::write(desk.dir.path().join("token"), "t0ken-of-nobody\n").unwrap();
+    std::fs::set_permissions(desk.dir.path().join("token"), Permissions::from_mode(0o600)).unwrap();
+    let (desk, json) = tokio::task::spawn_blocking(move || {
+        let json = desk.json(&[]).1;
+        (desk, json)
+    })
+    .await
+    .unwrap();
+    for (place, what, words) in [
+        ("web1", "undo-ready", "denied: "),
+        ("web2", "become", "no "),
+        ("front", "reading", "HTTP 302 to /login?token="),
+    ] {
+        let (_, said) = one(&json, place, what);
+        assert!(said.contains(words) && said.contains("token"), "{place}: {said}");
+    }
+    assert!(!json.to_string().contains("t0ken-of-nobody"), "{json:#}");
+    let called = tokio::task::spawn_blocking(move || desk.call(&[])).await.unwrap();
+    let shown = format!("{}{}", called.out, called.err);
+    assert!(!shown.contains("t0ken-of-nobody"), "{shown}");
 }
 
 #[test]

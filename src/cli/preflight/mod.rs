@@ -51,13 +51,14 @@ pub(super) fn run(screen: Screen, store: &Store, args: &PreflightArgs) -> Result
     on_runtime(async {
         let ground = Ground::real(plan, values, asker());
         let (plan, pool) = (Arc::clone(&ground.plan), ground.pool.clone());
+        let secrets = ground.secrets.clone();
         findings.push(here::signing(&args.sign, &pool, &plan).await);
         let (hosts, probes) = (plan.hosts.len(), plan.probes.len());
         screen.say(&format!("looking at {hosts} hosts and {probes} probes; nothing is changed"));
         let preflight = Preflight {
             plan: Arc::clone(&plan),
             pool,
-            secrets: ground.secrets.clone(),
+            secrets: secrets.clone(),
             notify: args.notify_test,
             now,
         };
@@ -74,6 +75,8 @@ pub(super) fn run(screen: Screen, store: &Store, args: &PreflightArgs) -> Result
             let place = (finding.area != Area::Here).then(|| finding.place.clone());
             (finding.area, place)
         });
+        // What was looked at on this machine may have words of a program too.
+        let findings = findings.into_iter().map(|finding| finding.clean(&secrets)).collect();
         let report = Report { findings, at: now() };
         if args.json {
             screen.data(&format!("{:#}\n", json::json(&plan, &report)))?;

@@ -3,18 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::mpsc::UnboundedSender;
-
 use crate::base::StepId;
 use crate::engine::Place;
 use crate::plan::{Plan, UndoPlan, Work};
 
 use super::survey::{Question, Said, ask};
 use super::tools::named;
-use super::{Area, Finding, Level, Preflight};
+use super::{Area, Finding, Level, Preflight, Tell};
 
 /// Looks for them.
-pub(super) async fn look(all: Arc<Preflight>, tell: UnboundedSender<Finding>) {
+pub(super) async fn look(all: Arc<Preflight>, tell: Tell) {
     let wanted = wanted(&all.plan);
     let questions: Vec<_> = wanted.keys().cloned().map(Question::Tool).collect();
     if questions.is_empty() {
@@ -24,7 +22,7 @@ pub(super) async fn look(all: Arc<Preflight>, tell: UnboundedSender<Finding>) {
     let said = match ask(&all.pool, &Place::Here, None, &questions).await {
         Ok(said) => said,
         Err(why) => {
-            tell.send(say(Level::Unknown, &why)).ok();
+            tell.send(say(Level::Unknown, &why));
             return;
         }
     };
@@ -35,16 +33,16 @@ pub(super) async fn look(all: Arc<Preflight>, tell: UnboundedSender<Finding>) {
             Said::No(_) => {
                 let words = format!("{name} is not there; step {step} names it");
                 let fix = "install it on this machine, write its whole path, or correct the step";
-                tell.send(say(Level::Failed, &words).fix(fix)).ok();
+                tell.send(say(Level::Failed, &words).fix(fix));
             }
             Said::Free(..) | Said::Folder(..) | Said::Nothing => {
-                tell.send(say(Level::Unknown, &format!("whether {name} is there"))).ok();
+                tell.send(say(Level::Unknown, &format!("whether {name} is there")));
             }
         }
     }
     if there > 0 {
         let programs = if there == 1 { "program" } else { "programs" };
-        tell.send(say(Level::Ok, &format!("{there} {programs} found"))).ok();
+        tell.send(say(Level::Ok, &format!("{there} {programs} found")));
     }
 }
 

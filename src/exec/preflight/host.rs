@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio::sync::mpsc::UnboundedSender;
-
 use crate::base::{HostId, StepId};
 use crate::engine::{ClockOffset, Need, Needed, Place, Proof, Watch};
 use crate::exec::lookout::look_once;
@@ -14,7 +12,7 @@ use crate::runbook::{Builtin, Class, size};
 
 use super::survey::{Question, Said, ask};
 use super::tools::{may_bring, named};
-use super::{Area, Finding, Level, Preflight};
+use super::{Area, Finding, Level, Preflight, Tell};
 
 /// With less than this a step that outlives its link cannot keep what it prints.
 const RECORDS_BYTES_MIN: u64 = 16 << 20;
@@ -40,18 +38,17 @@ struct Wants {
 }
 
 /// Looks at one host, and tells each thing as it is found.
-pub(super) async fn look(all: &Preflight, id: &HostId, tell: &UnboundedSender<Finding>) {
+pub(super) async fn look(all: &Preflight, id: &HostId, tell: &Tell) {
     let say = |what, level, words: &str, fix: &str| {
         let finding = Finding::new(Area::Host, id.as_str(), what, level, words);
-        tell.send(if fix.is_empty() { finding } else { finding.fix(fix) }).ok();
+        tell.send(if fix.is_empty() { finding } else { finding.fix(fix) });
     };
     let peer = match all.pool.connect(id).await {
         Ok(peer) => peer,
         Err(why) => {
             let (what, words, fix) = unreached(id, &why);
             say(what, Level::Failed, &words, &fix);
-            let words = "nothing else could be looked at there";
-            return say("rest", Level::Unknown, words, "");
+            return say("rest", Level::Unknown, UNSEEN, "");
         }
     };
     let via = peer.via.as_ref().map_or_else(String::new, |via| format!(" through {via}"));
@@ -78,6 +75,8 @@ pub(super) async fn look(all: &Preflight, id: &HostId, tell: &UnboundedSender<Fi
             "let {} do `{}` without a password, or correct `become` of the host",
             peer.user, host.r#become
         );
+                // A machine that is not the one meant is asked nothing else, and given no secret.
+                return say("rest", Level::Unknown, UNSEEN, "");
         let words = format!("`{}` works", host.r#become);
         one_proof(proof, Level::Failed, &words, &fix, |level, words, fix| {
             say("become", level, words, fix);

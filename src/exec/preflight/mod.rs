@@ -92,6 +92,27 @@ impl Finding {
         self.fix = Some(SafeText::new(fix));
         self
     }
+
+    /// The same without the values of `secrets`: what a host or a program said may be in any text.
+    #[must_use]
+    pub fn clean(self, secrets: &Secrets) -> Self {
+        let (words, fix) = (secrets.clean(self.words), self.fix.map(|fix| secrets.clean(fix)));
+        Self { words, fix, ..self }
+    }
+}
+
+/// Where findings go; no value of a secret comes through.
+#[derive(Clone)]
+struct Tell {
+    secrets: Secrets,
+    to: mpsc::UnboundedSender<Finding>,
+}
+
+impl Tell {
+    /// Hands it over. Where nobody listens any more, nobody has to hear it.
+    fn send(&self, finding: Finding) {
+        self.to.send(finding.clean(&self.secrets)).ok();
+    }
 }
 
 /// What a preflight looks at, and with what.
@@ -116,7 +137,8 @@ impl Preflight {
     /// The HTTP client cannot be made: the machine's certificates cannot be read.
     pub fn begin(self) -> Result<mpsc::UnboundedReceiver<Finding>, reqwest::Error> {
         let web = web_of(&self.plan, &self.secrets)?;
-        let (tell, found) = mpsc::unbounded_channel();
+        let (to, found) = mpsc::unbounded_channel();
+        let tell = Tell { secrets: self.secrets.clone(), to };
         let all = Arc::new(self);
         tokio::spawn(here::look(Arc::clone(&all), tell.clone()));
         for id in all.plan.hosts.keys().cloned() {
@@ -126,7 +148,7 @@ impl Preflight {
             let (all, web, tell) = (Arc::clone(&all), web.clone(), tell.clone());
             tokio::spawn(async move {
                 for finding in outside::probe(&all, &probe, &web).await {
-                    tell.send(finding).ok();
+                    tell.send(finding);
                 }
             });
         }
@@ -134,7 +156,7 @@ impl Preflight {
             let (all, web, tell) = (Arc::clone(&all), web.clone(), tell.clone());
             tokio::spawn(async move {
                 let finding = outside::channel(&all, &channel, &web).await;
-                tell.send(finding).ok();
+                tell.send(finding);
             });
         }
         Ok(found)
@@ -142,10 +164,10 @@ impl Preflight {
 }
 
 /// Looks at one host; what takes too long is unknown.
-async fn limited(all: Arc<Preflight>, id: HostId, tell: mpsc::UnboundedSender<Finding>) {
+async fn limited(all: Arc<Preflight>, id: HostId, tell: Tell) {
     if tokio::time::timeout(HOST_MAX, host::look(&all, &id, &tell)).await.is_err() {
         let words = format!("it was not through within {} s", HOST_MAX.as_secs());
         let finding = Finding::new(Area::Host, id.as_str(), "rest", Level::Unknown, &words);
-        tell.send(finding.fix("look at its load, and at what hangs there")).ok();
+        tell.send(finding.fix("look at its load, and at what hangs there"));
     }
 }

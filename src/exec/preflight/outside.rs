@@ -91,10 +91,7 @@ pub(super) async fn channel(all: &Preflight, channel: &Channel, web: &Web) -> Fi
     let notice = Notice { text: all.secrets.clean(text.as_str().into()), mark };
     match tell_once(web, &all.secrets, channel, notice, CHANNEL_MAX).await {
         Ok(()) => say(Level::Ok, &format!("{way}: it took the test message")),
-        Err(why) => {
-            let why = all.secrets.clean(why.as_str().into());
-            say(Level::Failed, &format!("{way}: {why}"))
-                .fix("correct the channel: nobody would hear of what happens")
-        }
+        Err(why) => say(Level::Failed, &format!("{way}: {why}"))
+            .fix("correct the channel: nobody would hear of what happens"),
     }
 }
