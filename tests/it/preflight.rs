@@ -242,6 +242,36 @@ async fn no_value_of_a_secret_is_in_what_is_found() {
 }
 
 #[test]
+fn a_machine_that_is_not_the_one_meant_is_asked_nothing_else() {
+    let sshd = Sshd::with(&["ed25519"], "Subsystem sftp internal-sftp");
+    let heard = sshd.path("heard");
+    let proof = "proof = { run = \"echo another\", equals = \"this-one\" }";
+    let keys = Keys { pin: &pin(&sshd), identity: &sshd.identity(), more: proof };
+    let ready = format!(
+        "run = \"no-such-tool\"\nenv = {{ TOKEN = {{ secret = \"token\" }} }}\nundo = {{ run = \"true\", estimate = \"1s\", ready = {{ run = \"echo $TOKEN > {}\" }} }}\nestimate = \"1s\"\ntimeout = \"1m\"",
+        heard.display()
+    );
+    let desk = Desk::new(&[
+        HEAD,
+        "[secrets]\ntoken = { file = \"token\" }\n",
+        &host(&sshd, "web1", &keys),
+        PHASE,
+        &format!("[[phase.step]]\nid = \"move\"\ntitle = \"Step\"\non = \"web1\"\n{ready}\n"),
+    ]);
+    std::fs::write(desk.dir.path().join("token"), "t0ken-of-nobody\n").unwrap();
+    std::fs::set_permissions(desk.dir.path().join("token"), Permissions::from_mode(0o600)).unwrap();
+    let (code, json) = desk.json(&[]);
+    assert_eq!(code, 4, "{json:#}");
+    let (level, words) = one(&json, "web1", "proof");
+    assert!(level == "failed" && words.contains("the host said `another`"), "{words}");
+    let all = json["findings"].as_array().unwrap().iter().filter(|one| one["place"] == "web1");
+    let what: Vec<_> = all.map(|one| one["what"].as_str().unwrap()).collect();
+    assert_eq!(what, ["login", "host-key", "proof", "rest"], "{json:#}");
+    assert_eq!(one(&json, "web1", "rest").0, "unknown");
+    assert!(!heard.exists(), "no secret was handed to it");
+}
+
+#[test]
 fn it_is_a_page_that_a_tired_person_reads() {
     let sshd = Sshd::start();
     let identity = sshd.identity();

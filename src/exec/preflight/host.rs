@@ -18,6 +18,8 @@ use super::{Area, Finding, Level, Preflight, Tell};
 const RECORDS_BYTES_MIN: u64 = 16 << 20;
 /// With less than this somebody should look before.
 const RECORDS_BYTES_FEW: u64 = 256 << 20;
+/// What is said of all that comes behind a look that failed.
+const UNSEEN: &str = "nothing else was looked at there";
 
 /// What the steps on one host need there.
 #[derive(Debug, Default)]
@@ -73,10 +75,10 @@ pub(super) async fn look(all: &Preflight, id: &HostId, tell: &Tell) {
         becomes = proof == Some(Proof::Ready);
         let fix = format!(
             "let {} do `{}` without a password, or correct `become` of the host",
-            peer.user, host.r#become
-        );
                 // A machine that is not the one meant is asked nothing else, and given no secret.
                 return say("rest", Level::Unknown, UNSEEN, "");
+            peer.user, host.r#become
+        );
         let words = format!("`{}` works", host.r#become);
         one_proof(proof, Level::Failed, &words, &fix, |level, words, fix| {
             say("become", level, words, fix);
