@@ -272,6 +272,47 @@ fn a_machine_that_is_not_the_one_meant_is_asked_nothing_else() {
 }
 
 #[test]
+fn what_works_is_not_said_to_fail() {
+    let sshd = Sshd::with(&["ed25519"], "Subsystem sftp internal-sftp");
+    let keys = Keys { pin: &pin(&sshd), identity: &sshd.identity(), more: "" };
+    let to = |name: &str| sshd.path(name).display().to_string();
+    let upload = |name: &str| format!("upload = {{ from = \"app\", to = \"{}\" }}", to(name));
+    let desk = Desk::new(&[
+        HEAD,
+        &host(&sshd, "web1", &keys),
+        PHASE,
+        &step(
+            "list",
+            "web1",
+            "run = 'hosts=(web1 web2); [[ $r =~ ^(web|db)$ ]]'\nshell = \"bash\"",
+        ),
+        &step("profile", "web1", "run = '. /opt/shop/env.sh; no-such-ctl go'"),
+        &step("path", "web1", "run = 'no-such-path go'\nenv = { PATH = \"/opt/shop/bin:/bin\" }"),
+        &step("early", "web1", "run = 'sent-later'"),
+        &step("send", "web1", &upload("sent-tool")),
+        &step("send2", "web1", &upload("sent-later")),
+        &step("sent", "web1", "run = 'sent-tool go'"),
+    ]);
+    std::fs::write(desk.dir.path().join("app"), "bytes").unwrap();
+    let (_, json) = desk.json(&[]);
+    let tools = found(&json, "web1", "tools");
+    let said = |name: &str| {
+        let mut said = tools.iter().filter(|(_, words)| words.contains(name));
+        let (level, words) = said.next().unwrap_or_else(|| panic!("{name}: {json:#}"));
+        (level.as_str(), words.as_str())
+    };
+    assert_eq!(said("no-such-ctl").0, "unknown", "{json:#}");
+    assert!(said("no-such-ctl").1.contains("step profile changes where"), "{json:#}");
+    assert_eq!(said("no-such-path").0, "unknown", "{json:#}");
+    assert_eq!(said("sent-tool").0, "warning", "{json:#}");
+    assert_eq!(said("sent-later").0, "failed", "what comes later is of no use: {json:#}");
+    assert!(!tools.iter().any(|(_, words)| words.contains("web")), "{json:#}");
+    let (level, words) = one(&json, "web1", "room");
+    let both = words.contains(&to("sent-tool")) && words.contains(&to("sent-later"));
+    assert!(level == "ok" && both && words.contains("10 B to be uploaded"), "{words}");
+}
+
+#[test]
 fn it_is_a_page_that_a_tired_person_reads() {
     let sshd = Sshd::start();
     let identity = sshd.identity();

@@ -8,7 +8,7 @@ use crate::engine::Place;
 use crate::plan::{Plan, UndoPlan, Work};
 
 use super::survey::{Question, Said, ask};
-use super::tools::named;
+use super::tools::{Sought, named};
 use super::{Area, Finding, Level, Preflight, Tell};
 
 /// Looks for them.
@@ -27,9 +27,12 @@ pub(super) async fn look(all: Arc<Preflight>, tell: Tell) {
         }
     };
     let mut there = 0_usize;
-    for ((name, step), said) in wanted.iter().zip(said) {
+    for ((name, (step, sought)), said) in wanted.iter().zip(said) {
         match said {
             Said::Yes => there += 1,
+            Said::No(_) if *sought == Sought::Elsewhere => {
+                tell.send(say(Level::Unknown, &elsewhere(name, step)));
+            }
             Said::No(_) => {
                 let words = format!("{name} is not there; step {step} names it");
                 let fix = "install it on this machine, write its whole path, or correct the step";
@@ -46,9 +49,14 @@ pub(super) async fn look(all: Arc<Preflight>, tell: Tell) {
     }
 }
 
+/// That a program was not found, where that says nothing.
+pub(super) fn elsewhere(name: &str, step: &StepId) -> String {
+    format!("whether {name} is there: step {step} changes where programs are looked for")
+}
+
 /// Each program, and the first step that names it.
-fn wanted(plan: &Plan) -> BTreeMap<String, StepId> {
-    let mut wanted = BTreeMap::new();
+fn wanted(plan: &Plan) -> BTreeMap<String, (StepId, Sought)> {
+    let mut wanted: BTreeMap<String, (StepId, Sought)> = BTreeMap::new();
     let others = plan.steps.keys().filter(|step| !plan.order.contains(step));
     for step in plan.order.iter().chain(others).filter_map(|step| plan.step(step)) {
         let undo = match &step.undo {
@@ -57,8 +65,12 @@ fn wanted(plan: &Plan) -> BTreeMap<String, StepId> {
         };
         for work in std::iter::once(&step.work).chain(undo) {
             if let Work::Local(text) = work {
-                for tool in named(text.shown()) {
-                    wanted.entry(tool).or_insert_with(|| step.id.clone());
+                let own_path = step.env.contains_key("PATH");
+                for (tool, sought) in named(text.shown(), step.shell.as_deref(), own_path) {
+                    let first = wanted.entry(tool).or_insert_with(|| (step.id.clone(), sought));
+                    if first.1 == Sought::Elsewhere && sought == Sought::There {
+                        *first = (step.id.clone(), sought); // This one can be told.
+                    }
                 }
             }
         }

@@ -10,8 +10,9 @@ use crate::exec::ssh::{Command, ErrorKind, Output, RunEnd, SshError, StopSignal,
 use crate::plan::{CheckPlan, Plan, StepPlan, Text, UndoPlan, VerifyPlan, Work};
 use crate::runbook::{Builtin, Class, size};
 
+use super::here::elsewhere;
 use super::survey::{Question, Said, ask};
-use super::tools::{may_bring, named};
+use super::tools::{Sought, may_bring, named};
 use super::{Area, Finding, Level, Preflight, Tell};
 
 /// With less than this a step that outlives its link cannot keep what it prints.
@@ -20,6 +21,17 @@ const RECORDS_BYTES_MIN: u64 = 16 << 20;
 const RECORDS_BYTES_FEW: u64 = 256 << 20;
 /// What is said of all that comes behind a look that failed.
 const UNSEEN: &str = "nothing else was looked at there";
+
+/// What it means that a program is not there now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Missing {
+    /// The step cannot run.
+    Fails,
+    /// Something before may bring it.
+    MayCome,
+    /// Nothing: the step looks for it elsewhere.
+    SaysNothing,
+}
 
 /// What the steps on one host need there.
 #[derive(Debug, Default)]
@@ -31,8 +43,8 @@ struct Wants {
     /// Something is moved by SFTP.
     moves: bool,
     /// Programs, by whether they are run as another user: the first step that names each, and
-    /// whether something before may bring it.
-    tools: BTreeMap<(bool, String), (StepId, bool)>,
+    /// what it means where one is missing.
+    tools: BTreeMap<(bool, String), (StepId, Missing)>,
     /// Bytes to be uploaded, by where to.
     uploads: BTreeMap<String, u64>,
     /// Steps whose way back says what it needs.
@@ -63,6 +75,8 @@ pub(super) async fn look(all: &Preflight, id: &HostId, tell: &Tell) {
             Ok(()) => say("proof", Level::Ok, "it is the machine that is meant", ""),
             Err(why) => {
                 say("proof", Level::Failed, &bare(id, &why), "correct `address`, or `proof`");
+                // A machine that is not the one meant is asked nothing else, and given no secret.
+                return say("rest", Level::Unknown, UNSEEN, "");
             }
         }
     }
@@ -75,8 +89,6 @@ pub(super) async fn look(all: &Preflight, id: &HostId, tell: &Tell) {
         becomes = proof == Some(Proof::Ready);
         let fix = format!(
             "let {} do `{}` without a password, or correct `become` of the host",
-                // A machine that is not the one meant is asked nothing else, and given no secret.
-                return say("rest", Level::Unknown, UNSEEN, "");
             peer.user, host.r#become
         );
         let words = format!("`{}` works", host.r#become);
@@ -243,20 +255,18 @@ async fn survey(
             }
         };
         let mut there = 0_usize;
+        let mut disks = Disks::default();
         for (question, said) in questions.iter().zip(said) {
             match question {
                 Question::Tool(name) => {
                     match (said, wants.tools.get(&(other_user, name.clone()))) {
                         (Said::Yes, _) => there += 1,
-                        (Said::No(_), Some((step, brought))) => {
-                            missing(name, step, *brought, say);
-                        }
+                        (Said::No(_), Some((step, means))) => missing(name, step, *means, say),
                         (_, _) => {
                             say("tools", Level::Unknown, &format!("whether {name} is there"), "");
                         }
                     }
                 }
-        let mut disks = Disks::default();
                 Question::Room(path) => {
                     let need = wants.uploads.get(path).copied().unwrap_or(0);
                     disks.take(path, need, said, say);
@@ -275,6 +285,7 @@ async fn survey(
                 }
             }
         }
+        disks.judge(say);
         if there > 0 {
             let who = if other_user { " for `become`" } else { "" };
             let programs = if there == 1 { "program" } else { "programs" };
@@ -286,17 +297,20 @@ async fn survey(
 fn missing(
     name: &str,
     step: &StepId,
-        disks.judge(say);
-    brought: bool,
+    means: Missing,
     say: &impl Fn(&'static str, Level, &str, &str),
 ) {
-    if brought {
-        let words = format!("{name} is not there yet; step {step} names it");
-        say("tools", Level::Warning, &words, "see that a step before installs it");
-    } else {
-        let words = format!("{name} is not there; step {step} names it");
-        let fix = "install it there, write its whole path, or correct the step";
-        say("tools", Level::Failed, &words, fix);
+    match means {
+        Missing::MayCome => {
+            let words = format!("{name} is not there yet; step {step} names it");
+            say("tools", Level::Warning, &words, "see that a step before installs it");
+        }
+        Missing::Fails => {
+            let words = format!("{name} is not there; step {step} names it");
+            let fix = "install it there, write its whole path, or correct the step";
+            say("tools", Level::Failed, &words, fix);
+        }
+        Missing::SaysNothing => say("tools", Level::Unknown, &elsewhere(name, step), ""),
     }
 }
 
@@ -377,6 +391,7 @@ fn records(said: Said, say: &impl Fn(&'static str, Level, &str, &str)) {
 fn wants(plan: &Plan, id: &HostId) -> Wants {
     let mut wants = Wants::default();
     let (mut brought, mut changed) = (false, false);
+    let mut sent = BTreeSet::new(); // Names of what is uploaded.
     let others = plan.steps.keys().filter(|step| !plan.order.contains(step));
     for step in plan.order.iter().chain(others).filter_map(|step| plan.step(step)) {
         let here = |hosts: &[HostId]| hosts.contains(id);
@@ -385,6 +400,7 @@ fn wants(plan: &Plan, id: &HostId) -> Wants {
             commands.extend(command_of(&step.work));
             commands.extend(step.verify.as_ref().and_then(check_of));
             wants.take(&step.work, step);
+            sent.extend(sent_by(&step.work));
         }
         if let UndoPlan::Undo(undo) = &step.undo
             && here(&undo.hosts)
@@ -403,19 +419,32 @@ fn wants(plan: &Plan, id: &HostId) -> Wants {
             continue;
         }
         wants.becomes |= step.r#become;
-        let named: Vec<_> = match &step.shell {
+        let named: Vec<BTreeMap<_, _>> = match &step.shell {
             Some(shell) if !is_posix(shell) => {
-                vec![shell.split_whitespace().next().map(str::to_owned).into_iter().collect()]
+                let program = shell.split_whitespace().next().map(str::to_owned);
+                vec![program.into_iter().map(|program| (program, Sought::There)).collect()]
             }
-            Some(_) | None => commands.iter().map(|text| named(text.shown())).collect(),
+            shell => {
+                let own_path = step.env.contains_key("PATH");
+                let named = |text: &&Text| named(text.shown(), shell.as_deref(), own_path);
+                commands.iter().map(named).collect()
+            }
         };
-        let all: BTreeSet<String> = named.into_iter().flatten().collect();
-        brought |= may_bring(&all) && step.class > Class::Check;
-        for tool in all {
+        let all: Vec<(String, Sought)> = named.into_iter().flatten().collect();
+        brought |= all.iter().any(|(tool, _)| may_bring(tool)) && step.class > Class::Check;
+        for (tool, sought) in all {
             // A whole path may be what any step before has put there.
-            let brought = brought || changed && tool.starts_with('/');
-            let first = (step.id.clone(), brought);
-            wants.tools.entry((step.r#become, tool)).or_insert(first);
+            let comes = brought || changed && tool.starts_with('/') || sent.contains(last(&tool));
+            let means = match sought {
+                _ if comes => Missing::MayCome,
+                Sought::There => Missing::Fails,
+                Sought::Elsewhere => Missing::SaysNothing,
+            };
+            let this = (step.id.clone(), means);
+            let first = wants.tools.entry((step.r#become, tool)).or_insert_with(|| this.clone());
+            if first.1 == Missing::SaysNothing && means != Missing::SaysNothing {
+                *first = this; // This one can be told.
+            }
         }
         changed |= changes;
     }
@@ -451,6 +480,20 @@ impl Wants {
     }
 }
 
+/// The last part of a path.
+fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// The names of the files that an upload brings: each may be a program.
+fn sent_by(work: &Work) -> Vec<String> {
+    let Work::Builtin(builtin) = work else { return Vec::new() };
+    let Builtin::Upload(upload) = builtin.as_ref() else { return Vec::new() };
+    let inside = upload.content.iter().flat_map(|content| &content.files);
+    let inside = inside.map(|file| file.path.as_str()).filter(|path| !path.is_empty());
+    inside.chain([upload.to.shown()]).map(|path| last(path).to_owned()).collect()
+}
+
 fn command_of(work: &Work) -> Option<&Text> {
     match work {
         Work::Run(text) => Some(text),
@@ -484,6 +527,21 @@ mod tests {
     use super::{Disks, is_posix, records};
     use crate::exec::preflight::Level;
     use crate::exec::preflight::survey::Said;
+
+    /// What is said of these uploads: path, bytes, bytes that are free, and where.
+    fn judged(uploads: &[(&str, u64, Option<u64>, &str)]) -> Vec<(Level, String)> {
+        let all = RefCell::new(Vec::new());
+        let say = |_: &'static str, level, words: &str, _: &str| {
+            all.borrow_mut().push((level, words.to_owned()));
+        };
+        let mut disks = Disks::default();
+        for (path, need, free, mount) in uploads {
+            let said = free.map_or(Said::Nothing, |free| Said::Free(free, (*mount).to_owned()));
+            disks.take(path, *need, said, &say);
+        }
+        disks.judge(&say);
+        all.into_inner()
+    }
 
     #[test]
     fn room_is_judged_by_what_is_needed() {
@@ -527,18 +585,3 @@ mod tests {
         assert!(!is_posix("python3") && !is_posix("/usr/bin/fish"));
     }
 }
-    /// What is said of these uploads: path, bytes, bytes that are free, and where.
-    fn judged(uploads: &[(&str, u64, Option<u64>, &str)]) -> Vec<(Level, String)> {
-        let all = RefCell::new(Vec::new());
-        let say = |_: &'static str, level, words: &str, _: &str| {
-            all.borrow_mut().push((level, words.to_owned()));
-        };
-        let mut disks = Disks::default();
-        for (path, need, free, mount) in uploads {
-            let said = free.map_or(Said::Nothing, |free| Said::Free(free, (*mount).to_owned()));
-            disks.take(path, *need, said, &say);
-        }
-        disks.judge(&say);
-        all.into_inner()
-    }
-

@@ -1,15 +1,14 @@
 //! The programs that a command names, seen from outside: a careful reader's guess, for questions
 //! to hosts. What cannot be told for certain is left out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Words of the shell itself behind which a command stands.
 const OPENING: [&str; 9] = ["if", "then", "else", "elif", "while", "until", "do", "!", "{"];
 /// Words of the shell itself behind which none does.
 const CLOSING: [&str; 7] = ["fi", "done", "esac", "}", "for", "select", "function"];
 /// Commands that some shells have of their own: no host is asked for them.
-const SHELLS_OWN: [&str; 14] = [
-    "source",
+const SHELLS_OWN: [&str; 13] = [
     "shopt",
     "declare",
     "mapfile",
@@ -24,6 +23,8 @@ const SHELLS_OWN: [&str; 14] = [
     "setopt",
     "coproc",
 ];
+/// Commands of the shell itself behind which words may mean anything.
+const CHANGING: [&str; 3] = [".", "source", "eval"];
 /// Programs that run what stands behind them.
 const LEADING: [&str; 9] =
     ["sudo", "env", "exec", "command", "nohup", "nice", "setsid", "time", "timeout"];
@@ -35,17 +36,39 @@ const BRINGING: [&str; 21] = [
     "pip3", "npm", "gem", "cargo", "go", "make", "install", "tar", "unzip", "rsync",
 ];
 
-/// Whether one of these programs may bring another.
-pub(super) fn may_bring(tools: &BTreeSet<String>) -> bool {
-    tools.iter().any(|tool| BRINGING.contains(&tool.as_str()))
+/// Whether this program may bring another.
+pub(super) fn may_bring(tool: &str) -> bool {
+    BRINGING.contains(&tool)
 }
 
-/// The programs that a POSIX shell would look for to run `command`, its own words among them.
-pub(super) fn named(command: &str) -> BTreeSet<String> {
-    let (mut found, mut own) = (BTreeSet::new(), BTreeSet::new());
-    let mut reader = Reader { words: words(command).into_iter().peekable() };
-    reader.read(&mut found, &mut own);
-    found.retain(|name| !own.contains(name));
+/// Whether a program is looked for where a host's own shell would look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sought {
+    /// Where it is missing, the command cannot run.
+    There,
+    /// The command says first where programs are, or what words mean: nobody can say from outside.
+    Elsewhere,
+}
+
+/// The programs that a POSIX shell would look for to run the command of a step with this `shell`
+/// (none: `sh`), its own words among them. `elsewhere`: the step has a `PATH` of its own.
+pub(super) fn named(
+    command: &str,
+    shell: Option<&str>,
+    elsewhere: bool,
+) -> BTreeMap<String, Sought> {
+    let program = shell.and_then(|shell| shell.split_whitespace().next()).unwrap_or("sh");
+    let name = program.rsplit('/').next().unwrap_or(program);
+    let mut reader = Reader {
+        words: words(command).into_iter().peekable(),
+        times: matches!(name, "bash" | "ksh" | "zsh"),
+        elsewhere,
+        found: BTreeMap::new(),
+        own: BTreeSet::new(),
+    };
+    reader.read();
+    let Reader { mut found, own, .. } = reader;
+    found.retain(|name, _| !own.contains(name));
     found
 }
 
@@ -54,6 +77,10 @@ pub(super) fn named(command: &str) -> BTreeSet<String> {
 enum Word {
     /// As written; none if it is not plain, so that it means something else when it runs.
     Plain(Option<String>),
+    /// A variable of this name is given a value, whatever it is.
+    Assigned(String),
+    /// The `(` of a list of values for the variable before it.
+    Array,
     /// The next word is a command.
     Next,
     /// The next word is a command whose output stands in the command around it.
@@ -68,30 +95,81 @@ enum Word {
     Redirect,
 }
 
+/// What is open around a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Around {
+    /// Commands in a shell of their own, or the head of a function.
+    List,
+    /// Commands whose output stands in the command around them.
+    Within,
+    /// Values, and whether a command may stand behind them.
+    Values(bool),
+    /// `[[ … ]]`, in which no word is a command.
+    Test,
+}
+
+impl Around {
+    /// Whether words in it may be commands.
+    const fn takes_commands(self) -> bool {
+        match self {
+            Self::List | Self::Within => true,
+            Self::Values(_) | Self::Test => false,
+        }
+    }
+}
+
 struct Reader<I: Iterator<Item = Word>> {
     words: std::iter::Peekable<I>,
+    /// Whether `time` is a word of the shell.
+    times: bool,
+    /// Whether something before may have changed what names mean.
+    elsewhere: bool,
+    found: BTreeMap<String, Sought>,
+    /// Functions of the command itself.
+    own: BTreeSet<String>,
 }
 
 impl<I: Iterator<Item = Word>> Reader<I> {
-    fn read(&mut self, found: &mut BTreeSet<String>, own: &mut BTreeSet<String>) {
+    fn read(&mut self) {
         let mut is_command = true;
         let mut cases = 0_u32;
-        let mut open = Vec::new(); // Whether each bracket stands within another command.
+        let mut open: Vec<Around> = Vec::new();
         while let Some(word) = self.words.next() {
+            let commands = open.last().is_none_or(|around| around.takes_commands());
             let word = match word {
                 Word::Next => {
-                    is_command = true;
+                    is_command = commands;
+                    continue;
+                }
+                Word::Open if !commands => {
+                    open.push(Around::Values(false)); // Of a pattern.
+                    continue;
+                }
+                Word::Array => {
+                    open.push(Around::Values(is_command));
+                    is_command = false;
                     continue;
                 }
                 Word::Open | Word::Within => {
-                    open.push(word == Word::Within);
+                    open.push(if word == Word::Within { Around::Within } else { Around::List });
                     is_command = true;
                     continue;
                 }
                 Word::Close => {
-                    is_command = !open.pop().unwrap_or(false);
+                    is_command = match open.last() {
+                        Some(Around::Test) => continue,
+                        Some(Around::Values(before)) => *before,
+                        Some(Around::Within) => false,
+                        Some(Around::List) | None => true,
+                    };
+                    open.pop();
                     continue;
                 }
+                Word::Assigned(name) => {
+                    self.elsewhere |= name == "PATH";
+                    continue;
+                }
+                Word::CaseEnd if !commands => continue,
                 Word::CaseEnd => {
                     self.pattern();
                     is_command = true;
@@ -101,6 +179,13 @@ impl<I: Iterator<Item = Word>> Reader<I> {
                     self.words.next_if(|next| matches!(next, Word::Plain(_)));
                     continue;
                 }
+                Word::Plain(Some(word)) if word == "]]" && !commands => {
+                    // Brackets of a pattern that have no partner end with it.
+                    let test = open.iter().rposition(|around| *around == Around::Test);
+                    open.truncate(test.unwrap_or(open.len()));
+                    is_command = false;
+                    continue;
+                }
                 Word::Plain(_) if !is_command => continue,
                 Word::Plain(None) => {
                     is_command = false;
@@ -108,30 +193,51 @@ impl<I: Iterator<Item = Word>> Reader<I> {
                 }
                 Word::Plain(Some(word)) => word,
             };
-            if SHELLS_OWN.contains(&word.as_str()) {
+            if CHANGING.contains(&word.as_str()) {
+                self.elsewhere = true;
+                is_command = false;
+            } else if SHELLS_OWN.contains(&word.as_str()) {
                 is_command = false;
             } else if self.words.peek() == Some(&Word::Open) {
-                own.insert(word); // The head of a function.
+                self.own.insert(word); // The head of a function.
             } else if word == "case" {
                 cases += 1;
-                for next in self.words.by_ref() {
-                    if next == Word::Plain(Some("in".to_owned())) {
-                        break;
-                    }
-                }
-                self.pattern();
+                self.case();
             } else if word == "esac" && cases > 0 {
                 cases -= 1;
                 is_command = false;
-            } else if CLOSING.contains(&word.as_str()) || word == "[[" {
+            } else if CLOSING.contains(&word.as_str()) {
                 is_command = false;
-            } else if !OPENING.contains(&word.as_str()) && !is_assignment(&word) {
+            } else if word == "[[" {
+                open.push(Around::Test);
+                is_command = false;
+            } else if word == "time" && self.times {
+                self.words.next_if_eq(&Word::Plain(Some("-p".to_owned())));
+            } else if !OPENING.contains(&word.as_str()) {
                 is_command = LEADING.contains(&word.as_str()) && self.options(word == "timeout");
-                if is_name(&word) {
-                    found.insert(word);
-                }
+                self.names(word);
             }
         }
+    }
+
+    /// Takes a word that stands where a command does.
+    fn names(&mut self, word: String) {
+        if is_name(&word) {
+            // A whole path means the same wherever programs are looked for.
+            let elsewhere = self.elsewhere && !word.contains('/');
+            let sought = if elsewhere { Sought::Elsewhere } else { Sought::There };
+            self.found.entry(word).or_insert(sought);
+        }
+    }
+
+    /// Passes over the head of a case and its first patterns.
+    fn case(&mut self) {
+        for next in self.words.by_ref() {
+            if next == Word::Plain(Some("in".to_owned())) {
+                break;
+            }
+        }
+        self.pattern();
     }
 
     /// Passes over the patterns of a case, up to their `)`; nothing where the case is over.
@@ -182,10 +288,13 @@ fn is_name(word: &str) -> bool {
         && word.chars().all(plain)
 }
 
-fn is_assignment(word: &str) -> bool {
-    word.split_once('=').is_some_and(|(name, _)| {
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    })
+/// The variable that a word gives a value, if it does.
+fn assigned(word: &str) -> Option<&str> {
+    let (name, _) = word.split_once('=')?;
+    let name = name.strip_suffix('+').unwrap_or(name);
+    let name = name.split('[').next().unwrap_or(name);
+    let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    (letters && name.starts_with(|c: char| !c.is_ascii_digit())).then_some(name)
 }
 
 /// The words of a command; what stands in a here-document is none of them.
@@ -247,7 +356,10 @@ fn one_line(line: &str, words: &mut Vec<Word>, ends: &mut Vec<String>) {
     let flush = |word: &mut String, plain: &mut bool, any: &mut bool, words: &mut Vec<Word>| {
         if std::mem::take(any) {
             let text = std::mem::take(word);
-            words.push(Word::Plain(plain.then_some(text)));
+            words.push(match assigned(&text) {
+                Some(name) => Word::Assigned(name.to_owned()),
+                None => Word::Plain(plain.then_some(text)),
+            });
         }
         word.clear();
         *plain = true;
@@ -285,6 +397,11 @@ fn one_line(line: &str, words: &mut Vec<Word>, ends: &mut Vec<String>) {
                 flush(&mut word, &mut plain, &mut any, words);
                 words.push(if tick { Word::Close } else { Word::Within });
                 tick = !tick;
+            }
+            '(' if !any && chars.peek() == Some(&'(') => skip_count(&mut chars),
+            '(' if word.ends_with('=') && assigned(&word).is_some() => {
+                flush(&mut word, &mut plain, &mut any, words);
+                words.push(Word::Array);
             }
             '(' | ')' => {
                 flush(&mut word, &mut plain, &mut any, words);
@@ -367,7 +484,21 @@ fn skip_count(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{may_bring, named};
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::{Sought, may_bring};
+
+    fn sought(command: &str, shell: Option<&str>) -> BTreeMap<String, Sought> {
+        super::named(command, shell, false)
+    }
+
+    fn named(command: &str) -> BTreeSet<String> {
+        sought(command, None).into_keys().collect()
+    }
+
+    fn joined(found: &BTreeSet<String>) -> String {
+        found.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
 
     #[test]
     fn programs_are_seen_where_a_shell_would_look_for_them() {
@@ -397,9 +528,43 @@ mod tests {
             ("while read -r a; do b \\\n  c; done < list", "b read"),
             ("echo ‹captured: tool› && ‹captured: tool› x", "echo"),
         ] {
-            let found = named(command).into_iter().collect::<Vec<_>>().join(" ");
-            assert_eq!(found, tools, "{command}");
+            assert_eq!(joined(&named(command)), tools, "{command}");
         }
+    }
+
+    #[test]
+    fn what_bash_takes_for_values_and_tests_is_no_command() {
+        for (command, tools) in [
+            ("hosts=(web1 web2); ping web1", "ping"),
+            ("declare -a x=(a b); ls", "ls"),
+            ("x+=(a\n  b # c\n  d); x[1]=$y ls", "ls"),
+            ("x=(a\n  $(date) b\n); ls", "date ls"),
+            ("[[ $r =~ ^(web|db)$ ]] && ls || exit 1", "exit ls"),
+            ("if [[ $r =~ ^(a|(b|c))$ && -n $(pidof x) ]]; then ls; fi", "ls pidof"),
+            ("[[ $r =~ [(] ]]; [[ $r =~ [)] || a < b ]]; (ls)", "ls"),
+            ("((i++)); for ((i = 0; i < 3; i++)); do ls; done", "ls"),
+            ("time -p ls; time { sync; }", "ls sync"),
+        ] {
+            let found = sought(command, Some("/bin/bash -e")).into_keys().collect();
+            assert_eq!(joined(&found), tools, "{command}");
+        }
+        assert_eq!(joined(&named("time ls")), "ls time", "a program, or a word of `sh`");
+    }
+
+    #[test]
+    fn where_a_command_changes_what_names_mean_nobody_can_say_from_outside() {
+        let elsewhere = |command: &str| {
+            let found = sought(command, None).into_iter();
+            let found = found.filter(|(_, sought)| *sought == Sought::Elsewhere);
+            joined(&found.map(|(name, _)| name).collect())
+        };
+        assert_eq!(elsewhere("ls; . /opt/env.sh; shopctl go; ls"), "shopctl");
+        assert_eq!(elsewhere("source env.sh && shopctl go"), "shopctl");
+        assert_eq!(elsewhere("PATH=/opt/shop/bin:$PATH shopctl go"), "shopctl");
+        assert_eq!(elsewhere("export PATH=\"$PATH:/opt/x\"\nshopctl go"), "shopctl");
+        assert_eq!(elsewhere(". /opt/env.sh; /opt/shop/bin/shopctl go"), "");
+        assert_eq!(elsewhere("A=1 shopctl go"), "");
+        assert_eq!(super::named("shopctl", None, true)["shopctl"], Sought::Elsewhere);
     }
 
     #[test]
@@ -417,7 +582,8 @@ mod tests {
 
     #[test]
     fn what_may_bring_a_program_is_known() {
-        assert!(may_bring(&named("sudo -n apt-get install -y pgbackrest")));
-        assert!(!may_bring(&named("systemctl restart shop")));
+        let brings = |command| named(command).iter().any(|tool| may_bring(tool));
+        assert!(brings("sudo -n apt-get install -y pgbackrest"));
+        assert!(!brings("systemctl restart shop"));
     }
 }
