@@ -11,7 +11,7 @@ use crate::runbook::{Breach, Class, Soak};
 use super::decide::skipped_by_when;
 use super::event::{AlarmId, Confirmed, Event, Item, Level};
 use super::health::Health;
-use super::job::{End, Part, Place, Verdict};
+use super::job::{End, Key, Part, Place, Verdict};
 use super::parallel::Compares;
 use super::refusal::Refusal;
 use super::state::{RunStage, State};
@@ -138,6 +138,9 @@ impl State {
             if now < at || self.hold.is_some() || self.guard.is_some() {
                 return Vec::new();
             }
+            if let Some(earlier) = self.doubted(track) {
+                return self.failed(step, part, verdict, &not_by_itself(track, earlier));
+            }
             return self
                 .begin(step, part, track.failed_places(), Confirmed::ByRule, now)
                 .unwrap_or_else(|why| self.failed(step, part, verdict, &format!(": {why}")));
@@ -158,11 +161,22 @@ impl State {
             && part == Part::Action
             && self.is_its_stage(step, part);
         match retry {
-            Some(retry) if repeats && attempts < retry.attempts => {
-                vec![Event::RetryPlanned { step: step.clone(), at: now.after(retry.delay) }]
-            }
+            Some(retry) if repeats && attempts < retry.attempts => match self.doubted(track) {
+                Some(earlier) => {
+                    self.failed(step, part, verdict, &not_by_itself(track, earlier))
+                }
+                None => vec![Event::RetryPlanned { step: step.clone(), at: now.after(retry.delay) }],
+            },
             Some(_) | None => self.failed(step, part, verdict, &describe(track)),
         }
+    }
+
+    /// An earlier attempt of which nobody knows whether it is over where the last one failed. To go
+    /// on beside it is a person's judgement, made anew for each attempt.
+    fn doubted<'a>(&'a self, track: &'a Track) -> Option<&'a Key> {
+        let last = &track.last_action()?.key;
+        let failed = track.failed_places();
+        failed.iter().find_map(|place| self.in_doubt(last, place).next())
     }
 
     /// What the ends captured and the state does not have yet.
@@ -559,6 +573,12 @@ pub(super) const fn advice(breach: Breach) -> &'static str {
 /// The worst end of an attempt, in words, after the name of the step.
 pub(super) fn describe(track: &Track) -> String {
     track.last().map(describe_attempt).unwrap_or_default()
+}
+
+/// The same, where the step is not repeated as its `retry` says.
+fn not_by_itself(track: &Track, earlier: &Key) -> String {
+    let what = describe(track);
+    format!("{what}; not repeated by itself: nobody knows whether {earlier} is over there")
 }
 
 /// The same for one attempt.

@@ -334,15 +334,21 @@ impl State {
     /// Earlier durable attempts at the same step, forward or back, of which nobody knows whether
     /// they are over in that place.
     fn in_question(&self, key: &Key, place: &Place) -> Vec<Key> {
+        self.in_doubt(key, place).filter(|earlier| self.is_detached(earlier)).cloned().collect()
+    }
+
+    /// Other attempts at the same step, forward or back, of which nobody knows whether they are over
+    /// in that place.
+    pub(super) fn in_doubt(&self, key: &Key, place: &Place) -> impl Iterator<Item = &Key> {
         let tracks = [Part::Action, Part::Undo].map(|part| self.track_of(&key.step, part));
         let attempts = tracks.into_iter().flat_map(|track| &track.attempts);
-        let asked =
-            attempts.filter(|attempt| attempt.key != *key && self.is_detached(&attempt.key));
         let doubted = |end: &Option<PlaceEnd>| {
             end.as_ref().is_none_or(|end| end.end.verdict() == Verdict::Unknown)
         };
-        let open = asked.filter(|attempt| attempt.places.get(place).is_some_and(doubted));
-        open.map(|attempt| attempt.key.clone()).collect()
+        attempts
+            .filter(move |attempt| attempt.key != *key)
+            .filter(move |attempt| attempt.places.get(place).is_some_and(doubted))
+            .map(|attempt| &attempt.key)
     }
 
     /// The records that hold what is in question. Where somebody has gone on although those are known

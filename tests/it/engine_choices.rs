@@ -42,6 +42,35 @@ fn rule_3_a_retry_by_itself_never_follows_an_unknown_end() {
 }
 
 #[test]
+fn a_retry_by_itself_never_goes_beside_an_earlier_attempt_in_doubt() {
+    let tail = "
+         4 continue
+         5 retry a looked at it     | run a.2 web1
+         6 end a.2.web1 not-started | a:failed; held; alarm not repeated by itself: nobody knows whether a.1 is over there
+         7 continue
+         99 wake                    | a:failed
+         100 retry a looked again   | run a.3 web1
+         101 end a.3.web1 bad       | a:failed; alarm exit 3";
+    for detached in ["", "detached = false\n"] {
+        let head = "1 start a                   | run a.1 web1
+         3 end a.1.web1 unknown     | a:unknown; held";
+        story(&change("a", ONE, &format!("{detached}{RETRY}")), &format!("{head}{tail}"));
+    }
+    // What is in doubt elsewhere does not keep it.
+    story(
+        &change("a", WEB, RETRY),
+        "1 start a                  | run a.1 web1,web2
+         2 end a.1.web1 unknown
+         3 end a.1.web2 bad         | a:unknown
+         4 continue
+         5 retry a looked at it     | run a.2 web1,web2
+         6 end a.2.web1 ok
+         7 end a.2.web2 bad         | a:running; wake 17
+         17 wake                    | run a.3 web2",
+    );
+}
+
+#[test]
 fn a_planned_retry_waits_for_a_hold_and_for_the_guard_and_can_be_stopped() {
     story(
         &change("a", ONE, RETRY),

@@ -1,6 +1,6 @@
 //! The hosts, what runs on them, and the network between them and golive.
 
-use golive::engine::Verdict;
+use golive::engine::{Actor, Verdict};
 use golive::exec::durable::{ErrorStream, OutputStream, Over};
 use golive::practice::{Act, Call, Launch, Now, Spool, State, Stream, Strength};
 
@@ -352,7 +352,7 @@ impl Night {
         });
         let others: Vec<String> = others.map(|((_, other), _)| other.clone()).collect();
         for other in others {
-            if self.is_known_to_be_forgotten(host, &other) {
+            if self.is_known_to_be_forgotten(host, &other) && !self.is_by_rule(&key) {
                 self.count("attempts beside one that its host has forgotten");
             } else {
                 self.broken(format!("{key} runs on {name} while {other} does"));
@@ -497,6 +497,16 @@ impl Night {
     pub(super) fn is_forgotten(&self, host: usize, key: &str) -> bool {
         let truth = self.truths.get(&(host, key.to_owned()));
         truth.is_some_and(|truth| truth.wipes != self.hosts[host].wipes)
+    }
+
+    /// Whether a step's own `retry` has started `key`: nobody has judged that it may.
+    fn is_by_rule(&self, key: &str) -> bool {
+        let Some(golive) = &self.golive else { return false };
+        let state = golive.core.state();
+        let mut attempts =
+            state.plan().steps.keys().flat_map(|id| &state.track(id).attempts);
+        let attempt = attempts.find(|it| it.key.to_string() == key);
+        attempt.is_some_and(|it| !matches!(it.by, Actor::Operator(_)))
     }
 
     /// Whether it is so, and golive says of `key` nothing but that it does not know: whoever goes on

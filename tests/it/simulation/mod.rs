@@ -61,7 +61,8 @@ fn shape(number: u64) -> Arc<Plan> {
             body.push_str("needs = []\n");
         }
         match luck.below(10) {
-            0 | 1 => body.push_str("retry = { attempts = 2, delay = \"10s\" }\n"),
+            0 => body.push_str("retry = { attempts = 2, delay = \"10s\" }\n"),
+            1 => body.push_str("retry = { attempts = 3, delay = \"10s\" }\n"),
             2 => body.push_str("reboot = true\n"),
             3 => body.push_str("verify = { run = \"check\", within = \"20s\" }\n"),
             _ => {}
