@@ -107,9 +107,10 @@ pub struct Durable {
     /// Earlier attempts whose outcome nobody knows: each has to be over on that host, or be made
     /// unable to begin there, before this one starts.
     pub after: BTreeMap<Place, Vec<Key>>,
-    /// The records that hold those attempts, where they were heard of: others cannot answer for
-    /// them. Not where nobody has to ask, because it is known that those records are gone.
-    pub after_in: BTreeMap<Place, SafeText>,
+    /// The records that hold those attempts, where they were heard of, each once, the earliest
+    /// attempt's first: others cannot answer for them. Not where nobody has to ask, because it is
+    /// known that those records are gone.
+    pub after_in: BTreeMap<Place, Vec<SafeText>>,
     /// Where it was heard to begin: for one that is looked for again.
     pub begun: BTreeMap<Place, Begun>,
     /// The records that were heard of there before it started: others cannot say that it never ran.

@@ -316,10 +316,7 @@ impl State {
         Some(Durable {
             session,
             after: places.iter().map(|it| (it.clone(), self.in_question(key, it))).collect(),
-            after_in: places
-                .iter()
-                .filter_map(|it| Some((it.clone(), self.asked_in(key, it)?)))
-                .collect(),
+            after_in: places.iter().map(|it| (it.clone(), self.asked_in(key, it))).collect(),
             begun: places.iter().filter_map(begun).collect(),
             records: places
                 .iter()
@@ -353,14 +350,17 @@ impl State {
 
     /// The records that hold what is in question. Where somebody has gone on although those are known
     /// to be gone, none: whatever records are there make the earlier attempts unable to begin.
-    fn asked_in(&self, key: &Key, place: &Place) -> Option<SafeText> {
+    fn asked_in(&self, key: &Key, place: &Place) -> Vec<SafeText> {
         let forgotten = |earlier: &Key| {
             let end = self.attempt(earlier).and_then(|it| it.places.get(place)?.as_ref());
             matches!(end.map(|it| &it.end), Some(End::Unknown { doubt: Doubt::Forgotten, .. }))
         };
-        let asked = self.in_question(key, place);
-        let mut asked = asked.iter().filter(|earlier| !forgotten(earlier));
-        asked.find_map(|earlier| self.records_of(earlier, place))
+        let mut ids = Vec::new();
+        for earlier in self.in_question(key, place).iter().filter(|earlier| !forgotten(earlier)) {
+            let id = self.records_of(earlier, place);
+            ids.extend(id.filter(|id| !ids.contains(id)));
+        }
+        ids
     }
 
     /// The effects that look again for these jobs, one for each attempt.

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use golive::base::SecretName;
-use golive::engine::{Begun, Doubt, Effect, End, Job, Place, Run, Sight, Verdict};
+use golive::engine::{Begun, Doubt, Effect, End, Job, Part, Place, Run, Sight, Verdict};
 use golive::exec::Secrets;
 use golive::runbook::Given;
 use zeroize::Zeroizing;
@@ -299,7 +299,7 @@ async fn other_records_do_not_answer_for_an_earlier_attempt() {
     let place = next.places[0].clone();
     let asks = next.durable.as_mut().unwrap();
     asks.after.insert(place.clone(), vec![first.key.clone()]);
-    asks.after_in.insert(place, begun.root_id.clone());
+    asks.after_in.insert(place.clone(), vec![begun.root_id.clone()]);
     let refused = start(&console, next.clone());
     let end = console.end(&refused).await;
     let End::NotStarted { why } = &end else { panic!("{end:?}") };
@@ -307,9 +307,22 @@ async fn other_records_do_not_answer_for_an_earlier_attempt() {
     assert_eq!(count(&ledger), 1);
     // Who has read that and starts it all the same does not ask again.
     next.key.attempt = 3;
-    let ran = start(&console, next);
+    let ran = start(&console, next.clone());
     assert_eq!(code(&console.end(&ran).await), 0);
     assert_eq!(count(&ledger), 2);
+    // He has read it of those records and of that part of the step, of no others.
+    let mut of_others = next.clone();
+    of_others.key.attempt = 4;
+    let asks = of_others.durable.as_mut().unwrap();
+    asks.after_in.entry(place).or_default().push("gone".into());
+    let mut of_the_undo = next;
+    (of_the_undo.key.part, of_the_undo.key.attempt) = (Part::Undo, 1);
+    for untold in [of_others, of_the_undo] {
+        let refused = start(&console, untold);
+        let end = console.end(&refused).await;
+        assert!(matches!(end, End::NotStarted { .. }), "{end:?}");
+        assert_eq!(count(&ledger), 2);
+    }
     signal("KILL", begun.pid);
 }
 

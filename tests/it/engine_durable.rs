@@ -103,7 +103,7 @@ fn an_earlier_attempt_is_asked_about_in_its_own_records() {
         assert_eq!(keys, ["a.1"]);
         // Those that were there when it started are its own too.
         assert_eq!(durable.records.values().map(ToString::to_string).collect::<Vec<_>>(), ["7f"]);
-        durable.after_in.values().map(ToString::to_string).collect::<Vec<_>>()
+        durable.after_in.into_values().flatten().map(|id| id.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(asked("13 let-go a it is on fire | let-go a.1.web1; a:unknown"), ["7f"]);
     assert_eq!(asked("13 end a.1.web1 unknown"), ["7f"]);

@@ -9,7 +9,7 @@ use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-use crate::base::{HostId, Millis, SessionId};
+use crate::base::{HostId, Millis, SafeText, SessionId};
 use crate::engine::{Durable, Place, Run, Sight, Sync};
 use crate::exec::ssh::{
     At, Call, CallEnd, Command, ErrorKind, LinkState, Output, Pool, Said, SshError, Status,
@@ -126,6 +126,8 @@ struct Drive<'a, O> {
     unreached: Option<SshError>,
     /// The records that were there when it started, where they were heard of.
     records: Option<String>,
+    /// The records that its start asked to answer for earlier attempts.
+    asked_in: Option<SafeText>,
     tell: &'a (dyn Fn(Sight) + Send + std::marker::Sync),
 }
 
@@ -162,6 +164,7 @@ pub(in crate::exec) async fn drive(
         payload: Vec::new(),
         unreached: None,
         records,
+        asked_in: None,
         tell,
     };
     let fate = drive.run().await;
@@ -256,7 +259,7 @@ impl<O: Output> Drive<'_, O> {
     }
 
     fn raw(&mut self, line: Line, raw: Raw, heard: &mut Vec<Heard>) {
-        let Self { watch, stop, keep, trip, unreached, .. } = self;
+        let Self { watch, stop, keep, trip, unreached, asked_in, .. } = self;
         let slot = match line {
             Line::Watch => watch,
             Line::Stop => stop,
@@ -292,7 +295,7 @@ impl<O: Output> Drive<'_, O> {
                         heard.push(Heard::Bytes(0, length(bytes)));
                     }
                     Piece::Word(word) => {
-                        learn(trip, &word);
+                        learn(trip, &word, asked_in.as_ref().filter(|_| line == Line::Watch));
                         if line == Line::Watch && matches!(word, Word::Started { .. }) {
                             trip.pool.get_ready(&trip.host, request(Mode::Start));
                         }
@@ -377,7 +380,11 @@ impl<O: Output> Drive<'_, O> {
         let place = Place::Host(self.trip.host.clone());
         let after = durable.after.get(&place);
         let known = self.trip.hosts.known(&self.trip.host);
-        let after_in = durable.after_in.get(&place).filter(|_| !known.told.contains(&run.key.step));
+        let after_in = durable.after_in.get(&place).filter(|_| starts);
+        let after_in = after_in.and_then(|records| known.untold(&run.key, records));
+        if !matches!(ask, Ask::Cancel { .. }) {
+            self.asked_in = after_in.cloned();
+        }
         let errand = Errand {
             run: durable.session.to_string(),
             key: run.key.to_string(),
@@ -426,7 +433,7 @@ fn over(call: &Call) -> Over {
 }
 
 /// What a word says of its host for other steps too.
-fn learn(trip: &Trip, word: &Word) {
+fn learn(trip: &Trip, word: &Word, asked_in: Option<&SafeText>) {
     match word {
         Word::Hello(home) => trip.hosts.learn(&trip.host, |known| {
             known.speaks = true;
@@ -436,12 +443,11 @@ fn learn(trip: &Trip, word: &Word) {
             let sync: Sync = *sync;
             trip.hosts.learn(&trip.host, |known| known.sync = Some(sync));
         }
-        // Whoever starts it once more has read that.
+        // Whoever starts it once more has read that: of these records, not of any others.
         Word::Error { code, .. } if code == "ROOTID" => {
-            let step = trip.run.key.step.clone();
-            trip.hosts.learn(&trip.host, |known| {
-                known.told.insert(step);
-            });
+            let key = &trip.run.key;
+            let told = asked_in.map(|id| (key.step.clone(), key.part, id.clone()));
+            trip.hosts.learn(&trip.host, |known| known.told.extend(told));
         }
         Word::State { .. }
         | Word::End { .. }

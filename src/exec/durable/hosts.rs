@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Semaphore;
 
-use crate::base::{HostId, StepId};
-use crate::engine::Sync;
+use crate::base::{HostId, SafeText, StepId};
+use crate::engine::{Key, Part, Sync};
 
 /// Connections that are opened anew at once, through one way.
 const RECONNECTS: usize = 4;
@@ -18,13 +18,25 @@ pub(in crate::exec) struct Known {
     pub speaks: bool,
     /// The name of the folder where it keeps what it knows of runs.
     pub root_id: Option<String>,
-    /// Steps of which somebody was told that earlier attempts cannot be asked about there: the
-    /// records that held them are gone.
-    pub told: BTreeSet<StepId>,
+    /// Records of which somebody was told that what they held of a part of a step cannot be asked
+    /// about there: they are gone.
+    pub told: BTreeSet<(StepId, Part, SafeText)>,
     /// How far its starts outlive a power cut.
     pub sync: Option<Sync>,
     /// Why no step is durable there.
     pub attached: Option<String>,
+}
+
+impl Known {
+    /// The first of these records that nobody was told of: they have to answer for earlier attempts
+    /// at this part of a step.
+    pub(super) fn untold<'a>(&self, key: &Key, records: &'a [SafeText]) -> Option<&'a SafeText> {
+        let told = |id: &SafeText| {
+            let one = (key.step.clone(), key.part, id.clone());
+            self.told.contains(&one)
+        };
+        records.iter().find(|id| !told(id))
+    }
 }
 
 /// See the top of this file.

@@ -30,6 +30,8 @@ pub(super) struct Trip {
     err: Vec<u8>,
     /// The records that were there when it started, where they were heard of.
     records: Option<String>,
+    /// The records that its start asked to answer for earlier attempts.
+    asked_in: Option<SafeText>,
 }
 
 /// What golive knows of a host.
@@ -38,8 +40,8 @@ pub(super) struct Known {
     speaks: bool,
     sync: Option<Sync>,
     records: Option<String>,
-    /// Steps of which somebody was told that nothing can be asked about them any more.
-    told: BTreeSet<StepId>,
+    /// Records of which somebody was told that nothing can be asked about a part of a step in them.
+    told: BTreeSet<(StepId, Part, SafeText)>,
 }
 
 impl Known {
@@ -126,6 +128,7 @@ impl Night {
                 out: Vec::new(),
                 err: Vec::new(),
                 records,
+                asked_in: None,
             };
             golive.trips.insert(job.clone(), trip);
             let first = if durable.stop { Heard::Stop(GRACE) } else { Heard::Time };
@@ -255,7 +258,13 @@ impl Night {
         let after = durable.and_then(|durable| durable.after.get(&job.place));
         let after = after.filter(|_| bug != Some(Bug::NoAfter) && !trip.key.ends_with("again"));
         let after_in = durable.and_then(|durable| durable.after_in.get(&job.place));
-        let after_in = after_in.filter(|_| !known.told.contains(&job.key.step));
+        let told = |id: &SafeText| {
+            known.told.contains(&(job.key.step.clone(), job.key.part, id.clone()))
+        };
+        let after_in = after_in.filter(|_| starts).and_then(|ids| ids.iter().find(|id| !told(id)));
+        if line == Line::Watch {
+            trip.asked_in = after_in.cloned();
+        }
         let asks = starts && after.is_some_and(|keys| !keys.is_empty());
         let errand = Errand {
             run: RUN.to_owned(),
@@ -337,7 +346,7 @@ impl Night {
                 heard.push(Heard::Over(line, over));
             }
         }
-        self.learn(host, &job, &heard);
+        self.learn(host, &job, line, &heard);
         if let Some(trip) = self.trip(&job) {
             trip.out.extend(out);
             trip.err.extend(err);
@@ -345,8 +354,10 @@ impl Night {
         self.hear(&job, heard);
     }
 
-    fn learn(&mut self, host: usize, job: &Job, heard: &[Heard]) {
+    fn learn(&mut self, host: usize, job: &Job, line: Line, heard: &[Heard]) {
         let Some(golive) = &mut self.golive else { return };
+        let asked_in = golive.trips.get(job).filter(|_| line == Line::Watch);
+        let asked_in = asked_in.and_then(|trip| trip.asked_in.clone());
         let known = golive.known.entry(host).or_default();
         for heard in heard {
             if let Heard::Word(_, Word::Hello(home)) = heard {
@@ -356,7 +367,8 @@ impl Night {
             if let Heard::Word(_, Word::Error { code, .. }) = heard
                 && code == "ROOTID"
             {
-                known.told.insert(job.key.step.clone());
+                let told = asked_in.clone().map(|id| (job.key.step.clone(), job.key.part, id));
+                known.told.extend(told);
             }
             if let Heard::Word(_, Word::Started { sync, .. }) = heard {
                 known.sync = Some(*sync);
