@@ -23,6 +23,8 @@ pub struct Ahead(Arc<Mutex<Inner>>);
 #[derive(Default)]
 struct Inner {
     order: Option<Order>,
+    /// No order is taken any more.
+    closed: bool,
     /// What was started last by an order.
     started: Option<StepId>,
 }
@@ -40,12 +42,21 @@ impl Ahead {
 
     /// Gives an order, in place of any that is open.
     pub fn give(&self, order: impl FnOnce(&View) -> Option<(Actor, Command)> + Send + 'static) {
-        self.lock().order = Some(Box::new(order));
+        let mut inner = self.lock();
+        if !inner.closed {
+            inner.order = Some(Box::new(order));
+        }
     }
 
     /// Takes back the order that is open.
     pub fn take_back(&self) {
         self.lock().order = None;
+    }
+
+    /// Takes back the order that is open, and takes no other: whoever gives them is asked to leave.
+    pub fn close(&self) {
+        let mut inner = self.lock();
+        (inner.order, inner.closed) = (None, true);
     }
 
     /// Whether `step` is what an order has started last; asked once.
@@ -65,7 +76,12 @@ impl Ahead {
         let order = self.lock().order.take()?;
         let (by, command) = order(view)?;
         let Command::Start { step, .. } = &command else { return None };
-        self.lock().started = Some(step.clone());
+        let mut inner = self.lock();
+        if inner.closed {
+            return None; // Meanwhile.
+        }
+        inner.started = Some(step.clone());
+        drop(inner);
         Some((by, command))
     }
 }

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
+use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -189,6 +190,38 @@ fn a_signal_holds_and_a_living_driver_keeps_others_out() {
     assert_eq!(resumed.code, 0, "{}", resumed.err);
     let same = golive_in(state.path(), &args);
     assert_eq!(same.code, 2, "a name is used once: {}", same.err);
+}
+
+#[test]
+fn nothing_starts_after_a_signal_while_nobody_reads_the_output() {
+    let loud = SLOW.replace("sleep 3", "seq 1 40000; sleep 6");
+    let dir = folder(&[("loud.toml", &loud)]);
+    let file = dir.path().join("loud.toml").display().to_string();
+    let state = tempfile::tempdir().unwrap();
+    let args = ["run", &file, "--practice", "--confirm", "change", "--session", "tonight"];
+    let mut child =
+        program(state.path(), &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pipe = child.stdout.as_ref().unwrap();
+    let waiting = || ioctl_fionread(pipe).unwrap();
+    until("the output to stand still", || (waiting() > 60_000).then_some(()));
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let over = || {
+        let steps = status(state.path())["steps"].take();
+        (steps[0]["status"] == "succeeded").then_some(steps)
+    };
+    let steps = until("the step to end", over);
+    assert_eq!(steps[1]["status"], "pending", "{steps}");
+    // Whoever reads again hears of both, and it ends as the signal asks.
+    let mut out = child.stdout.take().unwrap();
+    let reads = std::thread::spawn(move || {
+        let mut text = String::new();
+        out.read_to_string(&mut text).unwrap();
+        text
+    });
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(called(&output).code, 130, "{}", called(&output).err);
+    assert!(!reads.join().unwrap().contains("later: attempt"));
+    assert_eq!(status(state.path())["steps"][1]["status"], "pending");
 }
 
 const SLOW: &str = r#"

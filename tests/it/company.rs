@@ -147,6 +147,21 @@ fn what_was_said_ahead_is_only_ever_the_start_of_a_step() {
 }
 
 #[test]
+fn nothing_is_said_ahead_any_more_once_its_driver_is_asked_to_leave() {
+    let night = night();
+    let disk = night.empty_disk();
+    let mut play = in_step_two(&night, &disk);
+    let (now, core) = (play.now(), &mut play.core);
+    core.take_reports(&stamp(now), [ended(two("a"))]);
+    core.ahead().give(|_| panic!("asked"));
+    core.ahead().close();
+    core.ahead().give(|_| panic!("asked"));
+    let effects = core.take_reports(&stamp(now), [ended(two("b"))]);
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Run(_))), "{effects:?}");
+    assert!(core.state().track(&"three".parse().unwrap()).attempts.is_empty());
+}
+
+#[test]
 fn nothing_that_was_said_ahead_starts_when_its_line_is_not_on_disk() {
     let night = night();
     let disk = night.empty_disk();

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::base::{Millis, SafeText, StepId};
 use crate::engine::{Actor, Command, Refusal, RunStage};
-use crate::session::{Chunk, Door, Found, Handle, SubmitError, View, next_knock};
+use crate::session::{Ahead, Chunk, Door, Found, Handle, SubmitError, View, next_knock};
 
 use super::args::{Policy, ResumeArgs};
 use super::exit::Exit;
@@ -84,30 +84,56 @@ pub(super) async fn roll_back(
 }
 
 /// The signals that ask to leave.
-struct Signals([(Signal, Exit, &'static str); 3]);
+///
+/// They are heard beside whoever drives, who may be held up by a reader of the output that does not
+/// read: from the first one on nothing starts by what was said ahead.
+struct Signals(mpsc::UnboundedReceiver<(Exit, &'static str)>);
 
 impl Signals {
-    fn new() -> Result<Self, Failure> {
+    fn new(ahead: Ahead) -> Result<Self, Failure> {
         let one = |kind, exit, name| {
             let stream = signal(kind).map_err(|error| {
                 Failure::new(Exit::Failed, format!("cannot listen for {name}: {error}"))
             })?;
             Ok::<_, Failure>((stream, exit, name))
         };
-        Ok(Self([
+        let mut streams = [
             one(SignalKind::interrupt(), Exit::Interrupted, "SIGINT")?,
             one(SignalKind::terminate(), Exit::Terminated, "SIGTERM")?,
             one(SignalKind::hangup(), Exit::Terminated, "SIGHUP")?,
-        ]))
+        ];
+        let (tell, came) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            loop {
+                let came = first(&mut streams).await;
+                ahead.close();
+                if tell.send(came).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self(came))
+    }
+
+    /// One that has come, and that nobody has answered to.
+    fn came(&mut self) -> Option<(Exit, &'static str)> {
+        self.0.try_recv().ok()
     }
 
     async fn next(&mut self) -> (Exit, &'static str) {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.0.recv() => (interrupt.1, interrupt.2),
-            _ = terminate.0.recv() => (terminate.1, terminate.2),
-            _ = hangup.0.recv() => (hangup.1, hangup.2),
+        match self.0.recv().await {
+            Some(came) => came,
+            None => std::future::pending().await,
         }
+    }
+}
+
+async fn first(streams: &mut [(Signal, Exit, &'static str); 3]) -> (Exit, &'static str) {
+    let [interrupt, terminate, hangup] = streams;
+    tokio::select! {
+        _ = interrupt.0.recv() => (interrupt.1, interrupt.2),
+        _ = terminate.0.recv() => (terminate.1, terminate.2),
+        _ = hangup.0.recv() => (hangup.1, hangup.2),
     }
 }
 
@@ -116,7 +142,7 @@ fn from_now(span: Millis) -> Instant {
 }
 
 async fn follow(mut run: Run, mut rules: Rules, patience: Option<Millis>) -> Result<Exit, Failure> {
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::new(run.handle.ahead().clone())?;
     super::signals::are_heard();
     let by = Actor::Operator(run.driver.clone());
     let mut views = run.handle.views();
@@ -134,6 +160,13 @@ async fn follow(mut run: Run, mut rules: Rules, patience: Option<Millis>) -> Res
         }
         printer.events(&view);
         printer.progress(&view);
+        // What came while its output was not read: nothing starts before it is answered to.
+        if let Some(came) = signals.came() {
+            if let Some(end) = interrupted(&run, &by, &mut rules, came).await {
+                break end;
+            }
+            continue;
+        }
         match next_of(&mut rules, &view, &run.handle, &by) {
             Next::Submit(step, command) => match run.handle.submit(&by, *command).await {
                 Ok(()) => {}
@@ -154,16 +187,10 @@ async fn follow(mut run: Run, mut rules: Rules, patience: Option<Millis>) -> Res
             }
             Next::Wait => tokio::select! {
                 biased;
-                (exit, name) = signals.next() => {
-                    if rules.interrupted.is_some() {
-                        break (exit, vec!["left at once: what runs is in doubt".to_owned()]);
+                came = signals.next() => {
+                    if let Some(end) = interrupted(&run, &by, &mut rules, came).await {
+                        break end;
                     }
-                    rules.interrupted = Some(exit);
-                    let why = SafeText::new(name);
-                    if let Err(error) = run.handle.submit(&by, Command::Leave { why }).await {
-                        run.screen.complain(&error.to_string());
-                    }
-                    run.screen.complain(&format!("{name}: held; what would be lost ends first, again to leave at once"));
                 }
                 knock = next_knock(&mut run.door, &run.handle) => {
                     if knock.reason.is_none() && rules.interrupted.is_none() {
@@ -174,6 +201,7 @@ async fn follow(mut run: Run, mut rules: Rules, patience: Option<Millis>) -> Res
                         knock.refuse("it leaves once what would be lost with it has ended");
                         continue;
                     }
+                    run.handle.ahead().take_back();
                     let why = knock.words();
                     run.handle.submit(&by, Command::Leave { why: why.clone() }).await.ok();
                     knock.open("");
@@ -202,6 +230,28 @@ async fn follow(mut run: Run, mut rules: Rules, patience: Option<Millis>) -> Res
     run.screen.say_signing(&signing);
     say_how_it_ended(&run, exit, &reasons);
     Ok(exit)
+}
+
+/// A signal has come: the run is held, and what would be lost with this process ends first. The
+/// second one ends it at once.
+async fn interrupted(
+    run: &Run,
+    by: &Actor,
+    rules: &mut Rules,
+    (exit, name): (Exit, &str),
+) -> Option<(Exit, Vec<String>)> {
+    run.handle.ahead().take_back();
+    if rules.interrupted.is_some() {
+        return Some((exit, vec!["left at once: what runs is in doubt".to_owned()]));
+    }
+    rules.interrupted = Some(exit);
+    let why = SafeText::new(name);
+    if let Err(error) = run.handle.submit(by, Command::Leave { why }).await {
+        run.screen.complain(&error.to_string());
+    }
+    let words = format!("{name}: held; what would be lost ends first, again to leave at once");
+    run.screen.complain(&words);
+    None
 }
 
 /// What to do next. While that is to wait, it is said ahead what the rules would start once

@@ -152,7 +152,10 @@ impl Rules {
             return Next::End(Exit::Failed, reasons);
         }
         if let Some(exit) = self.interrupted
-            && matches!(state.stage(), RunStage::Active | RunStage::RollingBack)
+            && matches!(
+                state.stage(),
+                RunStage::Preparing | RunStage::Active | RunStage::RollingBack
+            )
         {
             // A soak can be watched again later, and what is durable runs on without us.
             return if self.keeps_us(view) { Next::Wait } else { Next::End(exit, Vec::new()) };
