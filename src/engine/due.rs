@@ -162,10 +162,10 @@ impl State {
             && self.is_its_stage(step, part);
         match retry {
             Some(retry) if repeats && attempts < retry.attempts => match self.doubted(track) {
-                Some(earlier) => {
-                    self.failed(step, part, verdict, &not_by_itself(track, earlier))
+                Some(earlier) => self.failed(step, part, verdict, &not_by_itself(track, earlier)),
+                None => {
+                    vec![Event::RetryPlanned { step: step.clone(), at: now.after(retry.delay) }]
                 }
-                None => vec![Event::RetryPlanned { step: step.clone(), at: now.after(retry.delay) }],
             },
             Some(_) | None => self.failed(step, part, verdict, &describe(track)),
         }

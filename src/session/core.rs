@@ -24,7 +24,7 @@ use super::notary::Office;
 /// Facts that a view carries for the audit screen.
 const TAIL_MAX: usize = 500;
 /// When less is free where the record is kept, people are told.
-const FREE_MIN: u64 = 500 << 20;
+pub(super) const FREE_MIN: u64 = 500 << 20;
 /// Ticks between two looks at the limits of time.
 const TICKS_PER_LIMIT_CHECK: u32 = 10;
 

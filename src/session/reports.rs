@@ -8,7 +8,7 @@ use crate::exec::{Link, Report};
 use crate::journal::Stamp;
 
 use super::ahead::Ahead;
-use super::core::Core;
+use super::core::{Core, FREE_MIN};
 use super::handle::{Gauge, LinkView, SubmitError, View};
 use super::held::Held;
 
@@ -87,6 +87,10 @@ impl Core {
         // Nor where the run is to be held for what has just failed.
         let fails = self.short || self.hold_due.is_some() || self.state.lost().is_some();
         if !ends || fails || !self.ahead.is_open() {
+            return None;
+        }
+        // Nor where this very line may be the one that the disk has no room for.
+        if self.journal.free().is_some_and(|free| free < FREE_MIN) {
             return None;
         }
         let mut state = Arc::clone(&self.state);

@@ -147,6 +147,25 @@ fn what_was_said_ahead_is_only_ever_the_start_of_a_step() {
 }
 
 #[test]
+fn what_was_said_ahead_has_to_be_asked_for_where_little_room_is_left() {
+    let night = night();
+    let disk = night.empty_disk();
+    let mut play = in_step_two(&night, &disk);
+    let (now, core) = (play.now(), &mut play.core);
+    core.take_reports(&stamp(now), [ended(two("a"))]);
+    core.ahead().give(|view| Some((wei(), first_start(&view.state, view.at)?)));
+    disk.leave_free(400 << 20);
+    // The line with this end is the first that the disk has no room for.
+    disk.fail(Some(Fault { at: disk.count(), how: How::Error(28), for_ever: false }));
+    let effects = core.take_reports(&stamp(now), [ended(two("b"))]);
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Run(_))), "{effects:?}");
+    let three = "three".parse().unwrap();
+    let state = core.state();
+    assert!(state.track(&three).attempts.is_empty() && state.hold().is_some());
+    assert!(core.view(now).not_recorded.is_none(), "the end itself is recorded");
+}
+
+#[test]
 fn nothing_is_said_ahead_any_more_once_its_driver_is_asked_to_leave() {
     let night = night();
     let disk = night.empty_disk();

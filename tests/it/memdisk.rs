@@ -71,6 +71,8 @@ struct World {
     until: Option<usize>,
     /// Operations that can fail, so far.
     count: usize,
+    /// So many bytes are free, where it is not as good as endless.
+    free: Option<u64>,
 }
 
 /// The disk. A clone is the same disk.
@@ -221,6 +223,10 @@ impl MemDisk {
 
     pub(crate) fn note(&self, op: Op) {
         self.world().log.push(op);
+    }
+
+    pub(crate) fn leave_free(&self, bytes: u64) {
+        self.world().free = Some(bytes);
     }
 
     pub(crate) fn fail(&self, fault: Option<Fault>) {
@@ -387,7 +393,7 @@ impl Disk for MemDisk {
     }
 
     fn free(&self, _path: &Path) -> io::Result<u64> {
-        Ok(u64::MAX)
+        Ok(self.world().free.unwrap_or(u64::MAX))
     }
 
     fn may_write_in(&self, path: &Path) -> io::Result<()> {

@@ -503,8 +503,7 @@ impl Night {
     fn is_by_rule(&self, key: &str) -> bool {
         let Some(golive) = &self.golive else { return false };
         let state = golive.core.state();
-        let mut attempts =
-            state.plan().steps.keys().flat_map(|id| &state.track(id).attempts);
+        let mut attempts = state.plan().steps.keys().flat_map(|id| &state.track(id).attempts);
         let attempt = attempts.find(|it| it.key.to_string() == key);
         attempt.is_some_and(|it| !matches!(it.by, Actor::Operator(_)))
     }

@@ -258,9 +258,8 @@ impl Night {
         let after = durable.and_then(|durable| durable.after.get(&job.place));
         let after = after.filter(|_| bug != Some(Bug::NoAfter) && !trip.key.ends_with("again"));
         let after_in = durable.and_then(|durable| durable.after_in.get(&job.place));
-        let told = |id: &SafeText| {
-            known.told.contains(&(job.key.step.clone(), job.key.part, id.clone()))
-        };
+        let told =
+            |id: &SafeText| known.told.contains(&(job.key.step.clone(), job.key.part, id.clone()));
         let after_in = after_in.filter(|_| starts).and_then(|ids| ids.iter().find(|id| !told(id)));
         if line == Line::Watch {
             trip.asked_in = after_in.cloned();
