@@ -361,6 +361,13 @@ impl Console {
                 }
                 Some(shell) = opened(&mut self.opening) => {
                     let Some((about, _)) = self.opening.take() else { continue };
+                    let shell = match shell {
+                        Ok(shell) if self.screen.is_in_use() => {
+                            self.decline(about, shell);
+                            continue;
+                        }
+                        shell => shell,
+                    };
                     // Nobody but the host reads keys from here on.
                     drop(keys);
                     let left = self.at_the_shell(&about, shell, &mut chunks, &mut signals, door);

@@ -148,6 +148,20 @@ impl Console {
         self.opening = Some((opened, tokio::spawn(opening)));
     }
 
+    /// The host has answered while somebody was in the middle of something else: the shell ends
+    /// unused, beside all else, and its end comes as if the host had given none.
+    pub(super) fn decline(&mut self, about: ShellOpened, mut shell: Shell) {
+        let ending = about.clone();
+        let ended = tokio::spawn(async move {
+            let why = SafeText::new("golive was in use when the host answered");
+            let end = ShellEnd::NotOpened { why };
+            let kept =
+                last_word(&mut shell).await.map(|ended| ShellEnded { end: end.clone(), ..*ended });
+            Err(Box::new(kept.unwrap_or_else(|| without_word(&ending, end, Millis::ZERO))))
+        });
+        self.opening = Some((about, ended));
+    }
+
     /// The host has answered: the terminal is its, until it gives it back.
     pub(super) async fn at_the_shell(
         &mut self,
@@ -295,7 +309,8 @@ impl Console {
         for intent in intents {
             match intent {
                 Intent::Bell => rings = true,
-                // What a guard does when its time is over; no dialog of the run is open here.
+                // Nobody sees the guard here: no way back begins behind a shell.
+                Intent::Submit(Command::RollBack { .. }) => {}
                 Intent::Submit(command) => {
                     self.answers.push(self.handle.try_ask(&self.by, command));
                 }
@@ -311,14 +326,7 @@ impl Console {
         task.abort();
         let why = SafeText::new("golive was left before the host had answered");
         let end = ShellEnd::NotOpened { why };
-        let ended = ShellEnded {
-            number: opened.number,
-            host: opened.host,
-            end,
-            lasted: Millis::ZERO,
-            transcript: None,
-            not_kept: None,
-        };
+        let ended = without_word(&opened, end, Millis::ZERO);
         let asked = self.handle.submit(&self.by, Command::ShellEnded(Box::new(ended)));
         tokio::time::timeout(LAST_WORD, asked).await.ok();
     }
@@ -330,6 +338,12 @@ struct Left {
     over: Option<Box<ShellEnded>>,
     /// The console is left with it.
     outcome: Option<Outcome>,
+}
+
+/// What is to be recorded of a shell that did not say its last word itself.
+fn without_word(opened: &ShellOpened, end: ShellEnd, lasted: Millis) -> ShellEnded {
+    let (number, host) = (opened.number, opened.host.clone());
+    ShellEnded { number, host, end, lasted, transcript: None, not_kept: None }
 }
 
 /// Cuts a shell off and waits for what is to be recorded of it.

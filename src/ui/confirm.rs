@@ -63,6 +63,11 @@ impl Code {
         self.typed.clear();
     }
 
+    /// Whether somebody is typing it.
+    pub(super) const fn is_begun(&self) -> bool {
+        !self.typed.is_empty()
+    }
+
     /// Takes a digit.
     pub(super) fn take(&mut self, digit: u8) -> Typed {
         self.typed.push(digit);

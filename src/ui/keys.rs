@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyEvent, KeyEventKind};
 
-use crate::base::{Millis, SafeText};
+use crate::base::{Millis, SafeText, Timestamp};
 use crate::engine::{Command, RunStage, Status};
 
 use super::guard::{PATIENCE, Stage};
@@ -262,6 +262,7 @@ impl Screen {
 
     /// Time has passed, or the state has changed: what is due by itself.
     pub fn tick(&mut self, m: &Model<'_>) -> Vec<Intent> {
+        self.keep_said(m.now);
         self.now = m.now;
         let mut intents = self.guard_tick(m);
         self.close_what_is_over(m);
@@ -271,6 +272,15 @@ impl Screen {
         let times = self.bell.due(m.state, waiting, m.now);
         intents.extend(std::iter::repeat_n(Intent::Bell, times));
         intents
+    }
+
+    /// The command line stands where things are said: its time does not count.
+    fn keep_said(&mut self, now: Timestamp) {
+        if self.line.is_some()
+            && let Some((at, _)) = &mut self.said
+        {
+            *at = at.after(now.since(self.now));
+        }
     }
 
     fn guard_tick(&mut self, m: &Model<'_>) -> Vec<Intent> {

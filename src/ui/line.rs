@@ -288,7 +288,10 @@ impl Screen {
     pub(super) fn leave_line(&mut self) {
         let Some(field) = self.line.take() else { return };
         if !field.text.trim().is_empty() {
-            self.say(words::KEPT);
+            // What was said behind the line has not been seen yet.
+            if self.said.is_none() {
+                self.say(words::KEPT);
+            }
             self.remember(field.text.trim());
         }
     }

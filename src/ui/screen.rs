@@ -8,7 +8,7 @@ use crate::engine::{Command, Part, Refusal};
 
 use super::bottom;
 use super::canvas::clear;
-use super::confirm::Confirm;
+use super::confirm::{Code, Confirm};
 use super::edit::EditDialog;
 use super::failure::Failure;
 use super::gate::GateDialog;
@@ -122,6 +122,8 @@ pub struct Screen {
     /// The command line while it is written, and the lines before it.
     pub(super) line: Option<Field>,
     pub(super) past: Vec<String>,
+    /// How many dialogs were open when a shell was asked for: what it was asked from stays open.
+    pub(super) below_shell: usize,
     /// The failure whose dialog has been shown, by the time it was settled.
     pub(super) shown_failure: Option<(StepId, Part, Option<Timestamp>)>,
 }
@@ -154,6 +156,7 @@ impl Screen {
             drafts: Vec::new(),
             line: None,
             past: Vec::new(),
+            below_shell: 0,
             shown_failure: None,
         }
     }
@@ -181,6 +184,28 @@ impl Screen {
     pub fn is_editing(&self) -> bool {
         let line = self.line.is_some() && self.dialogs.is_empty();
         line || matches!(self.dialogs.last(), Some(Dialog::Text(_))) || self.log.typing
+    }
+
+    /// Whether somebody is in the middle of something, so that the terminal may not be handed to
+    /// the shell that was asked for: a text, a code or the guard is open, or a dialog that was not
+    /// there when it was asked for. What is typed for golive must never reach a login shell.
+    pub fn is_in_use(&self) -> bool {
+        let busy = |dialog: &Dialog| match dialog {
+            Dialog::Confirm(dialog) => dialog.code.as_ref().is_some_and(Code::is_begun),
+            Dialog::Failure(_) | Dialog::Manual(_) => false,
+            Dialog::Gate(_)
+            | Dialog::Guard(_)
+            | Dialog::Text(_)
+            | Dialog::Playbooks(_)
+            | Dialog::Second(_)
+            | Dialog::Edit(_)
+            | Dialog::Shell(_)
+            | Dialog::Help { .. }
+            | Dialog::Alarms { .. }
+            | Dialog::Leave => true,
+        };
+        let written = self.line.is_some() || self.log.typing;
+        written || self.dialogs.len() > self.below_shell || self.dialogs.iter().any(busy)
     }
 
     /// Whether something on screen moves by itself within the second: a count-down.

@@ -203,6 +203,7 @@ impl Screen {
         let (step, reason) = (dialog.step.clone(), SafeText::new(&dialog.reason));
         self.drafts.retain(|(of, _)| *of != Purpose::Shell);
         self.dialogs.pop();
+        self.below_shell = self.dialogs.len();
         vec![Intent::Submit(Command::OpenShell { host, step, reason })]
     }
 

@@ -157,6 +157,57 @@ fn the_command_line_asks_too() {
     assert!(shown.contains("There is no host `db-old-7`: did you mean `db-old-1`?"), "{shown}");
 }
 
+/// Asks for a shell from the failure dialog, which stays open below it.
+fn asked_from_a_failure() -> Night {
+    let mut night = Night::failed(RunKind::Live);
+    night.tick();
+    night.draw(120, 36, PLAIN);
+    night.keys("!y");
+    night.keys("see");
+    night.key(KeyCode::F(2));
+    night.keys("y");
+    assert!(night.state.open_shell().is_some());
+    night
+}
+
+#[test]
+fn no_shell_takes_the_terminal_from_somebody_in_the_middle_of_something() {
+    let mut night = asked_from_a_failure();
+    assert!(!night.screen.is_in_use(), "the dialog that it was asked from is no hindrance");
+    for key in ["?", "N"] {
+        night.keys(key);
+        assert!(night.screen.is_in_use(), "{key}");
+        night.key(KeyCode::Esc);
+        assert!(!night.screen.is_in_use(), "{key} and back");
+    }
+    night.key(KeyCode::Esc);
+    for (opens, what) in [(":", "the command line"), ("/", "a filter")] {
+        night.keys(opens);
+        assert!(night.screen.is_in_use(), "{what}");
+        night.key(KeyCode::Esc);
+        assert!(!night.screen.is_in_use(), "{what} and back");
+    }
+}
+
+#[test]
+fn a_host_that_is_slow_to_give_a_shell_does_not_keep_the_way_back_waiting() {
+    let mut night = asked_from_a_failure();
+    night.key(KeyCode::F(12));
+    night.keys("R");
+    assert!(night.state.guard().is_some(), "{:?}", night.submitted);
+    assert!(night.screen.is_in_use());
+    let why = SafeText::new("golive was in use when the host answered");
+    night.ask(&Command::ShellEnded(Box::new(ShellEnded {
+        number: 1,
+        host: "lb-2".parse().unwrap(),
+        end: ShellEnd::NotOpened { why },
+        lasted: Millis::ZERO,
+        transcript: None,
+        not_kept: None,
+    })));
+    assert!(night.state.open_shell().is_none() && night.state.guard().is_some());
+}
+
 /// A rehearsal on one real host, with a step that has not run.
 fn runbook(server: &Sshd) -> String {
     let (port, user, key) = (server.port, me(), server.identity());
@@ -290,6 +341,53 @@ fn the_terminal_is_the_hosts_and_comes_back_as_it_was() {
 
 fn golive_digest(bytes: &[u8]) -> golive::base::Digest {
     golive::base::Digest::of(bytes)
+}
+
+#[test]
+fn a_host_that_answers_while_somebody_types_does_not_get_the_terminal() {
+    let server = Sshd::start();
+    let (dir, mut golive) = begun(&server);
+    golive.press_until("!", "Open a SHELL on web1?");
+    golive.press_until("y", "A shell on a host: why?");
+    golive.keys("to look at the load");
+    golive.press_until("\x13", "y  opens it");
+    let stopped = server.connections();
+    for pid in &stopped {
+        crate::sshd::signal("STOP", *pid);
+    }
+    golive.press_until("y", "Opening the shell");
+    golive.press_until(":", "Enter");
+    golive.keys("shell typed-for-golive");
+    golive.until("typed-for-golive");
+    for pid in &stopped {
+        crate::sshd::signal("CONT", *pid);
+    }
+    let facts = until("the end of the shell", || {
+        let (_, facts) = record(dir.path());
+        let over = facts.iter().any(|fact| matches!(fact, Event::ShellEnded(_)));
+        over.then_some(facts)
+    });
+    let why = SafeText::new("golive was in use when the host answered");
+    let declined = facts.iter().any(|fact| {
+        matches!(fact, Event::ShellEnded(ended) if ended.end == ShellEnd::NotOpened { why: why.clone() })
+    });
+    assert!(declined, "{facts:?}");
+    assert!(golive.is_alternate(), "the terminal was golive's all the time");
+    assert!(
+        golive.screen().contains("typed-for-golive"),
+        "and so is the line\n{}",
+        golive.screen()
+    );
+    golive.keys("\x1b");
+    golive.until("No shell on web1: golive was in use when the host answered. H ends the HOLD.");
+    golive.press_until("q", "Leave the run?");
+    golive.press_until("h", "go on with");
+    assert_eq!(golive.wait().exit_code(), 6);
+    let bytes = String::from_utf8_lossy(&golive.bytes()).into_owned();
+    assert!(!bytes.contains("SHELL 1 on web1"), "no banner");
+    let (session, _) = record(dir.path());
+    let verdict = journal::verify(&session, None).unwrap();
+    assert!(verdict.intact, "{:?}", verdict.findings);
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub(super) fn open_guard(state: &State) -> Result<Vec<Event>, Refusal> {
     if state.guard.is_some() {
         return Err(Refusal::GuardOpen);
     }
+    // A shell that is open, or that a host is still asked for, is no reason against it: the way back
+    // never waits for a host. The console gives up the shell instead.
     may_roll_back(state)?;
     Ok(vec![Event::GuardOpened])
 }
