@@ -223,6 +223,10 @@ impl Console {
         let mut bells: Option<Instant> = None;
         let gone = |outcome| Ok(Left { over: None, outcome: Some(outcome) });
         loop {
+            if !Screen::is_ours() {
+                // A task panicked, and the hook gave the terminal back: it is no host's any more.
+                return Ok(Left { over: None, outcome: None });
+            }
             if look <= Instant::now() {
                 look = Instant::now() + LOOK;
                 if self.rings() {
@@ -287,7 +291,9 @@ impl Console {
                 }
                 said = shell.next() => match said {
                     Some(FromShell::Show(bytes)) => {
-                        Screen::pass_on(&bytes)?;
+                        if !Screen::pass_on(&bytes)? {
+                            return Ok(Left { over: None, outcome: None });
+                        }
                         heard = Instant::now();
                     }
                     Some(FromShell::Over(over)) => {

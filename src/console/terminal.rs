@@ -139,11 +139,16 @@ impl Screen {
         enable_raw_mode()
     }
 
-    /// Bytes of the host, as they are: the terminal is lent to it.
-    pub(super) fn pass_on(bytes: &[u8]) -> io::Result<()> {
+    /// Bytes of the host, as they are: the terminal is lent to it. Says whether it is so still:
+    /// nothing of a host reaches a terminal that a panic has given back.
+    pub(super) fn pass_on(bytes: &[u8]) -> io::Result<bool> {
+        if !Self::is_ours() {
+            return Ok(false);
+        }
         let mut out = io::stdout();
         out.write_all(bytes)?;
-        out.flush()
+        out.flush()?;
+        Ok(true)
     }
 
     /// Takes the terminal back from a host: what that may have set is set back, what it is still
@@ -306,10 +311,14 @@ mod tests {
     fn panic_twice() {
         let mut screen = Screen::take().unwrap();
         screen.draw(|_, _| None).unwrap();
+        Screen::lend(&["a banner".to_owned()]).unwrap();
+        assert!(Screen::pass_on(b"from the host").unwrap());
         let thread = std::thread::Builder::new().name("other".to_owned());
         thread.spawn(|| panic!("the first bug")).unwrap().join().unwrap_err();
         assert!(!Screen::is_ours(), "a panic gives it back");
-        screen.take_again().unwrap();
+        assert!(!Screen::pass_on(b"too late").unwrap(), "and no host gets it");
+        screen.take_back("the shell is over").unwrap();
+        assert!(Screen::is_ours());
         screen.draw(|_, _| None).unwrap();
         panic!("the second bug");
     }
@@ -334,10 +343,15 @@ mod tests {
         pair.master.take_writer().unwrap().flush().ok();
         assert!(!child.wait().unwrap().success());
         let mut said = String::from_utf8_lossy(&bytes).into_owned();
+        assert!(!said.contains("too late"), "{said}");
         let steps = [
             "\x1b[?1049h",
             "\x1b[?1049l",
+            "from the host",
+            "\x1b[!p",
+            "\x1b[?1049l",
             "the first bug",
+            "the shell is over",
             "\x1b[?1049h",
             "\x1b[?2004l",
             "\x1b[?1049l",
