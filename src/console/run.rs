@@ -486,7 +486,7 @@ impl Console {
 
     /// Waits until everything that was asked is on disk or refused; a stalled disk does not keep
     /// the operator here for ever.
-    async fn wait_for_answers(&mut self) {
+    pub(super) async fn wait_for_answers(&mut self) {
         let all = async { while self.answers.next().await.is_some() {} };
         tokio::time::timeout(LAST_ANSWERS, all).await.ok();
     }

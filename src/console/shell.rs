@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use crate::base::{HostId, Millis, SafeText};
@@ -180,18 +180,23 @@ impl Console {
             }
         };
         let (kind, lang) = (self.shown.model_kind(), self.shown.model().lang);
-        Screen::lend(&ui::shell_banner(lang, kind, opened.host.as_str(), opened.number))?;
-        let left = self.joined(&mut shell, chunks, signals, door).await;
+        let began = Instant::now();
+        let banner = ui::shell_banner(lang, kind, opened.host.as_str(), opened.number);
+        let left = match Screen::lend(&banner) {
+            Ok(()) => self.joined(&mut shell, chunks, signals, door).await,
+            Err(error) => Err(error),
+        };
         // Whatever was the reason: the record gets its end, and the terminal is ours again.
         let ended = match &left {
             Ok(Left { over: Some(over), .. }) => Some(over.clone()),
             Ok(Left { over: None, .. }) | Err(_) => last_word(&mut shell).await,
         };
-        let said =
-            ended.as_ref().map(|ended| ui::shell_closed(lang, opened.host.as_str(), &ended.end));
-        let taken = self.terminal.take_back(&said.unwrap_or_default());
-        if let Some(ended) = ended {
-            self.shell_is_over(&opened.host, ended);
+        let ended = ended.unwrap_or_else(|| Box::new(unseen_end(opened, began)));
+        let said = ui::shell_closed(lang, opened.host.as_str(), &ended.end);
+        let taken = self.terminal.take_back(&said);
+        self.shell_is_over(&opened.host, ended);
+        if taken.is_err() || left.as_ref().is_ok_and(|left| left.outcome.is_some()) {
+            self.wait_for_answers().await; // Nobody is here any more to hear of it later.
         }
         taken?;
         self.screen.is_back(&self.shown.model());
@@ -203,7 +208,13 @@ impl Console {
         let runs = matches!(state.stage(), RunStage::Active | RunStage::RollingBack);
         let held = runs && state.hold().is_some();
         self.screen.say(ui::shell_over(host.as_str(), &ended.end, held));
-        self.answers.push(self.handle.try_ask(&self.by, Command::ShellEnded(ended)));
+        // A queue that is full must not swallow it: no other shell could be opened then.
+        let (tell, answer) = oneshot::channel();
+        let (handle, by) = (self.handle.clone(), self.by.clone());
+        tokio::spawn(async move {
+            tell.send(handle.submit(&by, Command::ShellEnded(ended)).await).ok();
+        });
+        self.answers.push(answer);
     }
 
     /// The terminal and the host's shell, joined.
@@ -352,6 +363,14 @@ fn without_word(opened: &ShellOpened, end: ShellEnd, lasted: Millis) -> ShellEnd
     ShellEnded { number, host, end, lasted, transcript: None, not_kept: None }
 }
 
+/// What is to be recorded of a shell whose last word did not come: golive does not know its end.
+fn unseen_end(opened: &ShellOpened, began: Instant) -> ShellEnded {
+    let lasted = Millis::new(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+    let end = ShellEnd::Lost { why: SafeText::new("its end was not seen") };
+    let not_kept = SafeText::new("its end was not seen: how much of it was kept is not known");
+    ShellEnded { not_kept: Some(not_kept), ..without_word(opened, end, lasted) }
+}
+
 /// Cuts a shell off and waits for what is to be recorded of it.
 async fn last_word(shell: &mut Shell) -> Option<Box<ShellEnded>> {
     shell.cut_off();
@@ -376,7 +395,26 @@ async fn next_answer(answers: &mut super::run::Answers) -> Option<super::run::An
 
 #[cfg(test)]
 mod tests {
-    use super::Escape;
+    use tokio::time::Instant;
+
+    use crate::base::{Millis, SafeText};
+    use crate::engine::{ShellEnd, ShellOpened};
+
+    use super::{Escape, unseen_end};
+
+    #[test]
+    fn an_end_that_nobody_saw_is_recorded_as_that() {
+        let opened = ShellOpened {
+            number: 3,
+            host: "web1".parse().unwrap(),
+            step: None,
+            reason: SafeText::new("to look"),
+        };
+        let ended = unseen_end(&opened, Instant::now() - std::time::Duration::from_secs(9));
+        assert_eq!((ended.number, ended.host.as_str()), (3, "web1"));
+        assert!(matches!(ended.end, ShellEnd::Lost { .. }) && ended.not_kept.is_some());
+        assert!(ended.lasted >= Millis::from_secs(9) && ended.transcript.is_none());
+    }
 
     #[test]
     fn only_a_tilde_after_enter_can_cut_off() {
