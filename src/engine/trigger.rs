@@ -95,6 +95,16 @@ impl State {
         !held && self.lost.is_none() && self.guard.is_none() && self.past_no_return().is_none()
     }
 
+    /// Whether a rollback may still begin by itself in this run, by a trigger or as planned. A
+    /// person's hold stands against it, and what comes due meanwhile is used up.
+    pub fn may_go_back_by_itself(&self) -> bool {
+        let triggers =
+            self.stage == RunStage::Active && self.plan.triggers.iter().any(|it| it.auto);
+        let planned = matches!(self.stage, RunStage::Active | RunStage::Completed)
+            && self.plan.planned.as_ref().is_some_and(|planned| planned.auto);
+        triggers || planned
+    }
+
     /// When triggers that are met will be due, for those that are not due yet.
     pub(super) fn trigger_wakes(&self) -> impl Iterator<Item = Timestamp> {
         let triggers = self.plan.triggers.iter();

@@ -68,6 +68,9 @@ impl ShellDialog {
         rows.say_as(label::RECORD, m.to(words::RECORD), Role::Text);
         let holds = words::holds((m.is_over(), m.state.hold().is_some()));
         rows.say_as(label::THE_RUN, m.to(holds), Role::Text);
+        if m.state.may_go_back_by_itself() {
+            rows.say_as(label::AUTO, m.to(words::ONLY_RINGS), Role::Caution);
+        }
         rows.say_as(label::TERMINAL, m.to(words::TERMINAL), Role::Text);
         rows.say_as(label::BACK_HOW, m.to(words::BACK), Role::Title);
         let must = rows.lines.len();

@@ -9,8 +9,9 @@ use golive::engine::{
     Actor, Command, Event, Refusal, RunKind, ShellEnd, ShellEnded, State, advance,
 };
 use golive::journal;
+use golive::ui::Lang;
 
-use crate::console_night::{Night, PLAIN, id, person};
+use crate::console_night::{BILLING, Night, PLAIN, id, person};
 use crate::pty::Pty;
 use crate::sshd::{Sshd, me, until};
 
@@ -133,6 +134,30 @@ fn the_dialog_says_what_it_means_and_asks_why() {
         };
         assert_eq!((host.as_str(), reason.as_str()), ("lb-2", "see"));
         assert_eq!(step.as_ref(), Some(&id("e3")));
+    }
+}
+
+#[test]
+fn the_dialog_says_what_becomes_of_a_rollback_that_begins_by_itself() {
+    let auto = |by_itself: bool| {
+        let trigger = format!(
+            "[rollback]\ntrigger = [{{ probe = \"errors\", state = \"failed\", for = \"60s\", auto = {by_itself} }}]\n"
+        );
+        BILLING.replace("[rollback]\n", &trigger)
+    };
+    for (by_itself, lang, words) in [
+        (true, Lang::En, "an automatic rollback that comes due meanwhile only rings; R takes it."),
+        (true, Lang::ZhCn, "期间到期的自动回滚只会响铃，不会开始；按 R 执行。"),
+        (false, Lang::En, "automatic rollback"),
+    ] {
+        let mut night = Night::of(&auto(by_itself), RunKind::Live);
+        night.lang = lang;
+        night.ask(&Command::Begin);
+        night.draw(120, 36, PLAIN);
+        night.keys("!");
+        let shown = night.draw(120, 36, PLAIN);
+        assert!(shown.contains("SHELL") || shown.contains("Shell"), "{shown}");
+        assert_eq!(shown.contains(words), by_itself, "{shown}");
     }
 }
 

@@ -84,4 +84,5 @@ pub(in crate::ui) const WHERE: Say = say("Where", "位置");
 pub(in crate::ui) const WHY: Say = say("Why", "原因");
 pub(in crate::ui) const WINDOW: Say = say("Window", "窗口");
 pub(in crate::ui) const TERMINAL: Say = say("Terminal", "终端");
+pub(in crate::ui) const AUTO: Say = say("Auto", "自动");
 pub(in crate::ui) const THE_RUN: Say = say("Run", "执行");

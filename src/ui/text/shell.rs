@@ -22,6 +22,10 @@ pub(in crate::ui) const TERMINAL: Say = say(
     "While it is open, what the host prints acts on your terminal. It is reset when you are back.",
     "打开期间，主机的输出直接作用于您的终端。返回时终端会复位。",
 );
+pub(in crate::ui) const ONLY_RINGS: Say = say(
+    "an automatic rollback that comes due meanwhile only rings; R takes it.",
+    "期间到期的自动回滚只会响铃，不会开始；按 R 执行。",
+);
 pub(in crate::ui) const BACK: Say = say(
     "exit or Ctrl-D. If nothing answers, Enter ~ . cuts it off.",
     "exit 或 Ctrl-D。如果没有响应，Enter ~ . 强行断开。",
