@@ -1,5 +1,10 @@
 //! A shell on a host for the person at the keyboard: what the host prints goes to the disk first,
 //! then to their terminal, declared secrets taken out of both.
+//!
+//! The transcript never holds a declared secret whole, however slowly it comes. The terminal can
+//! show one: what may be the beginning of a secret is held back for a moment only, so that a prompt
+//! is seen, and one that comes in pieces further apart than that is shown piece by piece. The
+//! dialog says so before a shell opens.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -151,7 +156,7 @@ struct Keeper {
     opened: ShellOpened,
     began: Instant,
     transcript: Transcript,
-    /// On the way to the disk: nothing of a secret that is whole.
+    /// On the way to the disk: what may be the beginning of a secret waits until it is known.
     kept: Redactor,
     /// On the way to the screen, where what is held back is shown after a moment.
     shown: Redactor,

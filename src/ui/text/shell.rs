@@ -19,8 +19,9 @@ pub(in crate::ui) const RECORD: Say = say(
     "谁、哪台主机、为什么、如何结束，以及主机输出的全部内容(不含已声明的密钥)；您的输入只记录被回显的部分。",
 );
 pub(in crate::ui) const TERMINAL: Say = say(
-    "While it is open, what the host prints acts on your terminal. It is reset when you are back.",
-    "打开期间，主机的输出直接作用于您的终端。返回时终端会复位。",
+    "What the host prints acts on your terminal, and a secret that comes in pieces can show there. \
+     It is reset when you are back.",
+    "主机的输出直接作用于您的终端，分段到达的密钥可能显示在那里。返回时终端会复位。",
 );
 pub(in crate::ui) const ONLY_RINGS: Say = say(
     "an automatic rollback that comes due meanwhile only rings; R takes it.",
