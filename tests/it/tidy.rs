@@ -197,6 +197,23 @@ fn the_project_speaks_of_itself_alone() {
 }
 
 #[test]
+fn every_link_between_files_leads_somewhere() {
+    let mut links = 0;
+    for name in ["README.md", "ARCHITECTURE.md"] {
+        let text = fs::read_to_string(name).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = link.split('#').next().unwrap();
+            if path.is_empty() || path.contains("://") || path.starts_with("mailto:") {
+                continue;
+            }
+            links += 1;
+            assert!(Path::new(path).exists(), "{name}: there is no `{path}`");
+        }
+    }
+    assert!(links > 0, "no link was found: this looks for them in the wrong way");
+}
+
+#[test]
 fn every_sample_passes_its_own_check() {
     let samples = files("runbooks", &["toml"]);
     assert!(!samples.is_empty() || !Path::new("runbooks").exists());
