@@ -147,7 +147,7 @@ fn the_dialog_says_what_becomes_of_a_rollback_that_begins_by_itself() {
     };
     for (by_itself, lang, words) in [
         (true, Lang::En, "an automatic rollback that comes due meanwhile only rings; R takes it."),
-        (true, Lang::ZhCn, "期间到期的自动回滚只会响铃，不会开始；按 R 执行。"),
+        (true, Lang::Zh, "期间到期的自动回滚只会响铃，不会开始；按 R 执行。"),
         (false, Lang::En, "automatic rollback"),
     ] {
         let mut night = Night::of(&auto(by_itself), RunKind::Live);
@@ -295,7 +295,8 @@ fn begun(server: &Sshd) -> (tempfile::TempDir, Pty) {
 fn open_on_screen(golive: &mut Pty) {
     golive.press_until("!", "Open a SHELL on web1?");
     golive.press_until("y", "A shell on a host: why?");
-    golive.keys("to look at the load");
+    // A second `y` may have gone into the text: it is taken away.
+    golive.keys("\x01\x0bto look at the load");
     golive.press_until("\x13", "y  opens it");
     golive.press_until("y", "SHELL 1 on web1");
     // Keys are dead at first; Ctrl-U takes away what was typed too early, or too often.
@@ -374,7 +375,8 @@ fn a_host_that_answers_while_somebody_types_does_not_get_the_terminal() {
     let (dir, mut golive) = begun(&server);
     golive.press_until("!", "Open a SHELL on web1?");
     golive.press_until("y", "A shell on a host: why?");
-    golive.keys("to look at the load");
+    // A second `y` may have gone into the text: it is taken away.
+    golive.keys("\x01\x0bto look at the load");
     golive.press_until("\x13", "y  opens it");
     let stopped = server.connections();
     for pid in &stopped {
