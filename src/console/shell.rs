@@ -218,6 +218,7 @@ impl Console {
     }
 
     /// The terminal and the host's shell, joined.
+    #[expect(clippy::too_many_lines, reason = "one arm for each thing that can come")]
     async fn joined(
         &mut self,
         shell: &mut Shell,
@@ -327,11 +328,14 @@ impl Console {
             match intent {
                 Intent::Bell => rings = true,
                 // Nobody sees the guard here: no way back begins behind a shell.
-                Intent::Submit(Command::RollBack { .. }) => {}
-                Intent::Submit(command) => {
+                Intent::Submit(command) if !matches!(command, Command::RollBack { .. }) => {
                     self.answers.push(self.handle.try_ask(&self.by, command));
                 }
-                Intent::Copy(_) | Intent::Leave(_) | Intent::Redraw | Intent::Speak(_) => {}
+                Intent::Submit(_)
+                | Intent::Copy(_)
+                | Intent::Leave(_)
+                | Intent::Redraw
+                | Intent::Speak(_) => {}
             }
         }
         rings
