@@ -296,6 +296,7 @@ impl Guard {
             Stage::Sent => Line::styled(m.to(words::WAITING), key),
             Stage::Open | Stage::Reason | Stage::Counting(_) if m.needs_override() => {
                 Line::from(vec![
+                    Span::styled(m.to(words::PRESS), plain),
                     Span::styled("w", key),
                     Span::styled(m.to(words::TYPE_OVERRIDE), plain),
                 ])

@@ -183,7 +183,7 @@ fn on_a_full_disk_the_way_back_is_walked_by_a_typed_override_and_recorded_late()
         golive.keys("\r");
         golive.until("NOT RECORDED");
         golive.keys("\x1b");
-        let guard = golive.press_until("R", "type the override");
+        let guard = golive.press_until("R", "type UNRECORDED");
         assert!(code(&guard).is_empty(), "no digits before the override\n{guard}");
         golive.press_until("w", "Type UNRECORDED");
         golive.keys("UNRECORDED the shop is down");

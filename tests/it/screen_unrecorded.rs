@@ -88,7 +88,7 @@ fn the_guard_gives_its_digits_after_the_override_and_not_before() {
     night.keys("R");
     assert!(night.state.guard().is_some());
     let text = night.draw(120, 36, PLAIN);
-    assert!(text.contains("type the override") && !text.contains("To start, type"), "{text}");
+    assert!(text.contains("press w and type UNRECORDED and why") && !text.contains("To start, type"), "{text}");
     for code in ["47", "58", "69"] {
         night.keys(code);
     }

@@ -126,9 +126,12 @@ pub(in crate::ui) fn on(lang: Lang, hosts: &str) -> String {
 
 // The rows that are always seen.
 pub(in crate::ui) const WAITING: Say = say("Waiting for the journal.", "正在等待日志落盘。");
+/// Before the key of an override.
+pub(in crate::ui) const PRESS: Say = say("press ", "按 ");
+/// After the key of an override.
 pub(in crate::ui) const TYPE_OVERRIDE: Say = say(
-    "  type the override: NOT RECORDED; then the digits appear",
-    "  输入强制原因：未记录；之后才显示数字",
+    " and type UNRECORDED and why; then the digits appear",
+    "，输入 UNRECORDED 和原因；之后才显示数字",
 );
 pub(in crate::ui) const TYPE_BREAK_GLASS: Say =
     say("  write the break-glass reason; then the digits appear", "  写明破例原因；之后才显示数字");
