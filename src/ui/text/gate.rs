@@ -23,7 +23,7 @@ pub(in crate::ui) fn checklist(lang: Lang, ticked: usize, all: usize) -> String 
 }
 
 // The table of probes.
-pub(in crate::ui) const EVIDENCE: Say = say("  Evidence", "  依据");
+pub(in crate::ui) const EVIDENCE: Say = say("  Evidence", "  证据");
 pub(in crate::ui) const SAYS: Say = say("says", "状态");
 pub(in crate::ui) const VALUE: Say = say("value", "数值");
 pub(in crate::ui) const AGE: Say = say("age", "时效");

@@ -30,7 +30,7 @@ pub(in crate::ui) const ABANDON: Say = say("give up: asks why", "放弃：先问
 pub(in crate::ui) const HELP: Say = say("all keys and commands", "全部按键和命令");
 pub(in crate::ui) const LANG: Say = say("Chinese or English", "中文或英文 (English)");
 pub(in crate::ui) const QUIT: Say = say("leave: asks first", "离开：先询问");
-pub(in crate::ui) const RELOAD: Say = say("a changed runbook: how", "如何载入改过的手册");
+pub(in crate::ui) const RELOAD: Say = say("a changed runbook: how", "如何载入改过的操作手册");
 pub(in crate::ui) const SHELL: Say = say("on a host, recorded: asks", "主机 Shell，有记录：先询问");
 pub(in crate::ui) const EMPTY: Say = say(
     "a command of golive, never a shell.  Tab: all of them",
@@ -46,7 +46,7 @@ pub(in crate::ui) const NOT_HELD: Say =
 pub(in crate::ui) const COMMANDS: Say = say("COMMANDS, after :", "命令，在 : 之后");
 pub(in crate::ui) const RELOAD_HOW: Say = say(
     "A changed runbook is taken in from outside: q leaves, then golive resume --reload FILE.",
-    "改过的手册从外部载入：q 离开，然后 golive resume --reload FILE。",
+    "改过的操作手册从外部载入：q 离开，然后 golive resume --reload FILE。",
 );
 
 pub(in crate::ui) fn no_order(lang: Lang, word: &str, near: Option<&str>) -> String {
