@@ -310,15 +310,13 @@ fn steps(
             step.stream = step.stream.or_else(|| wish.stream.clone());
             step.owner = step.owner.or_else(|| wish.owner.clone());
             step.stage = step.stage.or(wish.stage);
-            for (name, value) in &outer {
-                step.with.entry(name.clone()).or_insert_with(|| value.clone());
-            }
             if let Some(when) = &wish.when {
                 let scope = Scope::Before(step.id.clone());
                 reading.uses_template(when.clone(), &scope, None);
+                let when = template::expression_given(&when.value, &outer);
                 step.when = Some(match step.when {
-                    Some(own) => format!("({}) and ({own})", when.value),
-                    None => when.value.clone(),
+                    Some(own) => format!("({when}) and ({own})"),
+                    None => when,
                 });
             }
             if let Some(targets) = context.targets.get_mut(before + number)
@@ -331,7 +329,7 @@ fn steps(
             steps.push(step);
         }
     }
-    entitle(wish, &mut steps);
+    entitle(wish, &outer, &mut steps);
     for param in params {
         let uses = |text: &str| {
             let names = template::variables(text).unwrap_or_default();
@@ -354,10 +352,11 @@ fn steps(
 }
 
 /// The title of a use: that of its step, or before those of its steps.
-fn entitle(wish: &Use<'_>, steps: &mut [Step]) {
+fn entitle(wish: &Use<'_>, outer: &BTreeMap<VarName, String>, steps: &mut [Step]) {
     let Some(title) = &wish.title else { return };
+    let title = template::given(title, outer);
     if let [one] = steps {
-        one.title.clone_from(title);
+        one.title = title;
         return;
     }
     for step in steps {
@@ -368,8 +367,9 @@ fn entitle(wish: &Use<'_>, steps: &mut [Step]) {
     }
 }
 
-/// Says where the title or the `when` of a use names a parameter of the snippet that it stands in,
-/// and the used one gives that name another value: its steps have the one value only.
+/// Says where the title or the `when` of a use names something that the used snippet has a
+/// parameter of the same name for: they are told of the steps, which see their parameter alone.
+/// The parameters of the snippet that the use stands in are filled in where they are used.
 fn means_two_things(
     reading: &mut Reading<'_>,
     wish: &Use<'_>,
@@ -379,13 +379,12 @@ fn means_two_things(
     let title = wish.title.as_deref().map(template::variables);
     let when = wish.when.as_ref().map(|when| template::expression_variables(&when.value));
     let named: Vec<_> = [title, when].into_iter().flatten().flatten().flatten().collect();
-    let other = |name: &VarName| with.get(name).is_some_and(|value| outer.get(name) != Some(value));
-    for name in outer.keys().filter(|name| named.iter().any(|it| *it == name.as_str())) {
-        if other(name) {
-            let message = format!("`{name}` is a parameter of both snippets, with two values");
+    for name in with.keys().filter(|name| named.iter().any(|it| *it == name.as_str())) {
+        if !outer.contains_key(name) {
+            let message = format!("`{name}` is a parameter of the snippet, and named here too");
             let problem = Problem::new(Code::Duplicate, wish.place.clone(), &message);
             let problem = problem.label("used here");
-            reading.problems.push(problem.help("give the parameters two names"));
+            reading.problems.push(problem.help("give the parameter another name"));
         }
     }
 }

@@ -263,6 +263,50 @@ fn words(expression: &str) -> Vec<Range<usize>> {
     found
 }
 
+/// `template` with the values of `known` written into it, and the other names left as they are.
+pub(super) fn given(template: &str, known: &BTreeMap<VarName, String>) -> String {
+    written(template, known, uses)
+}
+
+/// The same with a bare expression.
+pub(super) fn expression_given(expression: &str, known: &BTreeMap<VarName, String>) -> String {
+    written(expression, known, expression_uses)
+}
+
+fn written(
+    text: &str,
+    known: &BTreeMap<VarName, String>,
+    uses: fn(&str, &str) -> Vec<Range<usize>>,
+) -> String {
+    let found = known.iter().flat_map(|(name, value)| {
+        uses(text, name.as_str()).into_iter().map(move |range| (range, value))
+    });
+    let mut found: Vec<_> = found.collect();
+    found.sort_by_key(|(range, _)| range.start);
+    let mut whole = text.to_owned();
+    for (range, value) in found.into_iter().rev() {
+        whole.replace_range(range, &literal(value));
+    }
+    whole
+}
+
+/// A text as an expression writes it. Whatever could end it or a tag is escaped.
+fn literal(value: &str) -> String {
+    let mut text = String::from("\"");
+    for c in value.chars() {
+        if c.is_control() || "\"'\\{}%#".contains(c) {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                text.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            text.push(c);
+        }
+    }
+    text.push('"');
+    text
+}
+
 /// Where `template` prints a value unquoted with `| raw`.
 pub(super) fn raw_uses(template: &str) -> Vec<Range<usize>> {
     let is_raw = |text: &str| {
@@ -427,6 +471,20 @@ mod unit {
             raw_uses("{{ a | raw }} {{ b }} {{ 'raw' }}"),
             std::iter::once(2..11).collect::<Vec<_>>()
         );
+    }
+
+    #[test]
+    fn values_are_written_into_a_text_that_is_filled_in_later() {
+        let odd = "a \"b' \\ }} %} {# \n 中 🚀";
+        let known = values(&[("who", odd), ("n", "5")]);
+        let later = values(&[("release", "2")]);
+        let text = given("{{ who }} {{ n | int + 1 }} {{ release }} who {{ 'who' }}", &known);
+        let filled = render(&text, &later, &BTreeSet::new(), Quoting::Plain);
+        assert_eq!(filled.unwrap(), format!("{odd} 6 2 who who"));
+        let when = expression_given("n | int > 4 and release == 'n'.replace('n', '2')", &known);
+        assert!(when.starts_with("\"5\" | int > 4"), "{when}");
+        let when = expression_given("n == '5' and release == '2'", &known);
+        assert_eq!(holds(&when, &later), Ok(true), "{when}");
     }
 
     #[test]

@@ -316,14 +316,6 @@ fn what_is_wrong_with_snippets_in_snippets_is_told_link_by_link() {
         (NESTED.replace("text = \"{{ who }} is out\"", "txt = \"x\""), Code::UnknownName),
         // The inner snippet does not see the parameters of the outer one.
         (NESTED.replace("echo {{ text }}", "echo {{ text }} {{ who }}"), Code::UndefinedVariable),
-        // One name, two values: the title would speak of the wrong one.
-        (
-            NESTED
-                .replace("[\"text\"]", "[\"who\"]")
-                .replace("{{ text }}", "{{ who }}")
-                .replace("text = \"{{ who }} is out\"", "who = \"everybody\""),
-            Code::Duplicate,
-        ),
     ];
     let good = use_of("a", "on = \"web1\"\nwith = { who = \"w\" }").replace("drain", "each");
     assert!(of(NESTED, &good).runbook.is_some(), "{}", listing(&of(NESTED, &good)));
@@ -335,4 +327,73 @@ fn what_is_wrong_with_snippets_in_snippets_is_told_link_by_link() {
     // On the way back there are no streams, and nothing to wait for but the step before.
     let back = good + &BACK.replace("stage = \"notify\"", "needs = [\"a\"]");
     assert!(of(NESTED, &back).errors().any(|problem| problem.code == Code::NoEffect));
+}
+
+/// A capture of the runbook and a parameter of the outer snippet that have one name.
+const CAPTURED: &str = r#"
+[[snippet]]
+id = "outer"
+params = ["build"]
+[[snippet.step]]
+id = "show"
+title = "Show {{ build | upper }} of {{ release }}"
+use = "inner"
+when = "build == 'b \"1\"' and release == '2'"
+with = { build = "all" }
+[[snippet.step]]
+id = "deploy"
+use = "plain"
+[[snippet]]
+id = "inner"
+params = ["build"]
+[[snippet.step]]
+id = "it"
+local = "echo {{ build }} $GL_BUILD"
+read_only = true
+[[snippet]]
+id = "plain"
+[[snippet.step]]
+id = "it"
+on = "web1"
+run = "deploy {{ build }} {{ release }}"
+undo = { run = "undeploy" }
+"#;
+
+#[test]
+fn the_steps_of_an_inner_snippet_see_their_own_parameters_and_the_variables_of_the_runbook() {
+    let steps = "[[phase.step]]\nid = \"read\"\non = \"web1\"\nrun = \"cat build\"\n\
+         read_only = true\ncapture = { build = '(\\S+)' }\n"
+        .to_owned()
+        + &use_of("a", "with = { build = 'b \"1\"' }").replace("drain", "outer");
+    let of = |files: &str, steps: &str| {
+        checked(&runbook("include = [\"lib.toml\"]", steps), &[("lib.toml", files)])
+    };
+    let plan = plan_of(&of(CAPTURED, &steps));
+    let step = |id: &str| plan.step(&id.parse().unwrap()).unwrap();
+    // It is sent what the runbook captures, as it was checked, not what the outer one was given.
+    let deploy = step("a.deploy.it");
+    let Work::Run(text) = &deploy.work else { panic!("it runs") };
+    assert_eq!(text.shown(), "deploy ‹captured: build› 2");
+    assert!(deploy.with.is_empty() && !deploy.env.contains_key("GL_BUILD"), "{:?}", deploy.env);
+    // The use is told, and decided, by the values of the snippet that it stands in.
+    let show = step("a.show.it");
+    assert_eq!(show.title.as_str(), "Show B \"1\" of 2");
+    let Work::Local(text) = &show.work else { panic!("it runs here") };
+    assert_eq!(text.shown(), "echo all $GL_BUILD");
+    assert_eq!(show.env["GL_BUILD"].shown(), "all");
+    let when = show.when.as_deref().unwrap();
+    let mut vars = plan.vars.clone();
+    vars.extend(show.with.clone());
+    assert_eq!(golive::runbook::holds(when, &vars), Ok(true), "{when}");
+
+    // Without the outer parameter the name means two things.
+    let two = CAPTURED
+        .replace(
+            "params = [\"build\"]\n[[snippet.step]]\nid = \"show\"",
+            "[[snippet.step]]\nid = \"show\"",
+        )
+        .replace("title = \"Show {{ build | upper }} of {{ release }}\"\n", "");
+    let told = of(&two, &steps.replace("with = { build = 'b \"1\"' }", ""));
+    let found = told.errors().find(|problem| problem.code == Code::Duplicate);
+    assert!(found.is_some_and(|it| it.help.is_some()), "{}", listing(&told));
 }
