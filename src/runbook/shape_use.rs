@@ -12,7 +12,7 @@ use toml::de::DeTable;
 use crate::base::{RoleId, StepId, StreamId, VarName};
 
 use super::code::Code;
-use super::model::{Step, UndoStage};
+use super::model::{Action, Check, Step, UndoStage};
 use super::problem::{Place, Problem, SourceFile};
 use super::reader::{At, Inside, Item, Kind, Reading, Scope, Table};
 use super::shape::{Context, template as text_of, variable_name};
@@ -112,6 +112,7 @@ struct Use<'t> {
     with: Option<Item<'t>>,
     stage: Option<UndoStage>,
     on: Vec<At<shape_hosts::Target>>,
+    on_item: Option<Item<'t>>,
     stream: Option<StreamId>,
     needs: Option<Vec<StepId>>,
     when: Option<At<String>>,
@@ -131,7 +132,8 @@ pub(super) fn used(
     let title = text_of(reading, &mut table, "title", &Scope::Vars, Quoting::Plain);
     let named = table.take(reading, "use").and_then(|item| reading.filled(&item));
     let with = table.take(reading, "with");
-    let on = table.take(reading, "on").map(|item| shape_hosts::targets(reading, &item));
+    let on_item = table.take(reading, "on");
+    let on = on_item.as_ref().map(|item| shape_hosts::targets(reading, item));
     for key in ["stream", "needs"] {
         if let Some(item) = table.peek(key).filter(|_| role != Role::Forward) {
             shape_step::without_effect(reading, &item, role.name());
@@ -148,7 +150,7 @@ pub(super) fn used(
     let (Some(id), Some(named)) = (id, named) else { return Some(Vec::new()) };
     let place = named.place.clone();
     let on = on.unwrap_or_default();
-    let wish = Use { id, title, place, with, stage, on, stream, needs, when, owner };
+    let wish = Use { id, title, place, with, stage, on, on_item, stream, needs, when, owner };
     let Some(snippet) = context.snippets.get_mut(&named.value) else {
         let names = context.snippets.keys().map(String::as_str);
         let help =
@@ -297,6 +299,7 @@ fn steps(
     means_two_things(reading, wish, &outer, &with);
     inner.inside = Some(Inside { of: wish.id.clone(), with, at: at.clone() });
     let mut steps: Vec<Step> = Vec::new();
+    let mut took_hosts = false;
     for child in children {
         let before = context.targets.len();
         if before > shape_each::VALUES_MAX {
@@ -321,13 +324,25 @@ fn steps(
             }
             if let Some(targets) = context.targets.get_mut(before + number)
                 && targets.on.is_empty()
-                && step.is_remote()
+                && takes_hosts(&step)
             {
                 targets.on.clone_from(&wish.on);
+                took_hosts = true;
             }
             context.series.group(&wish.id, &step.id);
             steps.push(step);
         }
+    }
+    if let Some(on) = wish.on_item.filter(|_| !took_hosts && !steps.is_empty()) {
+        let message = "`on` has no effect on a use whose steps take no hosts from it";
+        let help = "remove it: its steps say where they run, or run here or on no host";
+        reading.complain(
+            Code::NoEffect,
+            &(on.key_span.0..on.key_span.1),
+            message,
+            "no effect",
+            help,
+        );
     }
     entitle(wish, &outer, &mut steps);
     for param in params {
@@ -349,6 +364,12 @@ fn steps(
     reading.used.extend(inner.used);
     reading.templates.extend(inner.templates);
     steps
+}
+
+/// Whether a step does something on hosts: its work, or the verification of what a person did.
+fn takes_hosts(step: &Step) -> bool {
+    let verifies = || step.verify.as_ref().is_some_and(|it| matches!(it.check, Check::Run(_)));
+    step.is_remote() || matches!(step.action, Action::Manual(_)) && verifies()
 }
 
 /// The title of a use: that of its step, or before those of its steps.

@@ -397,3 +397,28 @@ fn the_steps_of_an_inner_snippet_see_their_own_parameters_and_the_variables_of_t
     let found = told.errors().find(|problem| problem.code == Code::Duplicate);
     assert!(found.is_some_and(|it| it.help.is_some()), "{}", listing(&told));
 }
+
+#[test]
+fn the_hosts_of_a_use_are_where_what_a_person_did_is_verified() {
+    let of = |step: &str, on: &str| {
+        let snippet =
+            format!("[[snippet]]\nid = \"by-hand\"\n[[snippet.step]]\nid = \"it\"\n{step}\n");
+        let steps = use_of("a", on).replace("drain", "by-hand");
+        checked(&runbook("include = [\"lib.toml\"]", &steps), &[("lib.toml", &snippet)])
+    };
+    let verified = "manual = \"Turn the valve.\"\nverify = { run = \"valve --closed\" }";
+    let plan = plan_of(&of(verified, "on = [\"web1\", \"web2\"]"));
+    let hosts: Vec<_> = plan.step(&"a.it".parse().unwrap()).unwrap().hosts.iter().collect();
+    assert_eq!(hosts, [&"web1".parse().unwrap(), &"web2".parse().unwrap()]);
+    // Where nothing takes them, that is said.
+    for step in [
+        "manual = \"Turn the valve.\"",
+        "local = \"true\"\nread_only = true",
+        "run = \"true\"\non = \"web2\"\nread_only = true",
+    ] {
+        let told = of(step, "on = \"web1\"");
+        let found = told.errors().find(|problem| problem.code == Code::NoEffect);
+        assert!(found.is_some_and(|it| it.help.is_some()), "{step}: {}", listing(&told));
+        assert!(of(step, "").runbook.is_some(), "{}", listing(&of(step, "")));
+    }
+}
