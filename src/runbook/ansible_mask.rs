@@ -12,8 +12,8 @@ use super::json::{Json, Value, parse};
 /// The longest escape in a string.
 const ESCAPE_MAX: usize = 6;
 
-/// The same text with asterisks for texts and numbers in all variables that are not read; if it is
-/// no JSON, for all texts and numbers that are no names.
+/// The same text with asterisks for all texts and numbers but names and the variables that are
+/// read; if it is no JSON, for all texts and numbers that are no names.
 pub fn ansible_masked(text: &str) -> String {
     match parse(text) {
         Ok(json) => of_variables(text, &json),
@@ -31,15 +31,51 @@ pub fn ansible_masked(text: &str) -> String {
 
 fn of_variables(text: &str, json: &Json<'_>) -> String {
     let mut bytes = text.as_bytes().to_vec();
-    let vars = json.get("_meta").and_then(|meta| meta.get("hostvars"));
-    let hosts = vars.into_iter().flat_map(Json::entries).map(|(_, _, vars)| vars);
-    let groups = json.entries().filter_map(|(_, _, group)| group.get("vars"));
-    for (name, _, value) in hosts.chain(groups).flat_map(Json::entries) {
-        if !ANSIBLE_VARIABLES.contains(&name) {
-            values(value, &mut bytes);
-        }
-    }
+    parts(json, &mut bytes, &|name, part, bytes| match name {
+        "_meta" => parts(part, bytes, &|name, part, bytes| match name {
+            "hostvars" => parts(part, bytes, &|_, vars, bytes| variables(vars, bytes)),
+            _ => values(part, bytes),
+        }),
+        _ => parts(part, bytes, &|name, part, bytes| match name {
+            "vars" => variables(part, bytes),
+            "hosts" | "children" => names(part, bytes),
+            _ => values(part, bytes),
+        }),
+    });
     String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// What masks a part of a table that has this name.
+type Masks<'a> = &'a dyn Fn(&str, &Json<'_>, &mut [u8]);
+
+/// The parts of a table, each in its way. What is no table is not what is read here.
+fn parts(json: &Json<'_>, bytes: &mut [u8], masks: Masks<'_>) {
+    if matches!(json.value, Value::Table(_)) {
+        json.entries().for_each(|(name, _, part)| masks(name, part, bytes));
+    } else {
+        values(json, bytes);
+    }
+}
+
+/// The variables of a host or a group: those that are read are one text or one number.
+fn variables(vars: &Json<'_>, bytes: &mut [u8]) {
+    parts(vars, bytes, &|name, value, bytes| {
+        let one = matches!(value.value, Value::Text(_) | Value::Number(_));
+        if !one || !ANSIBLE_VARIABLES.contains(&name) {
+            values(value, bytes);
+        }
+    });
+}
+
+/// A list of names. A table in its place is the form of an inventory that is written by hand.
+fn names(list: &Json<'_>, bytes: &mut [u8]) {
+    match &list.value {
+        Value::List(items) => {
+            let others = items.iter().filter(|item| !matches!(item.value, Value::Text(_)));
+            others.for_each(|item| values(item, bytes));
+        }
+        _ => values(list, bytes),
+    }
 }
 
 fn values(json: &Json<'_>, bytes: &mut [u8]) {
@@ -208,5 +244,29 @@ mod tests {
              \"n\": [0, \"****\", {\"k\": \"*******\"}], \"on\": true}}}}"
         );
         parse(&masked).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_read_is_masked_whatever_shape_it_has() {
+        for text in [
+            // The shape of an inventory that is written by hand, with groups in one another.
+            r#"{"all": {"hosts": {"web1": {"ansible_password": "hunter2", "ansible_host": "hunter2"}}}}"#,
+            r#"{"all": {"children": {"web": {"hosts": {"w": {"p": 271828}}, "vars": {"t": "hunter2"}}}}}"#,
+            // Values that are no table where one is read, and the other way round.
+            r#"{"_meta": {"hostvars": {"w": "hunter2", "x": ["hunter2"], "y": 271828}}}"#,
+            r#"{"_meta": {"hostvars": {"w": {"ansible_user": {"x": "hunter2"}}}, "more": "hunter2"}}"#,
+            r#"{"_meta": {"hostvars": "hunter2"}, "web": "hunter2", "db": ["hunter2"]}"#,
+            r#"{"_meta": "hunter2", "web": {"hosts": [{"w": "hunter2"}, 271828], "vars": "hunter2"}}"#,
+            r#"["hunter2", 271828, {"a": "hunter2"}]"#,
+        ] {
+            let masked = ansible_masked(text);
+            assert_eq!(masked.len(), text.len());
+            assert!(!masked.contains("hunter2") && !masked.contains("271828"), "{masked}");
+            parse(&masked).unwrap();
+        }
+        // What is read stays as it is.
+        let text = "{\"_meta\": {\"hostvars\": {\"w\": {\"ansible_host\": \"10.0.0.1\"}}}, \
+                    \"all\": {\"children\": [\"web\"]}, \"web\": {\"hosts\": [\"w\"]}}";
+        assert_eq!(ansible_masked(text), text);
     }
 }
