@@ -108,6 +108,7 @@ codes! {
     SecretInTheOpen = 130 "secret-in-the-open",
     AskingChanges = 131 "asking-changes",
     ChangeReads = 132 "change-reads",
+    UnitOfExitCode = 133 "unit-of-exit-code",
 }
 
 impl Code {

@@ -255,6 +255,7 @@ impl<'a> Lints<'a> {
                 found.push(warning(Code::NoThreshold, place, &message, help));
             }
             self.asked(probe, found);
+            self.unit_of_exit_code(probe, found);
         }
         for (id, role) in &self.runbook.roles {
             if role.people.is_empty() {
@@ -276,6 +277,21 @@ impl<'a> Lints<'a> {
                 let place = self.places().of(&format!("host {id}"), "become");
                 found.push(sudo(place));
             }
+        }
+    }
+
+    /// The exit code of a command is counted in nothing: what it prints was meant.
+    fn unit_of_exit_code(&self, probe: &Probe, found: &mut Vec<Problem>) {
+        let Source::Run { value: Extract::Status, .. } = &probe.source else { return };
+        if !probe.unit.as_str().is_empty() {
+            let message = format!(
+                "probe `{}` takes the exit code of its command as its value, in `{}`",
+                probe.id, probe.unit
+            );
+            let place = self.places().of(&format!("probe {}", probe.id), "source");
+            let help = "add `value = 'regex:(\\d+)'` to the source: it takes what the command \
+                        prints; or remove `unit`";
+            found.push(warning(Code::UnitOfExitCode, place, &message, help));
         }
     }
 
