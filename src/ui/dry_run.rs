@@ -1,9 +1,11 @@
 //! What the dry run of a step showed, beside the question whether the real one may run.
 
-use crate::engine::{Part, Status};
+use std::collections::BTreeMap;
+
+use crate::engine::{Attempt, Job, Part, Status};
 use crate::plan::StepPlan;
 
-use super::model::Model;
+use super::output::{self, Printed};
 use super::step::Rows;
 use super::text::dry_run as words;
 use super::text::{self, Say};
@@ -31,10 +33,21 @@ impl Rows<'_, '_> {
             let said = format!("{}  {id}  {place}  {how}{ago}", m.time(end.at));
             self.say_as(if at == 0 { words::DRY_RUN } else { Say::NONE }, &said, Role::Title);
         }
-        let of = |job: &crate::engine::Job| Model::is_of(job, id, Part::Action);
+        // The latest attempt in each place; what an earlier one printed is no longer so.
+        let is_action = |attempt: &&Attempt| attempt.key.part == Part::Action;
+        let jobs = track.present().iter().filter(is_action).flat_map(output::jobs);
+        let jobs: BTreeMap<_, _> = jobs.map(|job| (job.0.place.clone(), job)).collect();
+        let jobs: Vec<_> = jobs.into_values().collect();
+        let of = |job: &Job| jobs.iter().any(|(it, _)| it == job);
         let lines = m.log.last(of, u64::MAX, LINES_MAX + 1);
-        if lines.is_empty() {
-            self.say_as(Say::NONE, m.to(words::NOTHING_PRINTED), Role::Text);
+        match m.printed(&jobs) {
+            None => {}
+            Some(Printed::Nothing) => {
+                self.say_as(Say::NONE, m.to(words::NOTHING_PRINTED), Role::Text);
+            }
+            Some(Printed::Elsewhere(files)) => {
+                self.say_as(Say::NONE, &words::not_here(m.lang, &files), Role::Caution);
+            }
         }
         let more = lines.len() > LINES_MAX;
         let lines: Vec<_> = lines.into_iter().skip(usize::from(more)).collect();

@@ -10,6 +10,7 @@ use crate::engine::{Job, Part, Place};
 use super::canvas::{Frame, cell_count, put, put_line, wrap};
 use super::log::{LogLine, LogStore, Stream};
 use super::model::Model;
+use super::output::{self, Printed};
 use super::text::{self, log as words};
 use super::theme::{Role, Theme};
 
@@ -70,6 +71,21 @@ fn matches(line: &LogLine, find: &str) -> bool {
         text.contains(find)
     } else {
         text.to_lowercase().contains(find)
+    }
+}
+
+/// What is said where there is no line: whether there is none yet, none at all, or none here.
+fn no_lines(scope: &Scope, m: &Model<'_>) -> String {
+    let printed = scope.step.as_ref().and_then(|(step, undo)| {
+        let part = if *undo { Part::Undo } else { Part::Action };
+        let attempts = m.state.track_of(step, part).present().iter();
+        let jobs: Vec<_> = attempts.flat_map(output::jobs).collect();
+        m.printed(&jobs)
+    });
+    match printed {
+        None => words::NO_OUTPUT.own(m.lang),
+        Some(Printed::Nothing) => words::PRINTED_NOTHING.own(m.lang),
+        Some(Printed::Elsewhere(files)) => words::not_here(m.lang, &files),
     }
 }
 
@@ -340,11 +356,11 @@ impl LogView {
         if lines.is_empty() {
             let narrowed = self.place.is_some() || (self.only && self.searches());
             let said = if narrowed && m.log.count(|_| true) > 0 {
-                words::NOTHING_FITS
+                words::NOTHING_FITS.own(m.lang)
             } else {
-                words::NO_OUTPUT
+                no_lines(scope, m)
             };
-            put(buf, area, 0, m.to(said), theme.style(Role::Dim));
+            put(buf, area, 0, &said, theme.style(Role::Dim));
             return;
         }
         let width = usize::from(area.width);

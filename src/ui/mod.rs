@@ -38,6 +38,7 @@ mod log;
 mod logview;
 mod model;
 mod order;
+mod output;
 mod pages;
 mod person;
 mod pick;

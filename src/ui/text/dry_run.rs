@@ -21,3 +21,8 @@ pub(in crate::ui) fn ago(lang: Lang, clock: &str) -> String {
 pub(in crate::ui) fn last_lines(lang: Lang, n: usize) -> String {
     both!(lang, "the last {n} lines; all of them are in its log", "最后 {n} 行；全部在其日志中")
 }
+
+/// Where the output is that came before this screen was opened.
+pub(in crate::ui) fn not_here(lang: Lang, files: &str) -> String {
+    both!(lang, "its output is not on this screen: {files}", "其输出不在此屏幕上：{files}")
+}

@@ -10,6 +10,12 @@ pub(in crate::ui) const NOTHING_FITS: Say = say(
     "没有符合查找和主机的行。x 恢复全部。",
 );
 pub(in crate::ui) const NO_OUTPUT: Say = say("No output yet.", "尚无输出。");
+pub(in crate::ui) const PRINTED_NOTHING: Say = say("It printed nothing.", "没有输出。");
+
+/// Where the output is that came before this screen was opened.
+pub(in crate::ui) fn not_here(lang: Lang, files: &str) -> String {
+    both!(lang, "Its output is not on this screen: {files}", "其输出不在此屏幕上：{files}")
+}
 
 pub(in crate::ui) fn title(lang: Lang, about: &str, on: Option<&str>) -> String {
     let on = on.map(|place| both!(lang, " on {place}", " 主机 {place}")).unwrap_or_default();
