@@ -35,6 +35,11 @@ impl Field {
         Self::new(text, least, 0, role)
     }
 
+    /// The same field, which goes as a whole before any that is fixed would be cut.
+    fn giving_way(self, rank: u8) -> Self {
+        Self { rank, ..self }
+    }
+
     fn slack(&self) -> usize {
         cells(&self.text).saturating_sub(self.least)
     }
@@ -42,6 +47,13 @@ impl Field {
 
 /// Said elsewhere as well: there where nothing has to shrink for it.
 const SPARE: u8 = 9;
+/// How the plan is kept: the forecast says it too.
+const PLAN: u8 = 6;
+/// The clock of a rollback, then that of the run: the ends of both stay.
+const ROLLBACK_CLOCK: u8 = 3;
+const ELAPSED: u8 = 2;
+/// Goes only for what must not go at all.
+const LAST: u8 = 1;
 const BAR: &str = " | ";
 
 /// The cells that fields take side by side.
@@ -111,7 +123,7 @@ impl Model<'_> {
     }
 
     /// How the record stands. That nothing is recorded never leaves the screen; why may.
-    fn audit_fields(&self) -> Vec<Field> {
+    fn audit_fields(&self, room: Room) -> Vec<Field> {
         let Some(why) = self.recording else {
             return vec![Field::fixed(words::audit_ok(self.lang, self.seq), self.audit_role())];
         };
@@ -119,13 +131,20 @@ impl Model<'_> {
         let facts = words::facts(self.lang, facts);
         let why = words::in_memory(self.lang, &facts, why);
         let least = cells(&facts) + 15;
-        let word = Field::fixed(self.unrecorded_word().to_owned(), Role::Warning);
+        let word = Field::fixed(self.unrecorded_word(room).to_owned(), Role::Warning);
         vec![word, Field::new(why, least, 5, Role::Warning)]
     }
 
-    fn unrecorded_word(&self) -> &'static str {
-        let overridden = self.state.is_overridden();
-        let word = if overridden { words::OVERRIDDEN } else { words::NOT_RECORDED };
+    fn unrecorded_word(&self, room: Room) -> &'static str {
+        let wide = match self.lang {
+            text::Lang::En => room != Room::Tight,
+            text::Lang::Zh => room == Room::Wide,
+        };
+        let word = match (self.state.is_overridden(), wide) {
+            (false, _) => words::NOT_RECORDED,
+            (true, true) => words::OVERRIDDEN,
+            (true, false) => words::OVERRIDDEN_SHORT,
+        };
         word.to(self.lang)
     }
 
@@ -161,12 +180,16 @@ impl Model<'_> {
         fit(fields, width, theme)
     }
 
-    fn driver_field(&self) -> Field {
+    fn driver_field(&self, room: Room) -> Field {
         match self.state.driver_left() {
             None => Field::new(self.state.driver().to_string(), 6, 4, Role::Text),
             Some(since) => {
                 let gone = self.now.since(since).clock();
-                Field::fixed(words::driver_left(self.lang, &gone), Role::Caution)
+                if room == Room::Wide {
+                    return Field::fixed(words::driver_left(self.lang, &gone), Role::Caution);
+                }
+                let gone = words::driver_left_short(self.lang, &gone);
+                Field::fixed(gone, Role::Caution).giving_way(LAST)
             }
         }
     }
@@ -206,7 +229,7 @@ impl Model<'_> {
         let on_time = late.unsigned_abs() < 30_000;
         let word = if on_time { words::ON_TIME.own(self.lang) } else { delta(late) };
         let text = if long { words::plan(self.lang, &word) } else { word };
-        Some(Field::fixed(text, Role::Text))
+        Some(Field::fixed(text, Role::Text).giving_way(PLAN))
     }
 
     fn window_field(&self, room: Room) -> Field {
@@ -338,8 +361,8 @@ pub(super) fn wide(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     first.extend(m.phase_field().filter(|_| !m.is_back()));
     first.push(m.step_field());
     first.push(m.run_field(false));
-    first.push(m.driver_field());
-    first.extend(m.audit_fields());
+    first.push(m.driver_field(Room::Wide));
+    first.extend(m.audit_fields(Room::Wide));
     first.extend(m.unsigned_field(words::UNSIGNED.to(m.lang)));
     first.extend(m.touch_field());
     put_line(buf, area, 0, &m.first_row(first, width, theme));
@@ -411,14 +434,15 @@ pub(super) fn medium(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) 
     put_line(buf, area, 0, &m.first_row(first, left, theme));
     super::canvas::put_right(buf, area, 0, &clock, theme.style(Role::Text));
 
-    let mut second = vec![m.recovery_field(false).unwrap_or_else(|| m.elapsed_field(Room::Medium))];
-    second.extend(m.rollback_clock());
+    let elapsed = || m.elapsed_field(Room::Medium).giving_way(ELAPSED);
+    let mut second = vec![m.recovery_field(false).unwrap_or_else(elapsed)];
+    second.extend(m.rollback_clock().map(|clock| clock.giving_way(ROLLBACK_CLOCK)));
     second.extend(m.plan_field(false));
     second.push(m.window_field(Room::Medium));
     second.push(m.way_back_field(Room::Medium));
-    second.extend(m.audit_fields());
+    second.extend(m.audit_fields(Room::Medium));
     second.extend(m.unsigned_field("!"));
-    second.push(m.driver_field());
+    second.push(m.driver_field(Room::Medium));
     put_line(buf, area, 1, &fit(second, width, theme));
 }
 
@@ -456,8 +480,9 @@ pub(super) fn strip(buf: &mut Buffer, area: Rect, m: &Model<'_>, theme: Theme) {
     put_line(buf, area, 2, &fit(vec![window, back], width, theme));
     let (counts, role) = m.alarm_counts(Room::Tight);
     let elapsed = m.recovery_field(true).unwrap_or_else(|| m.elapsed_field(Room::Tight));
-    let last = vec![elapsed, Field::fixed(counts, role)];
-    let last = last.into_iter().chain(m.audit_fields()).chain(m.unsigned_field("!")).collect();
+    let last = vec![elapsed.giving_way(LAST), Field::fixed(counts, role)];
+    let last =
+        last.into_iter().chain(m.audit_fields(Room::Tight)).chain(m.unsigned_field("!")).collect();
     put_line(buf, area, 3, &fit(last, width, theme));
     put(buf, area, 4, &theme.pattern(m.kind()).repeat(width), theme.style(Role::Title));
     rule_lamp(buf, area, 4, m, theme);
@@ -488,7 +513,7 @@ impl Model<'_> {
         );
         let role = self.window_field(Room::Tight).role;
         let elapsed = self.recovery_field(true).unwrap_or_else(|| self.elapsed_field(Room::Tight));
-        let mut fields = vec![elapsed, Field::fixed(window, role)];
+        let mut fields = vec![elapsed.giving_way(LAST), Field::fixed(window, role)];
         let back = self.way_back_field(Room::Tight);
         let counts = !self.is_back() && self.state.committed().is_none();
         fields.push(match self.forecast.backout.latest_safe.filter(|_| counts) {
@@ -502,7 +527,7 @@ impl Model<'_> {
         let audit = if self.recording.is_none() {
             words::AUDIT_OK.to(self.lang)
         } else {
-            self.unrecorded_word()
+            self.unrecorded_word(Room::Tight)
         };
         let role = if self.recording.is_none() { self.audit_role() } else { Role::Warning };
         fields.push(Field::fixed(audit.to_owned(), role));

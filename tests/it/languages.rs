@@ -239,3 +239,64 @@ fn chinese_fits_where_english_does() {
         }
     }
 }
+
+/// The fields of the rows that never leave the screen.
+fn header(screen: &str) -> Vec<String> {
+    let rows = screen.lines().take(4).flat_map(|row| row.split(" | "));
+    rows.map(|field| field.trim().to_owned()).collect()
+}
+
+#[test]
+fn what_the_header_has_to_say_is_never_cut() {
+    for (overrides, late) in
+        [false, true].into_iter().flat_map(|it| [0, 14_000, 38_400].map(|late| (it, late)))
+    {
+        let mut night = if overrides {
+            crate::screen_unrecorded::overridden()
+        } else {
+            Night::failed(RunKind::Live)
+        };
+        night.pass(late);
+        night.tick();
+        night.key(KeyCode::Esc);
+        night.seq = 123_456;
+        for (lang, (width, height)) in
+            [Lang::En, Lang::Zh].into_iter().flat_map(|lang| SIZES.map(|size| (lang, size)))
+        {
+            if width < 40 {
+                continue;
+            }
+            night.lang = lang;
+            let text = night.draw(width, height, PLAIN);
+            let audit = match (overrides, lang, width) {
+                (false, Lang::En, 60) => "AUDIT ok",
+                (false, Lang::En, _) => "AUDIT ok #123456",
+                (false, Lang::Zh, 60) => "审计正常",
+                (false, Lang::Zh, _) => "审计正常#123456",
+                (true, Lang::En, 80..) => "NOT RECORDED, OVERRIDE",
+                (true, Lang::En, _) => "NOT RECORDED, OVR",
+                (true, Lang::Zh, 120) => "未记录，已强制",
+                (true, Lang::Zh, _) => "未记录·强制",
+            };
+            let fields = header(&text);
+            assert!(fields.iter().any(|field| field == audit), "{audit} {fields:?}\n{text}");
+            let back = |field: &String| {
+                let words: &[&str] = match lang {
+                    Lang::En => &["RB-", "RB PAST", "ROLL BACK BY"],
+                    Lang::Zh => &["回滚0", "回滚超", "最晚回滚", "回0"],
+                };
+                words.iter().any(|word| field.starts_with(word))
+            };
+            let window =
+                |field: &String| field.starts_with(if lang == Lang::En { "W" } else { "窗" });
+            assert!(fields.iter().any(back) && fields.iter().any(window), "{fields:?}\n{text}");
+            // No clock loses a digit.
+            for field in &fields {
+                for part in field.split(':').skip(1) {
+                    let digits = part.chars().take_while(char::is_ascii_digit).count();
+                    assert_eq!(digits, 2, "{field} {width}\n{text}");
+                }
+            }
+        }
+    }
+}

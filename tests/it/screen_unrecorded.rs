@@ -20,7 +20,7 @@ fn lost(kind: RunKind) -> Night {
     night
 }
 
-fn overridden() -> Night {
+pub(crate) fn overridden() -> Night {
     let mut night = lost(RunKind::Live);
     night.keys("V");
     night.keys("unrecorded the shop is down");
@@ -88,7 +88,10 @@ fn the_guard_gives_its_digits_after_the_override_and_not_before() {
     night.keys("R");
     assert!(night.state.guard().is_some());
     let text = night.draw(120, 36, PLAIN);
-    assert!(text.contains("press w and type UNRECORDED and why") && !text.contains("To start, type"), "{text}");
+    assert!(
+        text.contains("press w and type UNRECORDED and why") && !text.contains("To start, type"),
+        "{text}"
+    );
     for code in ["47", "58", "69"] {
         night.keys(code);
     }

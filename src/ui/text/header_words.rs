@@ -37,6 +37,7 @@ impl Left<'_> {
 pub(in crate::ui) const AUDIT_OK: Say = say("AUDIT ok", "审计正常");
 pub(in crate::ui) const NOT_RECORDED: Say = say("NOT RECORDED", "未记录");
 pub(in crate::ui) const OVERRIDDEN: Say = say("NOT RECORDED, OVERRIDE", "未记录，已强制");
+pub(in crate::ui) const OVERRIDDEN_SHORT: Say = say("NOT RECORDED, OVR", "未记录·强制");
 pub(in crate::ui) const UNSIGNED: Say = say("! UNSIGNED", "! 未签名");
 pub(in crate::ui) const TOUCH: Say = say("TOUCH KEY", "请触碰密钥");
 pub(in crate::ui) const ON_TIME: Say = say("on time", "准时");
@@ -59,6 +60,12 @@ pub(in crate::ui) fn in_memory(lang: Lang, facts: &str, why: &str) -> String {
 
 pub(in crate::ui) fn driver_left(lang: Lang, gone: &str) -> String {
     both!(lang, "DRIVER LEFT {gone}", "操作员已离开 {gone}")
+}
+
+/// The same where there is little room: without seconds.
+pub(in crate::ui) fn driver_left_short(lang: Lang, gone: &str) -> String {
+    let gone = gone.rsplit_once(':').map_or(gone, |(minutes, _)| minutes);
+    both!(lang, "LEFT {gone}", "离开{gone}")
 }
 
 /// `RB 2/9`, of a rollback.
@@ -123,7 +130,7 @@ pub(in crate::ui) fn ends(lang: Lang, at: &str, over: bool, spare: Option<&str>)
     match (lang, over) {
         (Lang::En, false) => format!("ENDS {at}{spare}"),
         (Lang::En, true) => format!("ENDED {at}{spare}"),
-        (Lang::Zh, false) => format!("预计{at}结束{spare}"),
+        (Lang::Zh, false) => format!("约{at}结束{spare}"),
         (Lang::Zh, true) => format!("{at}已结束{spare}"),
     }
 }
@@ -156,9 +163,9 @@ pub(in crate::ui) fn back_by(lang: Lang, left: Left<'_>, by: &str, room: Room) -
         (Lang::En, Room::Wide, true) => format!("ROLL BACK BY {by} PAST {clock}"),
         (Lang::En, Room::Medium | Room::Tight, true) => format!("RB PAST {clock}"),
         (Lang::Zh, Room::Wide, _) => format!("最晚回滚 {by} {}", left.zh()),
-        (Lang::Zh, Room::Medium, false) => format!("最晚回滚{by} {}", left.zh()),
+        (Lang::Zh, Room::Medium, false) => format!("回滚{by} {}", left.zh()),
         (Lang::Zh, Room::Tight, false) => format!("回滚{by}{}", left.zh()),
-        (Lang::Zh, Room::Medium | Room::Tight, true) => format!("最晚回滚{}", left.zh()),
+        (Lang::Zh, Room::Medium | Room::Tight, true) => format!("回滚{}", left.zh()),
     }
 }
 
