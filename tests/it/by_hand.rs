@@ -1,9 +1,12 @@
 //! Done by hand, at the screen and in a session: a person's word is proved by the step's `verify`.
 //! And what a person sees of a dry run before they confirm the real one.
 
+use std::collections::BTreeMap;
+
 use crossterm::event::KeyCode;
 use golive::base::SafeText;
-use golive::engine::{Command, Part, RunKind, Status};
+use golive::engine::{Command, End, Part, RunKind, Status, Transcript};
+use golive::ui::Lang;
 
 use crate::console_night::{BILLING, Night as Console, PLAIN, id};
 use crate::session::{id as step, night};
@@ -131,5 +134,64 @@ fn a_dry_run_is_shown_where_the_real_one_is_confirmed() {
     }
     for (width, height) in [(120, 36), (80, 24)] {
         insta::assert_snapshot!(format!("dry-run-{width}"), night.draw(width, height, PLAIN));
+    }
+}
+
+#[test]
+fn that_something_printed_nothing_is_said_where_it_is_recorded_only() {
+    let canary = "  [[phase.step]]\n  id = \"e3\"\n";
+    let dry = "  [[phase.step]]\n  id = \"e2\"\n  title = \"What the canary will do\"\n  on = \"@lb\"\n  \
+               run = \"golive-lb plan --new 25\"\n  read_only = true\n\n";
+    let text = BILLING.replace(canary, &format!("{dry}{canary}  dry_run = \"e2\"\n"));
+    for (bytes, said, in_log) in [
+        ([0, 0], ["it printed nothing", "没有输出"], ["It printed nothing.", "没有输出。"]),
+        // After the session was resumed no line of before is here.
+        (
+            [0, 40],
+            [
+                "its output is not on this screen: output/e2.1.lb-2.log",
+                "其输出不在此屏幕上：output/e2.1.lb-2.log",
+            ],
+            [
+                "Its output is not on this screen: output/e2.1.lb-2.log",
+                "其输出不在此屏幕上：output/e2.1.lb-2.log",
+            ],
+        ),
+    ] {
+        let mut night = Console::of(&text, RunKind::Live);
+        night.before_the_canary();
+        night.start("e2");
+        night.tick();
+        night.keys("2");
+        let text = night.draw(120, 36, PLAIN);
+        assert!(text.contains("No output yet."), "it runs still\n{text}");
+        night.pass(2);
+        for (job, bytes) in night.jobs().into_iter().zip(bytes) {
+            let end = End::Exited { code: 0, unmet: None, captured: BTreeMap::new() };
+            let transcript = Transcript {
+                bytes,
+                lines: bytes / 40,
+                digest: golive::base::Digest::of(b""),
+                redacted: BTreeMap::new(),
+            };
+            night.ask(&Command::Ended { job, end, transcript: Some(transcript) });
+        }
+        for (lang, (said, in_log)) in
+            [Lang::En, Lang::Zh].into_iter().zip(said.into_iter().zip(in_log))
+        {
+            night.lang = lang;
+            let text = night.draw(120, 36, PLAIN);
+            assert!(text.contains(in_log), "{in_log} is missing in\n{text}");
+        }
+        night.lang = Lang::En;
+        night.keys("1");
+        night.pass(75);
+        night.tick();
+        night.key(KeyCode::Enter);
+        for (lang, said) in [Lang::En, Lang::Zh].into_iter().zip(said) {
+            night.lang = lang;
+            let text = night.draw(120, 36, PLAIN);
+            assert!(text.contains(said), "{said} is missing in\n{text}");
+        }
     }
 }
