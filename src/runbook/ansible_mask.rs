@@ -74,7 +74,9 @@ fn names(list: &Json<'_>, bytes: &mut [u8]) {
             let others = items.iter().filter(|item| !matches!(item.value, Value::Text(_)));
             others.for_each(|item| values(item, bytes));
         }
-        _ => values(list, bytes),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Table(_) => {
+            values(list, bytes);
+        }
     }
 }
 

@@ -297,7 +297,7 @@ fn literal(value: &str) -> String {
         if c.is_control() || "\"'\\{}%#".contains(c) {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
-                text.push_str(&format!("\\u{unit:04x}"));
+                text.extend(["\\u", format!("{unit:04x}").as_str()]);
             }
         } else {
             text.push(c);

@@ -49,7 +49,7 @@ impl Model<'_> {
         let away: Vec<_> = away.map(|(job, _)| format!("output/{job}.log")).collect();
         let mut files = away.iter().take(FILES_MAX).cloned().collect::<Vec<_>>().join(", ");
         if away.len() > FILES_MAX {
-            files.push_str(&format!(" +{}", away.len() - FILES_MAX));
+            files.extend([" +", (away.len() - FILES_MAX).to_string().as_str()]);
         }
         (!away.is_empty()).then_some(Printed::Elsewhere(files))
     }
