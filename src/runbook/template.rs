@@ -405,7 +405,9 @@ mod unit {
 
     use crate::base::VarName;
 
-    use super::{Quoting, holds, quoted_uses, raw_uses, render, uses, variables};
+    use super::{
+        Quoting, expression_given, given, holds, quoted_uses, raw_uses, render, uses, variables,
+    };
 
     fn values(pairs: &[(&str, &str)]) -> BTreeMap<VarName, String> {
         pairs.iter().map(|(name, value)| (name.parse().unwrap(), (*value).to_owned())).collect()
