@@ -47,8 +47,10 @@ impl Field {
 
 /// Said elsewhere as well: there where nothing has to shrink for it.
 const SPARE: u8 = 9;
+/// Who drives: whoever reads this is mostly that person.
+const DRIVER: u8 = 6;
 /// How the plan is kept: the forecast says it too.
-const PLAN: u8 = 6;
+const PLAN: u8 = 4;
 /// The clock of a rollback, then that of the run: the ends of both stay.
 const ROLLBACK_CLOCK: u8 = 3;
 const ELAPSED: u8 = 2;
@@ -182,7 +184,7 @@ impl Model<'_> {
 
     fn driver_field(&self, room: Room) -> Field {
         match self.state.driver_left() {
-            None => Field::new(self.state.driver().to_string(), 6, 4, Role::Text),
+            None => Field::new(self.state.driver().to_string(), 6, DRIVER, Role::Text),
             Some(since) => {
                 let gone = self.now.since(since).clock();
                 if room == Room::Wide {
