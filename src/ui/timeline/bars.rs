@@ -54,6 +54,43 @@ impl Bar {
         cells.iter_mut().filter(|cell| **cell == Mark::Blank).for_each(|cell| *cell = mark);
     }
 
+    /// What came of the plan, and where it `goes` on, what is forecast. What failed ended at
+    /// `settled`.
+    fn came(
+        &mut self,
+        axis: &Axis,
+        status: Status,
+        (is, settled): (Interval, Timestamp),
+        (now, goes): (Timestamp, bool),
+    ) {
+        match status {
+            Status::Pending if !goes => {}
+            Status::Pending => self.fill_blanks(axis, is, Mark::Forecast),
+            status if status.is_in_flight() => {
+                self.fill_blanks(axis, between(now, is.end), Mark::Forecast);
+                self.fill(axis, between(is.start, now), Mark::Runs);
+            }
+            status if status.wants_choice() => {
+                if goes && is.end > settled {
+                    self.fill_blanks(axis, between(now, is.end), Mark::Forecast);
+                }
+                self.fill(axis, between(is.start, settled), Mark::Failed);
+            }
+            Status::FailureAccepted => self.fill(axis, is, Mark::Failed),
+            Status::Running
+            | Status::Verifying
+            | Status::Waiting
+            | Status::Soaking { .. }
+            | Status::Succeeded
+            | Status::DoneByHand
+            | Status::Skipped
+            | Status::Cancelled
+            | Status::Failed
+            | Status::TimedOut
+            | Status::Unknown => self.fill(axis, is, Mark::Done),
+        }
+    }
+
     /// The bar as text.
     pub(super) fn spans(&self, theme: Theme) -> Vec<Span<'static>> {
         let one = |marks: &[Mark]| {
@@ -80,34 +117,9 @@ pub(super) fn step(m: &Model<'_>, id: &StepId, axis: &Axis) -> Bar {
 
 fn actual(bar: &mut Bar, m: &Model<'_>, id: &StepId, axis: &Axis) {
     let Some(times) = m.forecast.steps.get(id) else { return };
-    let (track, is) = (m.state.track(id), times.forecast);
-    match track.status {
-        Status::Pending if m.is_over() => {}
-        Status::Pending => bar.fill_blanks(axis, is, Mark::Forecast),
-        status if status.is_in_flight() => {
-            bar.fill_blanks(axis, between(m.now, is.end), Mark::Forecast);
-            bar.fill(axis, between(is.start, m.now), Mark::Runs);
-        }
-        status if status.wants_choice() => {
-            let settled = track.settled.unwrap_or(m.now);
-            if !m.is_over() {
-                bar.fill_blanks(axis, between(m.now, is.end), Mark::Forecast);
-            }
-            bar.fill(axis, between(is.start, settled), Mark::Failed);
-        }
-        Status::FailureAccepted => bar.fill(axis, is, Mark::Failed),
-        Status::Running
-        | Status::Verifying
-        | Status::Waiting
-        | Status::Soaking { .. }
-        | Status::Succeeded
-        | Status::DoneByHand
-        | Status::Skipped
-        | Status::Cancelled
-        | Status::Failed
-        | Status::TimedOut
-        | Status::Unknown => bar.fill(axis, is, Mark::Done),
-    }
+    let track = m.state.track(id);
+    let settled = track.settled.unwrap_or(m.now);
+    bar.came(axis, track.status, (times.forecast, settled), (m.now, !m.is_over()));
 }
 
 /// A phase: a row for its plan, and one for what came of its steps.
@@ -150,26 +162,7 @@ impl BackItem {
     pub(super) fn bar(&self, axis: &Axis, now: Timestamp) -> Bar {
         let mut bar = Bar::new(axis);
         bar.fill(axis, self.planned, Mark::Plan);
-        match self.status {
-            Status::Pending => bar.fill_blanks(axis, self.is, Mark::Forecast),
-            status if status.is_in_flight() => {
-                bar.fill_blanks(axis, between(now, self.is.end), Mark::Forecast);
-                bar.fill(axis, between(self.is.start, now), Mark::Runs);
-            }
-            status if status.wants_choice() => bar.fill(axis, self.is, Mark::Failed),
-            Status::FailureAccepted => bar.fill(axis, self.is, Mark::Failed),
-            Status::Running
-            | Status::Verifying
-            | Status::Waiting
-            | Status::Soaking { .. }
-            | Status::Succeeded
-            | Status::DoneByHand
-            | Status::Skipped
-            | Status::Cancelled
-            | Status::Failed
-            | Status::TimedOut
-            | Status::Unknown => bar.fill(axis, self.is, Mark::Done),
-        }
+        bar.came(axis, self.status, (self.is, self.is.end), (now, true));
         bar
     }
 }
